@@ -1,0 +1,226 @@
+package history
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+)
+
+// History is a whole history in memory, in compact form: about 50 bytes an event, so that a
+// million operations fit in little more than 100 MB. Events are made from it on demand.
+//
+// The zero History is empty and ready to use. It is safe for concurrent reading once complete.
+type History struct {
+	blocks  [][]record
+	n       int
+	symbols symbols
+	values  arena
+	clients map[int32]client
+}
+
+// record is an event with its strings replaced by symbols and its value by a place in the arena.
+type record struct {
+	at         time.Duration
+	value      valueRef
+	valueBytes uint32
+	process    int32
+	key, err   uint32
+	pair       uint32 // of a client's call: the other end, or 0
+	f, node    uint16
+	kind       Kind
+}
+
+const blockEvents = 1 << 14
+
+// client is what the pairing of calls needs to know of a process.
+type client struct {
+	open    uint32 // index of its open invocation
+	isOpen  bool
+	retired bool
+}
+
+// Len returns the number of events.
+func (h *History) Len() int { return h.n }
+
+// Append adds e at the end; e.Index is set by its place. It refuses an event that breaks the
+// rules of a history: time that runs backwards, a completion without a call, a second call of a
+// process that has one open, a call of a retired process.
+func (h *History) Append(e Event) error {
+	r := raw{
+		at: int64(e.At), process: int64(e.Process), kind: e.Kind,
+		f: []byte(e.F), node: []byte(e.Node), key: []byte(e.Key), err: []byte(e.Err), value: e.Value,
+	}
+	return h.append(&r)
+}
+
+func (h *History) append(r *raw) error {
+	if h.n >= math.MaxInt32 {
+		return errors.New("a history holds at most 2^31-1 events")
+	}
+	if h.n > 0 {
+		if last := h.record(h.n - 1).at; time.Duration(r.at) < last {
+			return fmt.Errorf("time runs backwards: %v after %v", time.Duration(r.at), last)
+		}
+	}
+	rec := record{
+		at: time.Duration(r.at), process: int32(r.process), kind: r.kind,
+		key: h.symbols.id(r.key), err: h.symbols.id(r.err),
+	}
+	f, node := h.symbols.id(r.f), h.symbols.id(r.node)
+	if f > math.MaxUint16 || node > math.MaxUint16 {
+		return errors.New("too many different names of operations and nodes")
+	}
+	rec.f, rec.node = uint16(f), uint16(node)
+	if r.process >= 0 {
+		if err := h.pair(r, &rec); err != nil {
+			return err
+		}
+	}
+	rec.value, rec.valueBytes = h.values.add(r.value)
+	if h.n%blockEvents == 0 {
+		h.blocks = append(h.blocks, make([]record, 0, blockEvents))
+	}
+	last := &h.blocks[len(h.blocks)-1]
+	*last = append(*last, rec)
+	h.n++
+	return nil
+}
+
+func (h *History) pair(r *raw, rec *record) error {
+	if h.clients == nil {
+		h.clients = make(map[int32]client)
+	}
+	c := h.clients[rec.process]
+	switch {
+	case r.kind == Note:
+		return fmt.Errorf("process %d is a client, and a note is no client's", r.process)
+	case r.kind == Invoke && c.retired:
+		return fmt.Errorf("process %d calls again after an info: it must go on under a new number", r.process)
+	case r.kind == Invoke && c.isOpen:
+		return fmt.Errorf("process %d calls while its call at index %d is open", r.process, c.open)
+	case r.kind == Invoke:
+		c = client{open: uint32(h.n), isOpen: true}
+	case !c.isOpen:
+		return fmt.Errorf("process %d completes (%s) without an open call", r.process, r.kind)
+	default:
+		call := h.record(int(c.open))
+		if call.f != rec.f || (call.key != rec.key && rec.key != 0) {
+			return fmt.Errorf("process %d completes another operation than it called at index %d", r.process, c.open)
+		}
+		call.pair, rec.pair = uint32(h.n), c.open
+		c = client{retired: r.kind == Info}
+	}
+	h.clients[rec.process] = c
+	return nil
+}
+
+func (h *History) record(i int) *record { return &h.blocks[i/blockEvents][i%blockEvents] }
+
+// Event returns the event at index i. Its Value must not be changed.
+func (h *History) Event(i int) Event {
+	r := h.record(i)
+	return Event{
+		Index: i, At: r.at, Process: int(r.process), Kind: r.kind,
+		F: h.symbols.names[r.f], Node: h.symbols.names[r.node], Key: h.symbols.names[r.key],
+		Value: h.values.get(r.value, r.valueBytes), Err: h.symbols.names[r.err],
+	}
+}
+
+// Events returns all events in order.
+func (h *History) Events() iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for i := range h.n {
+			if !yield(h.Event(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Ops returns the clients' operations in the order of their invocations.
+func (h *History) Ops() iter.Seq[Op] {
+	return func(yield func(Op) bool) {
+		for i := range h.n {
+			if r := h.record(i); r.process >= 0 && r.kind == Invoke && !yield(h.op(i)) {
+				return
+			}
+		}
+	}
+}
+
+func (h *History) op(i int) Op {
+	op := Op{Call: h.Event(i)}
+	if pair := h.record(i).pair; pair != 0 {
+		op.Return = h.Event(int(pair))
+	} else {
+		op.Return = op.Call
+		op.Return.Kind, op.Return.Value = Info, nil
+		op.Return.Err = "the history ends before the call does"
+	}
+	if op.Return.Kind == Info {
+		op.Return.At = Never
+	}
+	return op
+}
+
+// End returns the time of the last event.
+func (h *History) End() time.Duration {
+	if h.n == 0 {
+		return 0
+	}
+	return h.record(h.n - 1).at
+}
+
+// symbols numbers strings: the same few node names, operations and keys come a million times.
+type symbols struct {
+	names []string
+	ids   map[string]uint32
+}
+
+func (s *symbols) id(name []byte) uint32 {
+	if s.ids == nil {
+		s.ids = map[string]uint32{"": 0}
+		s.names = []string{""}
+	}
+	if len(name) == 0 {
+		return 0
+	}
+	if id, ok := s.ids[string(name)]; ok { // no allocation: the compiler sees a look-up only
+		return id
+	}
+	id := uint32(len(s.names))
+	s.names = append(s.names, string(name))
+	s.ids[s.names[id]] = id
+	return id
+}
+
+// arena keeps values back to back in chunks that never move.
+type arena struct{ chunks [][]byte }
+
+type valueRef struct{ chunk, offset uint32 }
+
+const arenaChunk = 1 << 20
+
+func (a *arena) add(v []byte) (valueRef, uint32) {
+	if len(v) == 0 {
+		return valueRef{}, 0
+	}
+	last := len(a.chunks) - 1
+	if last < 0 || cap(a.chunks[last])-len(a.chunks[last]) < len(v) {
+		a.chunks = append(a.chunks, make([]byte, 0, max(arenaChunk, len(v))))
+		last++
+	}
+	ref := valueRef{uint32(last), uint32(len(a.chunks[last]))}
+	a.chunks[last] = append(a.chunks[last], v...)
+	return ref, uint32(len(v))
+}
+
+func (a *arena) get(ref valueRef, n uint32) json.RawMessage {
+	if n == 0 {
+		return nil
+	}
+	return a.chunks[ref.chunk][ref.offset : ref.offset+n : ref.offset+n]
+}

@@ -1,0 +1,64 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Bug is a planted mistake. Each is one switch at the place where the right code stands, off
+// unless chosen; they are the ground truth that the checkers are measured against.
+type Bug string
+
+// The planted bugs of the core. Package node adds those that concern disk and client API.
+const (
+	// QuorumMinusOne takes N/2 nodes for a majority.
+	QuorumMinusOne Bug = "quorum-minus-one"
+	// ForgetVote loses votedFor when a node restarts (§5.2 demands it on stable storage).
+	ForgetVote Bug = "forget-vote"
+	// TwoVotes grants a vote to every candidate of a term that asks.
+	TwoVotes Bug = "two-votes"
+	// VoteStaleLog leaves out the up-to-date check of §5.4.1.
+	VoteStaleLog Bug = "vote-stale-log"
+	// CommitOldTerm commits entries of former terms by counting replicas (§5.4.2, Figure 8). A
+	// leader that believes in this has no use for the no-op entry at the start of its term,
+	// nor for waiting until an entry of its own term is committed before it serves reads.
+	CommitOldTerm Bug = "commit-old-term"
+	// StaleRead serves reads from the local state of whichever node is asked.
+	StaleRead Bug = "stale-read"
+	// LeaseRead serves reads from a leader's local state while it heard from a quorum within
+	// an election timeout, counted in its own ticks: a process that was paused counts none.
+	LeaseRead Bug = "lease-read"
+	// NoStepDown lets a leader ignore that others are in a higher term.
+	NoStepDown Bug = "no-step-down"
+)
+
+// Bugs is a set of planted bugs; nil is none.
+type Bugs map[Bug]bool
+
+// String returns the bugs' names, sorted, separated by commas.
+func (b Bugs) String() string {
+	names := slices.Sorted(maps.Keys(b))
+	words := make([]string, len(names))
+	for i, n := range names {
+		words[i] = string(n)
+	}
+	return strings.Join(words, ",")
+}
+
+// ParseBugs reads names separated by commas; each must be one of known.
+func ParseBugs(list string, known []Bug) (Bugs, error) {
+	bugs := Bugs{}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if !slices.Contains(known, Bug(name)) {
+			return nil, fmt.Errorf("unknown bug %q; known are %q", name, known)
+		}
+		bugs[Bug(name)] = true
+	}
+	return bugs, nil
+}

@@ -1,0 +1,290 @@
+// Package core is the consensus of the built-in Raft, after "In Search of an Understandable
+// Consensus Algorithm" (Ongaro and Ousterhout, 2014; section numbers refer to its extended
+// version) with two additions of Ongaro's thesis: pre-vote (§9.6) and leaders that step down
+// without contact to a quorum (§6.2, "check quorum").
+//
+// It is pure: no I/O, no clock, no goroutine. Time is [Raft.Tick], the network is [Raft.Step],
+// and everything that has to be done outside comes out of [Raft.Ready], in an order that the
+// caller must keep. Membership is fixed.
+package core
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+)
+
+// Role is what a node is in its term.
+type Role uint8
+
+// The roles of §5.1, and the pre-candidate that asks whether an election could be won before it
+// disturbs anybody with a new term.
+const (
+	Follower Role = iota
+	PreCandidate
+	Candidate
+	Leader
+)
+
+// String returns the role in lower case.
+func (r Role) String() string {
+	return [...]string{"follower", "pre-candidate", "candidate", "leader"}[r]
+}
+
+// Config is what a node must know from the start.
+type Config struct {
+	ID    ID
+	Peers []ID // all nodes of the cluster, ID among them
+	// HeartbeatTicks is the interval of a leader's heartbeats. An election starts after
+	// ElectionTicks to 2*ElectionTicks-1 ticks without one, drawn anew each time (§5.2).
+	HeartbeatTicks, ElectionTicks int
+	// MaxEntries bounds the entries of one Append.
+	MaxEntries int
+	// PreVote asks before campaigning; CheckQuorum makes a leader step down after
+	// ElectionTicks without contact to a quorum.
+	PreVote, CheckQuorum bool
+	Rand                 *rand.Rand
+	Bugs                 Bugs
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.ID == None:
+		return errors.New("raft: a node's ID must not be 0")
+	case !slices.Contains(c.Peers, c.ID):
+		return fmt.Errorf("raft: %v is not among its peers %v", c.ID, c.Peers)
+	case c.HeartbeatTicks < 1 || c.ElectionTicks <= c.HeartbeatTicks:
+		return fmt.Errorf("raft: heartbeat %d and election timeout %d ticks: want 1 <= heartbeat < election", c.HeartbeatTicks, c.ElectionTicks)
+	case c.MaxEntries < 1:
+		return errors.New("raft: MaxEntries must be at least 1")
+	case c.Rand == nil:
+		return errors.New("raft: Rand is missing")
+	}
+	return nil
+}
+
+// Stored is what a node finds on stable storage when it starts.
+type Stored struct {
+	HardState HardState
+	Snapshot  Snapshot
+	Entries   []Entry // after the snapshot, without gaps
+}
+
+// Raft is one node's consensus state. It is not safe for concurrent use.
+type Raft struct {
+	cfg   Config
+	peers []ID // sorted: iteration order must not depend on anything
+
+	HardState
+	role   Role
+	leader ID
+	log    raftLog
+
+	clock   int // ticks since the start
+	elapsed int // ticks since the leader was heard or the election began
+	timeout int // of this election, in ticks
+	votes   map[ID]bool
+
+	// Of a leader.
+	progress  map[ID]*progress
+	heartbeat int // ticks since the last heartbeat went out
+	reads     reads
+
+	snapshot  func() Snapshot
+	messages  []Message
+	readies   []ReadState
+	installed *Snapshot
+	saved     HardState // as last handed out
+}
+
+// New returns a node that starts from what was stored. The function snapshot returns the newest
+// snapshot that the node has stored, for followers that lag behind the log.
+func New(cfg Config, s Stored, snapshot func() Snapshot) (*Raft, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	r := &Raft{cfg: cfg, peers: slices.Sorted(slices.Values(cfg.Peers)), HardState: s.HardState, saved: s.HardState, snapshot: snapshot}
+	r.log = raftLog{
+		base:      s.Snapshot.Index,
+		baseTerm:  s.Snapshot.Term,
+		entries:   s.Entries,
+		committed: s.Snapshot.Index, applied: s.Snapshot.Index,
+	}
+	r.log.handed = r.log.lastIndex()
+	if cfg.Bugs[ForgetVote] {
+		r.Vote = None
+	}
+	r.become(Follower, None)
+	return r, nil
+}
+
+// Status is a view of a node's state.
+type Status struct {
+	ID                              ID
+	Role                            Role
+	Term                            uint64
+	Vote, Leader                    ID
+	FirstIndex, LastIndex, LastTerm uint64
+	Committed, Applied              uint64
+}
+
+// Status returns the state as it is now.
+func (r *Raft) Status() Status {
+	return Status{
+		ID: r.cfg.ID, Role: r.role, Term: r.Term, Vote: r.Vote, Leader: r.leader,
+		FirstIndex: r.log.firstIndex(), LastIndex: r.log.lastIndex(), LastTerm: r.log.lastTerm(),
+		Committed: r.log.committed, Applied: r.log.applied,
+	}
+}
+
+// Entry returns the entry at index i, or false if the log does not hold it.
+func (r *Raft) Entry(i uint64) (Entry, bool) {
+	if i < r.log.firstIndex() || i > r.log.lastIndex() {
+		return Entry{}, false
+	}
+	return r.log.entries[i-r.log.firstIndex()], true
+}
+
+// Compact tells the log that a snapshot at s is stored. Up to keep entries before it stay, for
+// followers that are only a little behind.
+func (r *Raft) Compact(s Snapshot, keep uint64) {
+	if s.Index > r.log.base {
+		r.log.compact(s, keep)
+	}
+}
+
+// quorum is the size of a majority.
+func (r *Raft) quorum() int {
+	if r.cfg.Bugs[QuorumMinusOne] {
+		return max(1, len(r.peers)/2)
+	}
+	return len(r.peers)/2 + 1
+}
+
+// become changes the role within the current term.
+func (r *Raft) become(role Role, leader ID) {
+	r.role, r.leader = role, leader
+	r.elapsed, r.heartbeat = 0, 0
+	r.timeout = r.cfg.ElectionTicks + r.cfg.Rand.IntN(r.cfg.ElectionTicks)
+	r.votes, r.progress = nil, nil
+	r.reads.reset()
+}
+
+// enter moves to a higher term as a follower (Figure 2, "all servers").
+func (r *Raft) enter(term uint64, leader ID) {
+	r.Term, r.Vote = term, None
+	r.become(Follower, leader)
+}
+
+// Tick lets one unit of time pass.
+func (r *Raft) Tick() {
+	r.clock++
+	r.elapsed++
+	r.heartbeat++
+	switch {
+	case r.role != Leader && r.elapsed >= r.timeout:
+		r.campaign()
+	case r.role == Leader && r.cfg.CheckQuorum && r.quorumAge() >= r.cfg.ElectionTicks:
+		r.become(Follower, None)
+	case r.role == Leader && r.heartbeat >= r.cfg.HeartbeatTicks:
+		r.broadcastHeartbeat()
+	}
+}
+
+// Step takes in a message from another node. Replies and consequences come out of [Raft.Ready].
+func (r *Raft) Step(m Message) {
+	if !slices.Contains(r.peers, m.From) || m.From == r.cfg.ID {
+		return
+	}
+	switch {
+	case m.Term > r.Term:
+		if !r.stepHigherTerm(m) {
+			return
+		}
+	case m.Term < r.Term:
+		// Tell the sender that its term is over. This also unblocks a leader whose
+		// followers went ahead of it.
+		if t := m.Type.reply(); t != 0 && m.Type != ReadIndex {
+			r.send(Message{Type: t, To: m.From, Reject: true, Index: m.Index, Read: m.Read})
+		}
+		return
+	}
+	switch m.Type {
+	case PreVote, Vote:
+		r.handleVote(m)
+	case PreVoteReply, VoteReply:
+		r.handleVoteReply(m)
+	case Append, Install, Heartbeat:
+		r.handleFromLeader(m)
+	case AppendReply:
+		r.handleAppendReply(m)
+	case HeartbeatReply:
+		r.handleHeartbeatReply(m)
+	case ReadIndex:
+		r.handleReadIndex(m)
+	case ReadIndexReply:
+		r.readies = append(r.readies, ReadState{ID: m.Read, Index: m.Index})
+	}
+}
+
+// stepHigherTerm adopts the term of a message that is ahead of us, and says whether the message
+// is to be handled.
+func (r *Raft) stepHigherTerm(m Message) bool {
+	switch {
+	case (m.Type == PreVote || m.Type == Vote) && r.hearsLeader():
+		// A node that hears its leader neither votes nor adopts the term: servers that were
+		// cut off cannot disturb a cluster that works (§6, last paragraphs; thesis §4.2.3).
+		return false
+	case m.Type == PreVote, m.Type == PreVoteReply && !m.Reject:
+		// The term is the one that would be campaigned in; nobody is in it yet.
+		return true
+	case r.role == Leader && r.cfg.Bugs[NoStepDown]:
+		return m.Type.reply() == 0 // takes answers for its own, and obeys nobody
+	}
+	leader := None
+	if m.Type == Append || m.Type == Heartbeat || m.Type == Install {
+		leader = m.From
+	}
+	r.enter(m.Term, leader)
+	return true
+}
+
+// hearsLeader says whether a leader was heard within the minimum election timeout.
+func (r *Raft) hearsLeader() bool {
+	return r.cfg.CheckQuorum && (r.role == Leader || (r.leader != None && r.elapsed < r.cfg.ElectionTicks))
+}
+
+// handleFromLeader accepts the sender as the leader of this term and does what it says.
+func (r *Raft) handleFromLeader(m Message) {
+	if r.role == Leader {
+		return // a second leader of one term: only a planted bug can bring it here
+	}
+	if r.role != Follower || r.leader != m.From {
+		r.become(Follower, m.From)
+	}
+	r.elapsed = 0
+	switch m.Type {
+	case Append:
+		r.handleAppend(m)
+	case Install:
+		r.handleInstall(m)
+	case Heartbeat:
+		r.commitTo(m.Commit)
+		r.send(Message{Type: HeartbeatReply, To: m.From, Read: m.Read})
+	}
+}
+
+// send queues a message, in the current term unless the message has one of its own.
+func (r *Raft) send(m Message) {
+	m.From = r.cfg.ID
+	if m.Term == 0 {
+		m.Term = r.Term
+	}
+	r.messages = append(r.messages, m)
+}
+
+// others returns all peers but this node, in order.
+func (r *Raft) others() []ID {
+	return slices.DeleteFunc(slices.Clone(r.peers), func(id ID) bool { return id == r.cfg.ID })
+}

@@ -1,0 +1,105 @@
+package core
+
+// campaign starts an election, or a pre-election that first asks whether one could be won.
+func (r *Raft) campaign() {
+	if r.cfg.PreVote {
+		r.become(PreCandidate, None)
+		r.canvass(PreVote, r.Term+1)
+		return
+	}
+	r.elect()
+}
+
+// elect starts an election in a new term (§5.2).
+func (r *Raft) elect() {
+	r.Term++
+	r.become(Candidate, None)
+	r.Vote = r.cfg.ID
+	r.canvass(Vote, r.Term)
+}
+
+// canvass asks all others for their votes and counts one's own.
+func (r *Raft) canvass(kind MessageType, term uint64) {
+	r.votes = map[ID]bool{r.cfg.ID: true}
+	for _, id := range r.others() {
+		r.send(Message{Type: kind, To: id, Term: term, Index: r.log.lastIndex(), LogTerm: r.log.lastTerm()})
+	}
+	r.tally()
+}
+
+func (r *Raft) handleVote(m Message) {
+	// One vote a term, first come first served (§5.2). A pre-vote promises nothing and may be
+	// given to many, but not against a leader that is there.
+	free := r.Vote == m.From || (r.Vote == None && r.leader == None) || (m.Type == PreVote && m.Term > r.Term)
+	if r.cfg.Bugs[TwoVotes] {
+		free = r.role != Leader
+	}
+	grant := free && r.upToDate(m.Index, m.LogTerm)
+	reply := Message{Type: m.Type.reply(), To: m.From, Reject: !grant}
+	if grant {
+		reply.Term = m.Term // of the campaign, which for a pre-vote is not ours
+		if m.Type == Vote {
+			r.Vote = m.From
+			r.elapsed = 0
+		}
+	}
+	r.send(reply)
+}
+
+// upToDate says whether a log that ends with the given entry may lead this node (§5.4.1): its
+// last term is higher, or it is the same and the log is not shorter.
+func (r *Raft) upToDate(index, term uint64) bool {
+	if r.cfg.Bugs[VoteStaleLog] {
+		return true
+	}
+	last := r.log.lastTerm()
+	return term > last || (term == last && index >= r.log.lastIndex())
+}
+
+func (r *Raft) handleVoteReply(m Message) {
+	asked := (r.role == PreCandidate && m.Type == PreVoteReply && (m.Reject || m.Term == r.Term+1)) ||
+		(r.role == Candidate && m.Type == VoteReply)
+	if !asked {
+		return
+	}
+	if _, voted := r.votes[m.From]; !voted {
+		r.votes[m.From] = !m.Reject
+	}
+	r.tally()
+}
+
+// tally counts the votes and draws the consequence, if there is one yet.
+func (r *Raft) tally() {
+	granted := 0
+	for _, yes := range r.votes {
+		if yes {
+			granted++
+		}
+	}
+	switch rejected := len(r.votes) - granted; {
+	case granted >= r.quorum() && r.role == PreCandidate:
+		r.elect()
+	case granted >= r.quorum():
+		r.lead()
+	case rejected >= r.quorum():
+		r.become(Follower, None)
+	}
+}
+
+// lead begins the leadership of this term.
+func (r *Raft) lead() {
+	r.become(Leader, r.cfg.ID)
+	r.progress = make(map[ID]*progress, len(r.peers))
+	for _, id := range r.peers {
+		r.progress[id] = &progress{next: r.log.lastIndex() + 1, probing: true, heard: r.clock}
+	}
+	r.progress[r.cfg.ID].match = r.log.lastIndex()
+	if !r.cfg.Bugs[CommitOldTerm] {
+		r.append(nil) // a no-op, so that entries of former terms get committed (§8)
+	}
+	r.commit()
+	r.broadcastHeartbeat()
+	for _, id := range r.others() {
+		r.sendAppend(id) // even if there is nothing new: it finds out where the follower stands
+	}
+}

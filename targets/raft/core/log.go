@@ -1,0 +1,89 @@
+package core
+
+import "fmt"
+
+// raftLog is the log in memory: the entries after a base, which stands for all that is compacted.
+type raftLog struct {
+	base, baseTerm uint64  // index and term of the last compacted entry
+	entries        []Entry // entries[i].Index == base+1+i
+	committed      uint64  // highest index known to be committed
+	handed         uint64  // highest index handed out to be stored
+	applied        uint64  // highest index handed out to be applied
+}
+
+func (l *raftLog) firstIndex() uint64 { return l.base + 1 }
+func (l *raftLog) lastIndex() uint64  { return l.base + uint64(len(l.entries)) }
+func (l *raftLog) lastTerm() uint64   { return l.mustTerm(l.lastIndex()) }
+
+// term returns the term of the entry at index i, or false if the log does not know it.
+func (l *raftLog) term(i uint64) (uint64, bool) {
+	switch {
+	case i == l.base:
+		return l.baseTerm, true
+	case i < l.base || i > l.lastIndex():
+		return 0, false
+	default:
+		return l.entries[i-l.firstIndex()].Term, true
+	}
+}
+
+func (l *raftLog) mustTerm(i uint64) uint64 {
+	t, ok := l.term(i)
+	if !ok {
+		panic(fmt.Sprintf("raft log: no term at index %d of [%d, %d]", i, l.firstIndex(), l.lastIndex()))
+	}
+	return t
+}
+
+// matches says whether the log has an entry of the given term at index i (Log Matching).
+func (l *raftLog) matches(i, term uint64) bool {
+	t, ok := l.term(i)
+	return ok && t == term
+}
+
+// slice returns the entries from low up to high, without high. The caller must not change them;
+// appending to them copies.
+func (l *raftLog) slice(low, high uint64) []Entry {
+	first := l.firstIndex()
+	return l.entries[low-first : high-first : high-first]
+}
+
+// add appends at the end.
+func (l *raftLog) add(e Entry) { l.entries = append(l.entries, e) }
+
+// replace puts entries in their places and drops whatever conflicts with them and follows
+// (Figure 2, AppendEntries 3 and 4). Entries that are there already stay: a message that was
+// overtaken by a later one must not cut the log short.
+func (l *raftLog) replace(entries []Entry) {
+	for i, e := range entries {
+		if l.matches(e.Index, e.Term) || e.Index <= l.base {
+			continue
+		}
+		l.entries = append(l.slice(l.firstIndex(), e.Index), entries[i:]...)
+		l.handed = min(l.handed, e.Index-1)
+		return
+	}
+}
+
+// compact makes s the base of the log, but keeps up to keep entries before it. If the log does
+// not hold the entry of s, nothing of it is worth keeping.
+func (l *raftLog) compact(s Snapshot, keep uint64) {
+	if !l.matches(s.Index, s.Term) {
+		*l = raftLog{base: s.Index, baseTerm: s.Term, committed: s.Index, handed: s.Index, applied: s.Index}
+		return
+	}
+	base := max(l.base, s.Index-min(keep, s.Index))
+	tail := append([]Entry(nil), l.slice(base+1, l.lastIndex()+1)...) // lets go of the rest
+	l.base, l.baseTerm, l.entries = base, l.mustTerm(base), tail
+}
+
+// conflict returns the highest index up to i whose term is not above term: above it, a log whose
+// entry at i has that term cannot agree with this one (the optimisation at the end of §5.3). The
+// result is below the base if no entry that is still here will do.
+func (l *raftLog) conflict(i, term uint64) uint64 {
+	i = min(i, l.lastIndex())
+	for i >= l.base && i > 0 && l.mustTerm(i) > term {
+		i--
+	}
+	return i
+}

@@ -1,0 +1,96 @@
+package core
+
+import "fmt"
+
+// ID is a node's number in the cluster, from 1. None is no node.
+type ID uint64
+
+// None is the zero ID: no vote, no known leader.
+const None ID = 0
+
+// String returns the ID as nodes are named in logs: n1, n2, ...
+func (id ID) String() string { return fmt.Sprintf("n%d", uint64(id)) }
+
+// Entry is one record of the replicated log. An entry without data is a no-op.
+type Entry struct {
+	Index, Term uint64
+	Data        []byte
+}
+
+// HardState is what must be on stable storage before a message leaves (Figure 2, "persistent
+// state"); the log is the rest of it.
+type HardState struct {
+	Term uint64
+	Vote ID
+}
+
+// Snapshot is the state of the application after the entry at Index, which has the given Term.
+type Snapshot struct {
+	Index, Term uint64
+	Data        []byte
+}
+
+// MessageType says what a message asks or answers.
+type MessageType uint8
+
+// The messages. PreVote is the thesis' §9.6; Append and Heartbeat are AppendEntries with and
+// without entries; ReadIndex is the thesis' §6.4.
+const (
+	PreVote MessageType = iota + 1
+	PreVoteReply
+	Vote
+	VoteReply
+	Append
+	AppendReply
+	Install // InstallSnapshot; answered by AppendReply
+	Heartbeat
+	HeartbeatReply
+	ReadIndex
+	ReadIndexReply
+)
+
+var messageNames = [...]string{
+	PreVote: "PreVote", PreVoteReply: "PreVoteReply", Vote: "Vote", VoteReply: "VoteReply",
+	Append: "Append", AppendReply: "AppendReply", Install: "Install",
+	Heartbeat: "Heartbeat", HeartbeatReply: "HeartbeatReply",
+	ReadIndex: "ReadIndex", ReadIndexReply: "ReadIndexReply",
+}
+
+// String returns the type's name.
+func (t MessageType) String() string {
+	if t == 0 || int(t) >= len(messageNames) {
+		return fmt.Sprintf("MessageType(%d)", uint8(t))
+	}
+	return messageNames[t]
+}
+
+// Message is what nodes send to each other. Which fields mean something depends on the type.
+type Message struct {
+	Type     MessageType
+	From, To ID
+	Term     uint64
+	// Index and LogTerm are the candidate's last entry (PreVote, Vote) or the entry before
+	// Entries (Append). In an AppendReply, Index is the last entry known to match or, if
+	// rejected, the entry that did not. In a ReadIndexReply it is the index to wait for.
+	Index, LogTerm uint64
+	Entries        []Entry
+	Commit         uint64
+	Reject         bool
+	Hint           uint64 // rejected AppendReply: no entry after Hint, of term LogTerm, can match
+	// Read is the round of reads that a Heartbeat confirms, echoed by its reply, or the id of
+	// a request in ReadIndex and its reply.
+	Read     uint64
+	Snapshot *Snapshot
+}
+
+// reply says how a request is answered; zero for messages that are replies themselves.
+func (t MessageType) reply() MessageType {
+	switch t {
+	case PreVote, Vote, Append, Heartbeat, ReadIndex:
+		return t + 1
+	case Install:
+		return AppendReply
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,213 @@
+package core
+
+import "slices"
+
+// progress is what a leader knows of one follower.
+type progress struct {
+	match, next uint64
+	// probing: next is a guess, and one Append at a time looks for the place where the logs
+	// agree. Otherwise Appends are sent without waiting for answers, up to maxInflight.
+	probing    bool
+	inflight   int  // Appends under way
+	installing bool // a snapshot is under way, and nothing else
+	advanced   int  // the tick at which something was last sent into silence, or acknowledged
+	heard      int  // the tick at which the follower was last heard from
+	read       uint64
+}
+
+const (
+	maxInflight = 64
+	// installPatience is how many heartbeat intervals a follower gets to take in a snapshot
+	// before it is sent again.
+	installPatience = 20
+)
+
+// probe makes a guess at where the follower's log agrees, and starts anew from there.
+func (p *progress) probe(next uint64) {
+	p.next, p.probing, p.inflight, p.installing = max(next, p.match+1), true, 0, false
+}
+
+func (p *progress) window() int {
+	switch {
+	case p.installing:
+		return 0
+	case p.probing:
+		return 1
+	default:
+		return maxInflight
+	}
+}
+
+// Propose appends data to the log if this node leads, and returns where. The entry is committed
+// once it comes out of [Raft.Ready] with the same index and term.
+func (r *Raft) Propose(data []byte) (index, term uint64, ok bool) {
+	if r.role != Leader {
+		return 0, 0, false
+	}
+	r.append(data)
+	r.commit()
+	return r.log.lastIndex(), r.Term, true
+}
+
+func (r *Raft) append(data []byte) {
+	r.log.add(Entry{Index: r.log.lastIndex() + 1, Term: r.Term, Data: data})
+	// The leader counts itself before the entry is stored. That is sound because nothing that
+	// depends on it leaves before: Ready's order is store, send, apply.
+	r.progress[r.cfg.ID].match = r.log.lastIndex()
+}
+
+// sendAppends sends what the follower lacks, as far as its window goes.
+func (r *Raft) sendAppends(id ID) {
+	for p := r.progress[id]; p.next <= r.log.lastIndex() && p.inflight < p.window(); {
+		r.sendAppend(id)
+	}
+}
+
+// sendAppend sends one Append from next on, empty if there is nothing, or the snapshot if the
+// log no longer reaches back that far.
+func (r *Raft) sendAppend(id ID) {
+	p := r.progress[id]
+	if p.inflight == 0 {
+		p.advanced = r.clock
+	}
+	p.inflight++
+	prev := p.next - 1
+	prevTerm, ok := r.log.term(prev)
+	if !ok {
+		s := r.snapshot()
+		p.installing = true
+		r.send(Message{Type: Install, To: id, Snapshot: &s})
+		return
+	}
+	high := min(r.log.lastIndex()+1, p.next+uint64(r.cfg.MaxEntries))
+	entries := slices.Clone(r.log.slice(p.next, high))
+	r.send(Message{Type: Append, To: id, Index: prev, LogTerm: prevTerm, Entries: entries, Commit: r.log.committed})
+	if !p.probing {
+		p.next = high
+	}
+}
+
+func (r *Raft) handleAppend(m Message) {
+	if m.Index < r.log.base {
+		// What it starts from is compacted and therefore committed: say how far that is.
+		r.send(Message{Type: AppendReply, To: m.From, Index: r.log.committed})
+		return
+	}
+	if !r.log.matches(m.Index, m.LogTerm) {
+		hint := r.log.conflict(m.Index, m.LogTerm)
+		hintTerm, _ := r.log.term(hint)
+		r.send(Message{Type: AppendReply, To: m.From, Reject: true, Index: m.Index, Hint: hint, LogTerm: hintTerm})
+		return
+	}
+	r.log.replace(m.Entries)
+	last := m.Index + uint64(len(m.Entries))
+	r.commitTo(min(m.Commit, last))
+	r.send(Message{Type: AppendReply, To: m.From, Index: last})
+}
+
+func (r *Raft) handleInstall(m Message) {
+	s := *m.Snapshot
+	switch {
+	case s.Index <= r.log.committed:
+	case r.log.matches(s.Index, s.Term):
+		// The entries are all here: the snapshot only says that they are committed (§7).
+		r.commitTo(s.Index)
+	default:
+		r.log.compact(s, 0)
+		r.installed = &s
+	}
+	r.send(Message{Type: AppendReply, To: m.From, Index: s.Index})
+}
+
+func (r *Raft) handleAppendReply(m Message) {
+	if r.role != Leader {
+		return
+	}
+	p := r.progress[m.From]
+	p.heard, p.advanced = r.clock, r.clock
+	p.inflight = max(0, p.inflight-1)
+	switch {
+	case m.Reject && (m.Index <= p.match || (p.probing && m.Index != p.next-1)):
+		// An old answer: the follower has come further since.
+	case m.Reject:
+		// Both sides step back over whole terms: the follower to Hint, and we from there to
+		// where our own term is not above its.
+		p.probe(r.log.conflict(m.Hint, m.LogTerm) + 1)
+		r.sendAppend(m.From)
+	case m.Index >= p.match:
+		p.match = min(m.Index, r.log.lastIndex())
+		p.next = max(p.next, p.match+1)
+		if p.probing || p.installing {
+			p.probe(p.match + 1)
+			p.probing = false
+		}
+		r.commit()
+	}
+}
+
+// commit advances the commit index to what a quorum has, if that is an entry of this term: only
+// those are committed by counting replicas (§5.4.2).
+func (r *Raft) commit() {
+	index := r.quorumth(func(p *progress) uint64 { return p.match })
+	if index <= r.log.committed {
+		return
+	}
+	if r.log.mustTerm(index) != r.Term && !r.cfg.Bugs[CommitOldTerm] {
+		return
+	}
+	r.commitTo(index)
+	r.promoteReads()
+	// Followers learn of it at once: those that wait for their own clients' commands need not
+	// wait for the next heartbeat.
+	r.broadcastHeartbeat()
+}
+
+func (r *Raft) commitTo(index uint64) {
+	r.log.committed = max(r.log.committed, min(index, r.log.lastIndex()))
+}
+
+// quorumth returns the highest figure that a quorum of nodes has reached.
+func (r *Raft) quorumth(figure func(*progress) uint64) uint64 {
+	figures := make([]uint64, 0, len(r.peers))
+	for _, id := range r.peers {
+		figures = append(figures, figure(r.progress[id]))
+	}
+	slices.Sort(figures)
+	return figures[len(figures)-r.quorum()]
+}
+
+// quorumAge returns for how many ticks a leader has not heard from a quorum.
+func (r *Raft) quorumAge() int {
+	r.progress[r.cfg.ID].heard = r.clock
+	return r.clock - int(r.quorumth(func(p *progress) uint64 { return uint64(p.heard) }))
+}
+
+func (r *Raft) broadcastHeartbeat() {
+	r.heartbeat = 0
+	for _, id := range r.others() {
+		// No further than the follower's log is known to agree with ours.
+		r.send(Message{Type: Heartbeat, To: id, Commit: min(r.log.committed, r.progress[id].match), Read: r.reads.round})
+	}
+}
+
+func (r *Raft) handleHeartbeatReply(m Message) {
+	if r.role != Leader {
+		return
+	}
+	p := r.progress[m.From]
+	p.heard = r.clock
+	if m.Read > p.read {
+		p.read = m.Read
+		r.confirmReads()
+	}
+	// A follower that answers heartbeats, but for some time acknowledged nothing of what was
+	// sent to it, has lost it: look again where it stands.
+	patience := r.cfg.HeartbeatTicks
+	if p.installing {
+		patience *= installPatience
+	}
+	if (p.installing || p.inflight > 0) && r.clock-p.advanced > patience {
+		p.probe(p.match + 1)
+		r.sendAppend(m.From)
+	}
+}

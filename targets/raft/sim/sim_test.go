@@ -1,0 +1,89 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/targets/raft/core"
+)
+
+var (
+	seeds = flag.Int("sim.seeds", 2000, "how many seeds to simulate")
+	seed  = flag.Uint64("sim.seed", 0, "simulate this one seed, with a trace")
+)
+
+// nodesOf spreads the seeds over cluster sizes, so that a seed alone replays its run.
+func nodesOf(seed uint64) int { return []int{5, 3, 5, 4, 1, 7}[seed%6] }
+
+func TestThePropertiesHold(t *testing.T) {
+	if *seed != 0 {
+		if v := Run(*seed, Options{Nodes: nodesOf(*seed), Trace: true}); v != nil {
+			t.Fatal(v)
+		}
+		return
+	}
+	const parts = 8
+	for part := range parts {
+		t.Run(fmt.Sprint("part", part), func(t *testing.T) {
+			t.Parallel()
+			for s := uint64(part + 1); s <= uint64(*seeds); s += parts {
+				if v := Run(s, Options{Nodes: nodesOf(s)}); v != nil {
+					t.Fatalf("%v\nreplay: go test ./targets/raft/sim -run TestThePropertiesHold -sim.seed %d", v, s)
+				}
+			}
+		})
+	}
+}
+
+// Each planted bug must be caught, by a property that it can be expected to break.
+func TestPlantedBugsAreCaught(t *testing.T) {
+	const (
+		election     = "Election Safety"
+		completeness = "Leader Completeness"
+		safety       = "State Machine Safety"
+		matching     = "Log Matching"
+		freshness    = "Read Freshness"
+	)
+	for _, c := range []struct {
+		bug   core.Bug
+		late  bool
+		wants []string
+	}{
+		{bug: core.QuorumMinusOne, wants: []string{election, completeness, safety, freshness}},
+		{bug: core.ForgetVote, wants: []string{election}},
+		{bug: core.TwoVotes, wants: []string{election}},
+		{bug: core.VoteStaleLog, wants: []string{completeness}},
+		{bug: core.CommitOldTerm, wants: []string{completeness, freshness}},
+		{bug: core.StaleRead, wants: []string{freshness}},
+		{bug: core.LeaseRead, wants: []string{freshness}},
+		{bug: core.NoStepDown, wants: []string{freshness}},
+		{late: true, wants: []string{election, completeness, safety, matching}},
+	} {
+		name := string(c.bug)
+		if c.late {
+			name = "sync-late"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for s := uint64(1); s <= 3000; s++ {
+				if v := Run(s, Options{Bugs: core.Bugs{c.bug: true}, SyncLate: c.late}); v != nil {
+					t.Log(v)
+					require.Contains(t, c.wants, v.Property)
+					return
+				}
+			}
+			t.Fatal("not caught in 3000 seeds")
+		})
+	}
+}
+
+// A failing seed that is printed must fail again, at the same tick, for the same reason.
+func TestASeedReplaysExactly(t *testing.T) {
+	o := Options{Bugs: core.Bugs{core.QuorumMinusOne: true}, Trace: true}
+	first, second := Run(3, o), Run(3, o)
+	require.NotNil(t, first)
+	require.Equal(t, first, second)
+}

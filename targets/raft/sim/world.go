@@ -1,0 +1,314 @@
+// Package sim runs a whole cluster of [core.Raft] in one goroutine against a virtual clock, a
+// network that loses, delays, duplicates, reorders and partitions, and disks that lose what was
+// not synced when a node crashes. One seed decides everything, so a run replays exactly.
+//
+// After every step it asserts the five properties that the Raft paper guarantees (Figure 3), that
+// no read is stale (§8), and at the end that the healed cluster makes progress.
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/sunder-dev/sunder/targets/raft/core"
+)
+
+// Options say what is simulated. The zero values of the counts mean the defaults.
+type Options struct {
+	Nodes int // 5
+	Steps int // of virtual time, in ticks: 4000
+	Bugs  core.Bugs
+	// SyncLate plants the mistake of sending before syncing: what was promised may be lost.
+	SyncLate bool
+	// Trace keeps the last events for [Violation.Trace].
+	Trace bool
+}
+
+// Violation is a property that did not hold.
+type Violation struct {
+	Seed     uint64
+	Tick     int
+	Property string
+	Detail   string
+	Trace    []string
+}
+
+// Error names the seed, so that the run can be told again.
+func (v *Violation) Error() string {
+	text := fmt.Sprintf("seed %d, tick %d: %s: %s", v.Seed, v.Tick, v.Property, v.Detail)
+	if len(v.Trace) > 0 {
+		text += "\n\t" + strings.Join(v.Trace, "\n\t")
+	}
+	return text
+}
+
+// Run simulates one seed and returns the first violation, or nil.
+func Run(seed uint64, o Options) *Violation {
+	if o.Nodes == 0 {
+		o.Nodes = 5
+	}
+	if o.Steps == 0 {
+		o.Steps = 4000
+	}
+	w := newWorld(seed, o)
+	for w.now < o.Steps && w.violation == nil {
+		w.step(true)
+	}
+	if w.violation == nil && len(o.Bugs) == 0 {
+		w.calmDown()
+	}
+	return w.violation
+}
+
+// weather is how hostile a run is. It is drawn once a seed, so that some runs have no partitions
+// at all and others hardly a quiet moment ("swarm testing").
+type weather struct {
+	loss, duplicate     float64 // of messages
+	delay               int     // at most, in ticks
+	partition, crash    float64 // a tick
+	pause, heal         float64
+	propose, read       float64
+	snapshotEvery, keep uint64
+}
+
+func drawWeather(r *rand.Rand) weather {
+	some := func(p, most float64) float64 {
+		if r.Float64() < p {
+			return r.Float64() * most
+		}
+		return 0
+	}
+	return weather{
+		loss: some(0.5, 0.2), duplicate: some(0.5, 0.1), delay: 1 + r.IntN(1+r.IntN(12)),
+		partition: some(0.8, 0.02), crash: some(0.8, 0.01), pause: some(0.5, 0.01), heal: 0.005 + r.Float64()*0.03,
+		propose: 0.02 + some(0.7, 0.4), read: 0.02 + some(0.7, 0.3),
+		snapshotEvery: 5 + uint64(r.IntN(60)), keep: uint64(r.IntN(20)),
+	}
+}
+
+// world is the state of a simulation.
+type world struct {
+	Options
+	seed    uint64
+	rand    *rand.Rand
+	weather weather
+	now     int
+	nodes   []*node // nodes[i] has ID i+1
+	flying  []flight
+	cut     map[link]bool
+	ledger  ledger
+	command uint64
+
+	violation *Violation
+	trace     []string
+}
+
+type link struct{ from, to core.ID }
+
+// flight is a message on its way.
+type flight struct {
+	due int
+	m   core.Message
+}
+
+func newWorld(seed uint64, o Options) *world {
+	r := rand.New(rand.NewPCG(seed, 0x5eed))
+	w := &world{Options: o, seed: seed, rand: r, weather: drawWeather(r), cut: map[link]bool{}, ledger: newLedger()}
+	for i := range o.Nodes {
+		n := &node{id: core.ID(i + 1), world: w}
+		w.nodes = append(w.nodes, n)
+		n.start()
+	}
+	return w
+}
+
+// step lets one tick pass: weather, clients, clocks, deliveries.
+func (w *world) step(hostile bool) {
+	w.now++
+	if hostile {
+		w.misfortune()
+	}
+	if w.chance(w.weather.propose) {
+		w.propose()
+	}
+	if w.chance(w.weather.read) {
+		w.read()
+	}
+	for _, n := range w.nodes {
+		if n.runs() && !w.chance(0.05) { // clocks drift
+			n.do(func() { n.raft.Tick() })
+		}
+	}
+	w.deliver()
+}
+
+func (w *world) chance(p float64) bool { return p > 0 && w.rand.Float64() < p }
+
+func (w *world) any() *node { return w.nodes[w.rand.IntN(len(w.nodes))] }
+
+func (w *world) misfortune() {
+	if w.chance(w.weather.partition) {
+		w.partition()
+	}
+	if w.chance(w.weather.crash) {
+		victims := 1
+		if w.chance(0.2) {
+			victims = len(w.nodes)
+		}
+		for range victims {
+			w.any().crash("")
+		}
+	}
+	if w.chance(w.weather.pause) {
+		n := w.any()
+		n.paused = true
+		w.note("%v pauses", n.id)
+	}
+	if w.chance(w.weather.heal) {
+		w.cut = map[link]bool{}
+		w.note("network heals")
+	}
+	for _, n := range w.nodes {
+		if n.raft == nil && w.chance(0.03) {
+			n.start()
+		}
+		if n.paused && w.chance(0.02) {
+			n.paused = false
+			w.note("%v goes on", n.id)
+		}
+	}
+}
+
+// partition cuts by one of the shapes that nemeses use: one node, two sides, one way, at random.
+func (w *world) partition() {
+	side := func(from, to core.ID) bool { return false }
+	switch w.rand.IntN(4) {
+	case 0:
+		lonely := w.any().id
+		side = func(from, to core.ID) bool { return from == lonely || to == lonely }
+	case 1:
+		left := map[core.ID]bool{}
+		for _, i := range w.rand.Perm(len(w.nodes))[:len(w.nodes)/2] {
+			left[core.ID(i+1)] = true
+		}
+		side = func(from, to core.ID) bool { return left[from] != left[to] }
+	case 2:
+		deaf := w.any().id
+		side = func(_, to core.ID) bool { return to == deaf }
+	case 3:
+		side = func(core.ID, core.ID) bool { return w.chance(0.3) }
+	}
+	w.cut = map[link]bool{}
+	for _, a := range w.nodes {
+		for _, b := range w.nodes {
+			if a != b && side(a.id, b.id) {
+				w.cut[link{a.id, b.id}] = true
+			}
+		}
+	}
+	w.note("network cut: %d links", len(w.cut))
+}
+
+// propose lets a client send a command to some node; only leaders take it.
+func (w *world) propose() {
+	n := w.any()
+	if !n.runs() {
+		return
+	}
+	w.command++
+	data := fmt.Appendf(nil, "c%d", w.command)
+	n.do(func() { n.raft.Propose(data) })
+}
+
+// read lets a client ask some node for a linearizable read.
+func (w *world) read() {
+	n := w.any()
+	if !n.runs() {
+		return
+	}
+	w.command++
+	id := w.command
+	n.reads[id] = w.ledger.committed()
+	n.do(func() { n.raft.Read(id) })
+}
+
+func (w *world) transmit(m core.Message) {
+	if w.chance(w.weather.loss) {
+		return
+	}
+	copies := 1
+	if w.chance(w.weather.duplicate) {
+		copies = 2
+	}
+	for range copies {
+		w.flying = append(w.flying, flight{w.now + w.rand.IntN(w.weather.delay), m})
+	}
+}
+
+func (w *world) deliver() {
+	var due []core.Message
+	later := w.flying[:0]
+	for _, f := range w.flying {
+		to := w.nodes[f.m.To-1]
+		switch {
+		case w.cut[link{f.m.From, f.m.To}] || to.raft == nil:
+			// lost
+		case f.due > w.now || to.paused: // a paused process finds its mail later
+			later = append(later, f)
+		default:
+			due = append(due, f.m)
+		}
+	}
+	w.flying = later
+	if len(later) > 20_000 {
+		w.fail("Progress", "%d messages are under way: nodes answer each other in circles", len(later))
+	}
+	w.rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
+	for _, m := range due {
+		if n := w.nodes[m.To-1]; n.runs() {
+			n.do(func() { n.raft.Step(m) })
+		}
+	}
+}
+
+// calmDown heals everything and demands that a new command is applied everywhere.
+func (w *world) calmDown() {
+	w.cut = map[link]bool{}
+	w.weather.loss, w.weather.duplicate, w.weather.crash = 0, 0, 0
+	w.weather.delay, w.weather.propose = 1, 0.2
+	for _, n := range w.nodes {
+		n.paused = false
+		if n.raft == nil {
+			n.start()
+		}
+	}
+	goal := w.ledger.committed() + 1
+	for range 3000 {
+		w.step(false)
+		served := w.violation == nil
+		for _, n := range w.nodes {
+			served = served && n.raft != nil && n.raft.Status().Applied >= goal
+		}
+		if served || w.violation != nil {
+			return
+		}
+	}
+	w.fail("Progress", "3000 ticks after the last fault, index %d is not applied everywhere", goal)
+}
+
+func (w *world) note(format string, args ...any) {
+	if !w.Trace {
+		return
+	}
+	w.trace = append(w.trace, fmt.Sprintf("%5d  ", w.now)+fmt.Sprintf(format, args...))
+	if len(w.trace) > 200 {
+		w.trace = w.trace[100:]
+	}
+}
+
+func (w *world) fail(property, format string, args ...any) {
+	if w.violation == nil {
+		w.violation = &Violation{Seed: w.seed, Tick: w.now, Property: property, Detail: fmt.Sprintf(format, args...), Trace: w.trace}
+	}
+}
