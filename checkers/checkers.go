@@ -1,0 +1,172 @@
+// Package checkers judges histories. A checker is a pure function from a history to a result; it
+// knows no cluster, so any history of any age can be judged again.
+//
+// There is one file a property and one line for it in [All].
+package checkers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// Verdict is what a checker, or all of them, say. The zero verdict is Unknown, which never passes.
+type Verdict uint8
+
+// The verdicts. Worst wins: Invalid over Unknown over Valid.
+const (
+	Unknown Verdict = iota
+	Valid
+	Invalid
+)
+
+// String returns the verdict in lower case.
+func (v Verdict) String() string {
+	switch v {
+	case Valid:
+		return "valid"
+	case Invalid:
+		return "invalid"
+	default:
+		return "unknown"
+	}
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (v Verdict) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]. What it does not know is an error.
+func (v *Verdict) UnmarshalText(text []byte) error {
+	for _, known := range []Verdict{Unknown, Valid, Invalid} {
+		if known.String() == string(text) {
+			*v = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no verdict", text)
+}
+
+// Worst returns the worst of the results' verdicts; of nothing, it is Unknown.
+func Worst(results []Result) Verdict {
+	worst := Unknown
+	for i, r := range results {
+		if i == 0 || r.Verdict == Invalid || (r.Verdict == Unknown && worst == Valid) {
+			worst = r.Verdict
+		}
+		if worst == Invalid {
+			break
+		}
+	}
+	return worst
+}
+
+// Result is what one checker found.
+type Result struct {
+	Checker string  `json:"checker"`
+	Verdict Verdict `json:"verdict"`
+	// Why is one sentence that says what was found, or why nothing could be.
+	Why string `json:"why"`
+	// Ops are the indices of the events that the finding rests on.
+	Ops    []int         `json:"ops,omitempty"`
+	Attach []Attachment  `json:"attach,omitempty"`
+	Took   time.Duration `json:"took_ns"`
+}
+
+// Attachment is evidence of a kind that a report knows how to draw.
+type Attachment struct {
+	Kind string          `json:"kind"`
+	Data json.RawMessage `json:"data"`
+}
+
+// attach makes an attachment of anything that marshals.
+func attach(kind string, data any) []Attachment {
+	b, err := json.Marshal(data)
+	if err != nil {
+		return nil // the verdict stands without its picture
+	}
+	return []Attachment{{kind, b}}
+}
+
+// Checker judges one property.
+type Checker interface {
+	Check(ctx context.Context, h *history.History) Result
+}
+
+// Budget bounds what a checker may use. One that needs more says Unknown.
+type Budget struct {
+	Time   time.Duration
+	Memory uint64 // bytes of heap, of the whole process
+}
+
+// DefaultBudget is enough for runs of some minutes.
+var DefaultBudget = Budget{Time: 2 * time.Minute, Memory: 4 << 30}
+
+// Entry is one checker of the list.
+type Entry struct {
+	About string
+	New   func(Budget) Checker
+}
+
+// All lists the checkers by name.
+var All = map[string]Entry{
+	"linear":   {"operations on each key are linearizable", func(b Budget) Checker { return linear{b} }},
+	"leader":   {"a term has at most one leader", func(Budget) Checker { return leader{} }},
+	"state":    {"nodes that applied the same log index are in the same state", func(Budget) Checker { return state{} }},
+	"progress": {"there was enough load and every fault took effect, so that a pass means something", func(Budget) Checker { return progress{defaultThresholds} }},
+	"stats":    {"counts and latencies; every kind of operation succeeded at least once", func(Budget) Checker { return stats{} }},
+}
+
+// Always are the checkers that judge every run.
+func Always() []string { return []string{"leader", "progress", "stats"} }
+
+// ForHistory returns the names of the checkers that a history asks for; if it does not say, those
+// that make sense for a history of client operations alone.
+func ForHistory(h *history.History) []string {
+	if t, ok := h.Test(); ok && len(t.Checkers) > 0 {
+		return t.Checkers
+	}
+	return []string{"linear"}
+}
+
+// Run judges a history by the named checkers, in order.
+func Run(ctx context.Context, h *history.History, names []string, b Budget) ([]Result, error) {
+	results := make([]Result, 0, len(names))
+	for _, name := range names {
+		entry, ok := All[name]
+		if !ok {
+			return nil, fmt.Errorf("unknown checker %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
+		}
+		results = append(results, guard(ctx, name, entry.New(b), h))
+	}
+	return results, nil
+}
+
+// guard runs one checker; a checker that crashes has found nothing out.
+func guard(ctx context.Context, name string, c Checker, h *history.History) (r Result) {
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			r = Result{Verdict: Unknown, Why: fmt.Sprintf("the checker crashed: %v", p), Attach: attach("text", string(debug.Stack()))}
+		}
+		r.Checker, r.Took = name, time.Since(start)
+	}()
+	if err := ctx.Err(); err != nil {
+		return Result{Verdict: Unknown, Why: fmt.Sprintf("not checked: %v", err)}
+	}
+	return c.Check(ctx, h)
+}
+
+// seconds writes a time of the history for people.
+func seconds(t time.Duration) string {
+	if t == history.Never {
+		return "never"
+	}
+	return fmt.Sprintf("%.3f s", t.Seconds())
+}

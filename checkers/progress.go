@@ -1,0 +1,119 @@
+package checkers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// progress vetoes runs that prove nothing: too few operations, faults that were not seen to act, a
+// cluster that did not recover, a run that was cut short. It finds no violations; what it finds
+// is Unknown.
+type progress struct{ thresholds }
+
+// thresholds are how many operations must have succeeded before the first fault, from then until
+// the last heal, and after it.
+type thresholds struct{ before, during, after int }
+
+var defaultThresholds = thresholds{10, 10, 10}
+
+// Check implements [Checker].
+func (p progress) Check(_ context.Context, h *history.History) Result {
+	unknown := func(format string, args ...any) Result {
+		return Result{Verdict: Unknown, Why: fmt.Sprintf(format, args...)}
+	}
+	reached := map[history.Phase]history.Span{}
+	for _, s := range h.Phases() {
+		reached[s.Phase] = s
+	}
+	if _, ok := reached[history.PhaseLoad]; !ok {
+		return unknown("the cluster never served, so no client called")
+	}
+	faults, err := h.Faults()
+	if err != nil {
+		return unknown("%v", err)
+	}
+	test, _ := h.Test()
+	if len(faults) == 0 && test.Nemesis != "none" {
+		return unknown("no fault was injected")
+	}
+	var unconfirmed []string
+	first, last := history.Never, time.Duration(0)
+	for _, f := range faults {
+		first = min(first, f.Began)
+		last = max(last, f.Healed)
+		if !f.Confirmed {
+			unconfirmed = append(unconfirmed, fmt.Sprintf("%s at %s (%s)", f.F, seconds(f.Began), orElse(f.Err, "no answer was recorded")))
+		}
+	}
+	if n := len(unconfirmed); n > 0 {
+		return unknown("%d of %d faults were not confirmed to act: %s", n, len(faults), strings.Join(unconfirmed[:min(n, 3)], "; "))
+	}
+	for e := range history.Notes[struct{}](h, history.Observer, history.FExit) {
+		return unknown("%s ended by itself at %s: look at its log", e.Node, seconds(e.At))
+	}
+	if last == history.Never {
+		return unknown("a fault was never healed")
+	}
+	if _, ok := reached[history.PhaseEnd]; !ok {
+		return unknown("the run was cut short: its history ends at %s", seconds(h.End()))
+	}
+	final, ok := reached[history.PhaseFinal]
+	if !ok {
+		return unknown("the cluster did not recover after the last heal, or was not given the time to")
+	}
+	before, during, after, lastReads := p.count(h, first, last, final.From)
+	switch total := before + during + after; {
+	case len(faults) == 0 && total < p.before+p.during+p.after:
+		return unknown("only %d operations succeeded", total)
+	case len(faults) == 0:
+		return Result{Verdict: Valid, Why: fmt.Sprintf("%d operations succeeded; no fault was asked for", total)}
+	case before < p.before:
+		return unknown("only %d operations succeeded before the first fault", before)
+	case during < p.during:
+		return unknown("only %d operations succeeded between the first fault and the last heal", during)
+	case after < p.after:
+		return unknown("only %d operations succeeded after the last heal", after)
+	}
+	for node, ok := range lastReads {
+		if ok == 0 {
+			return unknown("no last operation at %s succeeded", node)
+		}
+	}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("%d faults, all confirmed; %d operations succeeded before, %d during and %d after them", len(faults), before, during, after)}
+}
+
+// count counts operations that succeeded, and for each node those of the final phase.
+func (progress) count(h *history.History, first, last, final time.Duration) (before, during, after int, lastReads map[string]int) {
+	lastReads = make(map[string]int)
+	for op := range h.Ops() {
+		ok := op.Return.Kind == history.OK
+		if op.Call.At >= final {
+			if n := lastReads[op.Call.Node]; ok {
+				lastReads[op.Call.Node] = n + 1
+			} else {
+				lastReads[op.Call.Node] = n
+			}
+		}
+		switch {
+		case !ok:
+		case op.Return.At < first:
+			before++
+		case op.Return.At <= last:
+			during++
+		default:
+			after++
+		}
+	}
+	return before, during, after, lastReads
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

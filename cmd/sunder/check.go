@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports"
+)
+
+func newCheckCommand() *cobra.Command {
+	budget := checkers.DefaultBudget
+	memory := budget.Memory >> 20
+	var only []string
+	cmd := &cobra.Command{
+		Use:   "check DIR|FILE",
+		Short: "Judge a recorded history again",
+		Long: `Judge a recorded history again, with no cluster. The argument is a run directory or a
+history file (docs/history.md describes the format, so other tools can write one).
+Nothing is written.`,
+		Example: `  sunder check runs/latest
+  sunder check history.jsonl --checker linear`,
+		Args: arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			budget.Memory = memory << 20
+			for _, name := range only {
+				if _, ok := checkers.All[name]; !ok {
+					return usage(cmd, fmt.Errorf("--checker: unknown checker %q; known are %s", name, names(checkers.All)))
+				}
+			}
+			h, _, err := open(args[0], cmd.ErrOrStderr())
+			if err != nil {
+				return usage(cmd, err)
+			}
+			if len(only) == 0 {
+				only = checkers.ForHistory(h)
+			}
+			results, err := checkers.Run(cmd.Context(), h, only, budget)
+			if err != nil {
+				return err
+			}
+			printResults(cmd.OutOrStdout(), results)
+			verdict := checkers.Worst(results)
+			fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			if verdict != checkers.Valid {
+				return verdictError(verdict)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringSliceVar(&only, "checker", nil, "checkers to run (default those that the history asks for): "+names(checkers.All))
+	cmd.Flags().DurationVar(&budget.Time, "check-timeout", budget.Time, "time that a checker may take")
+	cmd.Flags().Uint64Var(&memory, "check-memory", memory, "memory that a checker may use, in MiB")
+	return cmd
+}
+
+func newReportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "report DIR",
+		Short:   "Judge a recorded run again and write its report anew",
+		Example: `  sunder report runs/latest`,
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, dir, err := open(args[0], cmd.ErrOrStderr())
+			if err != nil {
+				return usage(cmd, err)
+			}
+			results, err := checkers.Run(cmd.Context(), h, checkers.ForHistory(h), checkers.DefaultBudget)
+			if err != nil {
+				return err
+			}
+			if err := (reports.Run{Dir: dir, History: h, Results: results}).Write(); err != nil {
+				return err
+			}
+			printResults(cmd.OutOrStdout(), results)
+			verdict := checkers.Worst(results)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", summary(h, verdict), filepath.Join(dir, reports.HTMLFile))
+			if verdict != checkers.Valid {
+				return verdictError(verdict)
+			}
+			return nil
+		},
+	}
+}
+
+// open reads the history of a run directory, or a history file, and says in which directory it is.
+func open(path string, warnings io.Writer) (h *history.History, dir string, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", err
+	}
+	if !info.IsDir() {
+		h, err := openHistory(path, warnings)
+		return h, filepath.Dir(path), err
+	}
+	for _, name := range []string{harness.HistoryFile + ".zst", harness.HistoryFile} {
+		h, err := openHistory(filepath.Join(path, name), warnings)
+		if !errors.Is(err, os.ErrNotExist) {
+			return h, path, err
+		}
+	}
+	return nil, "", fmt.Errorf("%s is no run directory: it has no %s", path, harness.HistoryFile)
+}
+
+func openHistory(path string, warnings io.Writer) (*history.History, error) {
+	h, warning, err := history.ReadFile(path)
+	if warning != "" {
+		fmt.Fprintln(warnings, "warning:", warning)
+	}
+	return h, err
+}

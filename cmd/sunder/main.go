@@ -1,0 +1,115 @@
+// Command sunder starts a real cluster, breaks it on purpose, and says whether it kept its
+// promises. One binary has all roles: the controller, and `sunder raftd`, a node of the built-in
+// Raft.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sunder-dev/sunder/checkers"
+)
+
+// Exit codes; the first five are Jepsen's.
+const (
+	exitValid       = 0
+	exitInvalid     = 1
+	exitUnknown     = 2
+	exitUsage       = 254
+	exitError       = 255
+	exitInterrupted = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends us at once
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs one command line and returns its exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var verdict verdictError
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitValid
+	case errors.As(err, &verdict):
+		return verdict.code()
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "sunder: %v\nSee '%s --help'.\n", err, usage.command)
+		return exitUsage
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "sunder: interrupted")
+		return exitInterrupted
+	default:
+		fmt.Fprintf(stderr, "sunder: %v\n", err)
+		return exitError
+	}
+}
+
+// verdictError makes a verdict the exit code. It is not printed: the verdict was.
+type verdictError checkers.Verdict
+
+func (v verdictError) Error() string { return checkers.Verdict(v).String() }
+
+func (v verdictError) code() int {
+	if checkers.Verdict(v) == checkers.Invalid {
+		return exitInvalid
+	}
+	return exitUnknown
+}
+
+// usageError is a command line that cannot be meant.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usage(cmd *cobra.Command, err error) error { return usageError{cmd.CommandPath(), err} }
+
+// arguments makes what cobra says of arguments a usage error.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usage(cmd, err)
+		}
+		return nil
+	}
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sunder",
+		Short: "Break a cluster on purpose and find out whether it kept its promises",
+		Long: `sunder starts a real cluster, cuts its links, kills and pauses its nodes while clients
+work on it, records what everybody saw, and checks it: at most one leader a term,
+linearizable operations, no lost writes. It ends with a verdict and a report.
+
+Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad usage, 255 error, 130 interrupted.`,
+		Example: `  sunder run                                     # break the built-in Raft for 30 s
+  sunder run --bug stale-read                    # ... with a planted bug: see it found
+  sunder check runs/latest                       # judge a recorded run again`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          arguments(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(usage)
+	root.AddCommand(newRunCommand(), newCheckCommand(), newReportCommand(), newListCommand(), newVersionCommand(), newRaftdCommand())
+	return root
+}

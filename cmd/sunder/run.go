@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/fleet"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/nemesis"
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/workloads"
+)
+
+// runFlags are what can be chosen of a run.
+type runFlags struct {
+	target, fleet, workload, nemesis string
+	nodes, clients                   int
+	rate                             float64
+	timeLimit, opTimeout             time.Duration
+	hold, rest                       time.Duration
+	recoverTimeout                   time.Duration
+	seed                             uint64
+	bug                              string
+	targetFlags                      map[string]string
+	mix                              map[string]int
+	keys, opsPerKey                  int
+	out                              string
+	budget                           checkers.Budget
+	checkMemoryMiB                   uint64
+	quiet                            bool
+}
+
+func newRunCommand() *cobra.Command {
+	f := runFlags{budget: checkers.DefaultBudget}
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run one test and judge it",
+		Long: `Start a cluster, let clients work on it while the nemesis breaks it, heal it, read once
+more, judge what was recorded and write a report. The last line printed is the report's path.
+
+A nemesis is "family[:shape][@aim]". Several joined by "," take turns at random; joined by
+"+" they act side by side. 'sunder list' shows what there is.
+
+The seed decides calls and faults. Their interleaving is the machine's, so a run that is
+told again finds the same bug often, not always.`,
+		Example: `  sunder run
+  sunder run --time-limit 2m --nemesis partition:halves@leader
+  sunder run --nemesis 'partition+kill@one' --hold 1s --rest 0s
+  sunder run --bug stale-read --seed 7
+  sunder run --target-flag election-timeout=300ms --nodes 3`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(targets))
+	flags.StringVar(&f.fleet, "fleet", "local", "what nodes run on: "+names(fleets))
+	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+names(workloads.All))
+	flags.StringVar(&f.nemesis, "nemesis", "mix", `faults: of `+names(nemesis.All)+`; or "mix", "none"`)
+	flags.IntVar(&f.nodes, "nodes", 5, "nodes of the cluster")
+	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
+	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
+	flags.DurationVar(&f.timeLimit, "time-limit", 30*time.Second, "how long clients call")
+	flags.DurationVar(&f.opTimeout, "op-timeout", time.Second, "after how long a client gives a call up")
+	flags.DurationVar(&f.hold, "hold", 2*time.Second, "how long a fault lasts, on average")
+	flags.DurationVar(&f.rest, "rest", time.Second, "how long the cluster is left alone after a fault, on average; 0s goes from one fault straight to the next")
+	flags.DurationVar(&f.recoverTimeout, "recover-timeout", 30*time.Second, "how long the healed cluster may take to serve again")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of calls and faults (default drawn)")
+	flags.StringVar(&f.bug, "bug", "", "plant bugs in the built-in Raft, separated by commas; see 'sunder list'")
+	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
+	flags.StringToIntVar(&f.mix, "mix", map[string]int{"read": 50, "write": 25, "cas": 25}, "shares of the operations")
+	flags.IntVar(&f.keys, "keys", 8, "keys in use at a time")
+	flags.IntVar(&f.opsPerKey, "ops-per-key", 200, "calls after which a key is retired, on average")
+	flags.StringVarP(&f.out, "out", "o", "runs", "directory for run directories")
+	flags.DurationVar(&f.budget.Time, "check-timeout", f.budget.Time, "time that a checker may take")
+	flags.Uint64Var(&f.checkMemoryMiB, "check-memory", f.budget.Memory>>20, "memory that a checker may use, in MiB")
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("seed") {
+		f.seed = uint64(rand.Uint32()) // the one draw that no seed decides; it is printed and recorded
+	}
+	if f.clients == 0 {
+		f.clients = 2 * f.nodes
+	}
+	f.budget.Memory = f.checkMemoryMiB << 20
+	test, err := f.test(cmd.Flags())
+	if err != nil {
+		return usage(cmd, err)
+	}
+	if test.Dir, err = f.makeDir(test.About.Started); err != nil {
+		return err
+	}
+	if test.Fleet, err = fleets[f.fleet].new(test.Dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", test.About.Command)
+	show := newProgressLine(cmd.ErrOrStderr(), f.quiet)
+	test.Progress = show.update
+	runErr := harness.Run(cmd.Context(), test)
+	show.end()
+	return f.finish(cmd, test.Dir, runErr)
+}
+
+// test puts the run together. Its errors are about flags.
+func (f *runFlags) test(flags *pflag.FlagSet) (*harness.Test, error) {
+	target, ok := targets[f.target]
+	if !ok {
+		return nil, fmt.Errorf("--target: unknown target %q; known are %s", f.target, names(targets))
+	}
+	if _, ok := fleets[f.fleet]; !ok {
+		return nil, fmt.Errorf("--fleet: unknown fleet %q; known are %s", f.fleet, names(fleets))
+	}
+	sut, err := target.new(f)
+	if err != nil {
+		return nil, err
+	}
+	workload, err := workloads.New(f.workload, workloads.Options{Keys: f.keys, OpsPerKey: f.opsPerKey, Mix: f.mix, Seed: f.seed})
+	if err != nil {
+		return nil, err
+	}
+	lanes, err := nemesis.Parse(f.nemesis, f.hold, f.rest)
+	if err != nil {
+		return nil, err
+	}
+	test := &harness.Test{
+		Target: sut, Workload: workload, Lanes: lanes, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
+		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: 30 * time.Second, RecoverTimeout: f.recoverTimeout, Seed: f.seed,
+		About: history.Test{
+			Started: time.Now(), Target: f.target, Fleet: f.fleet, Workload: f.workload, Nemesis: f.nemesis,
+			Checkers: slices.Concat(workloads.All[f.workload].Checkers, target.checkers, checkers.Always()),
+			Command:  f.command(flags), Options: options(flags), Build: buildInfo(),
+		},
+	}
+	return test, test.Validate()
+}
+
+// command is the command line that runs this test again: what was changed from the defaults, and
+// the seed, which always is.
+func (f *runFlags) command(flags *pflag.FlagSet) string {
+	words := []string{"sunder run"}
+	flags.Visit(func(flag *pflag.Flag) {
+		if flag.Name != "seed" && flag.Name != "quiet" && flag.Name != "out" {
+			words = append(words, "--"+flag.Name, quote(flagValue(flag)))
+		}
+	})
+	return strings.Join(append(words, "--seed", strconv.FormatUint(f.seed, 10)), " ")
+}
+
+// flagValue writes a flag's value as it can be given again: maps without their brackets.
+func flagValue(flag *pflag.Flag) string {
+	if v := flag.Value.String(); strings.HasPrefix(flag.Value.Type(), "stringTo") {
+		return strings.Trim(v, "[]")
+	}
+	return flag.Value.String()
+}
+
+// quote makes a word safe for a shell.
+func quote(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:@+%", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// options are the values of all flags.
+func options(flags *pflag.FlagSet) map[string]string {
+	all := map[string]string{}
+	flags.VisitAll(func(flag *pflag.Flag) {
+		if flag.Name != "help" {
+			all[flag.Name] = flagValue(flag)
+		}
+	})
+	return all
+}
+
+// makeDir makes the run directory and lets runs/latest point to it.
+func (f *runFlags) makeDir(started time.Time) (string, error) {
+	clean := strings.NewReplacer(":", "-", "@", "-", ",", "_", "+", "-and-").Replace(f.nemesis)
+	name := fmt.Sprintf("%s-%s-%s-%s-%d", started.UTC().Format("20060102T150405.000"), f.target, f.workload, clean, f.seed)
+	dir := filepath.Join(f.out, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	// Another run may do the same at this moment; either link is as good.
+	latest := filepath.Join(f.out, "latest")
+	next := filepath.Join(f.out, "."+name)
+	if err := os.Symlink(name, next); err == nil {
+		if os.Rename(next, latest) != nil {
+			_ = os.Remove(next)
+		}
+	}
+	return dir, nil
+}
+
+// finish judges and reports what was recorded, whatever became of the run.
+func (f *runFlags) finish(cmd *cobra.Command, dir string, runErr error) error {
+	// An interrupted run is judged all the same; a second signal ends that.
+	ctx := context.WithoutCancel(cmd.Context())
+	var verdict checkers.Verdict
+	judgeErr := func() error {
+		h, err := openHistory(filepath.Join(dir, harness.HistoryFile), cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		results, err := checkers.Run(ctx, h, checkers.ForHistory(h), f.budget)
+		if err != nil {
+			return err
+		}
+		verdict = checkers.Worst(results)
+		run := reports.Run{Dir: dir, History: h, Results: results}
+		if runErr != nil && !errors.Is(runErr, context.Canceled) {
+			run.Trouble = runErr.Error()
+		}
+		if err := run.Write(); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		if _, err := history.Compress(filepath.Join(dir, harness.HistoryFile)); err != nil {
+			return err
+		}
+		if verdict == checkers.Valid && runErr == nil {
+			// Nodes' data is evidence only if there is something to look into.
+			if err := os.RemoveAll(filepath.Join(dir, fleet.DataDir)); err != nil {
+				return err
+			}
+		}
+		printResults(cmd.OutOrStdout(), results)
+		if runErr != nil && !errors.Is(runErr, context.Canceled) {
+			fmt.Fprintf(cmd.OutOrStdout(), "the run ended early: %v\n", runErr)
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", summary(h, verdict), filepath.Join(dir, reports.HTMLFile))
+		return nil
+	}()
+	switch err := errors.Join(runErr, judgeErr); {
+	case verdict == checkers.Invalid && (runErr == nil || !errors.Is(runErr, context.Canceled)):
+		return verdictError(verdict) // a violation is one, whatever else went wrong
+	case err != nil:
+		return err
+	case verdict != checkers.Valid:
+		return verdictError(verdict)
+	}
+	return nil
+}
+
+// names lists the names of a registry for help texts.
+func names[V any](registry map[string]V) string {
+	return strings.Join(slices.Sorted(maps.Keys(registry)), ", ")
+}

@@ -1,0 +1,165 @@
+// Package fleet holds the runtimes that nodes run on. A fleet knows processes and links, and
+// nothing of targets.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// DataDir is the part of a run directory that nodes keep their data in.
+const DataDir = "data"
+
+// Local runs nodes as child processes of the controller on loopback. Every directed link between
+// two nodes goes through a proxy of its own in the controller, so it works for targets that take
+// an address per peer. It needs no root, no Docker and no kernel module.
+type Local struct {
+	dir string
+
+	mu      sync.Mutex
+	plan    map[string]map[string]string // node -> port -> address it listens on
+	order   []string
+	peer    string // the port that nodes talk to each other on
+	links   *links
+	proxies []*proxy
+	nodes   []*process
+	starter starter
+	closed  bool
+}
+
+// NewLocal returns a fleet whose nodes keep their data in directories under dir.
+func NewLocal(dir string) *Local {
+	return &Local{dir: dir, plan: map[string]map[string]string{}, links: newLinks(), starter: newStarter()}
+}
+
+// Plan implements [harness.Fleet]. The first port is the one that nodes talk to each other on.
+func (f *Local) Plan(ctx context.Context, nodes, ports []string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(ports) == 0 {
+		return errors.New("a node without ports cannot be reached")
+	}
+	f.order, f.peer = nodes, ports[0]
+	addrs, err := freeAddrs(ctx, len(nodes)*len(ports))
+	if err != nil {
+		return err
+	}
+	for i, name := range nodes {
+		f.plan[name] = map[string]string{}
+		for j, port := range ports {
+			f.plan[name][port] = addrs[i*len(ports)+j]
+		}
+	}
+	for _, from := range nodes {
+		for _, to := range nodes {
+			if from == to {
+				continue
+			}
+			p, err := newProxy(ctx, harness.Link{From: from, To: to}, f.plan[to][f.peer], f.links)
+			if err != nil {
+				return fmt.Errorf("proxy %s>%s: %w", from, to, err)
+			}
+			f.proxies = append(f.proxies, p)
+		}
+	}
+	return nil
+}
+
+// freeAddrs returns loopback addresses that nobody listens on. All are held until all are
+// chosen, so that no two are the same.
+func freeAddrs(ctx context.Context, n int) ([]string, error) {
+	addrs := make([]string, n)
+	var listen net.ListenConfig
+	for i := range addrs {
+		l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		addrs[i] = l.Addr().String()
+	}
+	return addrs, nil
+}
+
+// Placement implements [harness.Fleet]: a node sees its peers at its own proxies to them.
+func (f *Local) Placement(node string) harness.Placement {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	place := harness.Placement{Node: node, DataDir: filepath.Join(f.dir, node)}
+	for _, name := range f.order {
+		member := harness.Member{Name: name, Addr: map[string]string{}}
+		for port, addr := range f.plan[name] {
+			if port == f.peer || name == node {
+				member.Addr[port] = addr
+			}
+		}
+		for _, p := range f.proxies {
+			if p.link == (harness.Link{From: node, To: name}) {
+				member.Addr[f.peer] = p.addr()
+			}
+		}
+		place.Members = append(place.Members, member)
+	}
+	return place
+}
+
+// Launch implements [harness.Fleet].
+func (f *Local) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (harness.Node, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, errors.New("the fleet is closed")
+	}
+	if err := os.MkdirAll(s.DataDir, 0o755); err != nil {
+		return nil, err
+	}
+	p := newProcess(s, f.plan[s.Name], log, f.starter.start)
+	f.nodes = append(f.nodes, p)
+	if err := p.Start(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Shape implements [harness.Fleet].
+func (f *Local) Shape(_ context.Context, l harness.Link, i harness.Impairment) error {
+	if !f.links.shape(l, i) {
+		return nil // nothing changes
+	}
+	if !i.Drop {
+		for _, p := range f.proxies {
+			p.mend(l)
+		}
+	}
+	return nil
+}
+
+// Traffic implements [harness.Fleet].
+func (f *Local) Traffic(l harness.Link) harness.Traffic { return f.links.traffic(l) }
+
+// Close implements [harness.Fleet]. The data directories stay: they belong to the run.
+func (f *Local) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	var errs []error
+	for _, p := range f.nodes {
+		errs = append(errs, p.Kill(context.Background()))
+	}
+	for _, p := range f.proxies {
+		p.close()
+	}
+	f.starter.close()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,152 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Injection is one fault in force: the means to bring it about, the evidence that it acts, and
+// the stack of what undoes it. Each undoing is pushed before its deed, so that a deed that fails
+// half-way is undone too.
+type Injection struct {
+	cluster *Cluster
+
+	mu       sync.Mutex
+	heals    []func(context.Context) error
+	evidence map[string]any
+}
+
+// NewInjection returns an injection into the cluster that has done nothing yet.
+func (c *Cluster) NewInjection() *Injection {
+	return &Injection{cluster: c, evidence: map[string]any{}}
+}
+
+// OnHeal pushes an undoing. It must bear being called although the deed failed.
+func (in *Injection) OnHeal(undo func(context.Context) error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.heals = append(in.heals, undo)
+}
+
+// Heal undoes everything, last in first out. What could not be undone is tried again by the
+// next call; what was undone is not.
+func (in *Injection) Heal(ctx context.Context) error {
+	in.mu.Lock()
+	heals := in.heals
+	in.heals = nil
+	in.mu.Unlock()
+	var errs []error
+	var again []func(context.Context) error
+	for _, undo := range slices.Backward(heals) {
+		if err := undo(ctx); err != nil {
+			errs = append(errs, err)
+			again = append([]func(context.Context) error{undo}, again...)
+		}
+	}
+	in.mu.Lock()
+	in.heals = append(again, in.heals...)
+	in.mu.Unlock()
+	return errors.Join(errs...)
+}
+
+// Evidence returns what was seen of the fault, as JSON.
+func (in *Injection) Evidence() (json.RawMessage, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return json.Marshal(in.evidence)
+}
+
+func (in *Injection) saw(what string, seen any) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.evidence[what] = seen
+}
+
+// Kill ends nodes at once; healing starts them again. The fleet's Kill returns once the
+// processes are gone, which is the evidence.
+func (in *Injection) Kill(ctx context.Context, nodes ...string) error {
+	in.OnHeal(func(ctx context.Context) error { return in.cluster.start(ctx, nodes) })
+	if err := in.cluster.kill(ctx, nodes); err != nil {
+		return fmt.Errorf("kill: %w", err)
+	}
+	in.saw("killed", nodes)
+	return nil
+}
+
+// Pause stops nodes in their tracks; healing lets them go on. The fleet's Pause returns once
+// the processes are seen to stand still.
+func (in *Injection) Pause(ctx context.Context, nodes ...string) error {
+	in.OnHeal(func(ctx context.Context) error { return in.cluster.resume(ctx, nodes) })
+	if err := in.cluster.pause(ctx, nodes); err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	in.saw("paused", nodes)
+	return nil
+}
+
+// probeTimeout is how long a cut link may take to be seen losing something. Nodes that talk at
+// all do so many times in this time.
+const probeTimeout = 2 * time.Second
+
+// Cut makes links lose everything; healing mends them. It returns once every link was seen to
+// lose something, except those whose sending node is down.
+func (in *Injection) Cut(ctx context.Context, links ...Link) error {
+	in.OnHeal(func(ctx context.Context) error { return in.cluster.shape(ctx, links, -1) })
+	before := in.dropped(links)
+	if err := in.cluster.shape(ctx, links, +1); err != nil {
+		return fmt.Errorf("cut: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		silent, idle, lost := in.probe(links, before)
+		in.saw("dropped_bytes", lost)
+		in.saw("sender_down", idle)
+		switch {
+		case len(silent) == 0 && len(lost) > 0:
+			return nil
+		case len(silent) == 0:
+			return fmt.Errorf("cut: not confirmed, since every sender on the cut links is down: %v", idle)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("cut: nothing was lost on %v within %v", silent, probeTimeout)
+		case <-tick.C:
+		}
+	}
+}
+
+func (in *Injection) dropped(links []Link) map[Link]uint64 {
+	bytes := make(map[Link]uint64, len(links))
+	for _, l := range links {
+		bytes[l] = in.cluster.fleet.Traffic(l).Dropped
+	}
+	return bytes
+}
+
+// probe sorts cut links into those that lost something since before, those that did not, and
+// those whose sender is down and has nothing to lose.
+func (in *Injection) probe(links []Link, before map[Link]uint64) (silent, idle []string, lost map[string]uint64) {
+	up := in.cluster.up()
+	lost = make(map[string]uint64)
+	for l, now := range in.dropped(links) {
+		switch n := now - before[l]; {
+		case n > 0:
+			lost[l.String()] = n
+		case slices.Contains(up, l.From):
+			silent = append(silent, l.String())
+		default:
+			idle = append(idle, l.String())
+		}
+	}
+	slices.Sort(silent)
+	slices.Sort(idle)
+	return silent, idle, lost
+}

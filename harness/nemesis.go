@@ -1,0 +1,40 @@
+package harness
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Nemesis picks faults. It decides and does nothing: with the same randomness and the same view
+// it picks the same fault.
+type Nemesis interface {
+	// Next returns the next fault, or nil if the view allows none.
+	Next(r *rand.Rand, v View) Fault
+}
+
+// Fault is a fault that is aimed already. It is written to the history as JSON.
+type Fault interface {
+	// Kind names the fault: "isolate", "kill".
+	Kind() string
+	// Inject brings the fault about by the means of in, which knows how to undo them.
+	Inject(ctx context.Context, in *Injection) error
+}
+
+// View is what a nemesis sees of the cluster.
+type View struct {
+	Nodes []string // all, in order
+	Up    []string // those that run and are not paused
+	// Leaders are the nodes that say they lead, the one with the highest term first.
+	Leaders []string
+}
+
+// Lane is a nemesis with its own rhythm. Lanes act side by side.
+type Lane struct {
+	Name    string
+	Nemesis Nemesis
+	// Hold and Rest are how long a fault lasts and how long the cluster is left alone after
+	// it, on average: each is drawn between half and one and a half times as long. Without
+	// rest, a fault is healed only once the next one is in force.
+	Hold, Rest time.Duration
+}

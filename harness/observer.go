@@ -1,0 +1,175 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// pollInterval is how often every node is asked who it thinks leads.
+const pollInterval = 100 * time.Millisecond
+
+// maxLogLine bounds the part of a node's log line that is looked at.
+const maxLogLine = 64 << 10
+
+// observer records what nodes say about themselves: in their logs and when asked.
+type observer struct {
+	target Target
+	log    *history.Log
+
+	mu     sync.Mutex
+	claims map[claimKey]bool
+	latest map[string]history.Status
+	top    history.Claim // of the highest term, for the progress line
+	who    string
+}
+
+type claimKey struct {
+	node string
+	history.Claim
+}
+
+func newObserver(t Target, log *history.Log) *observer {
+	return &observer{target: t, log: log, claims: map[claimKey]bool{}, latest: map[string]history.Status{}}
+}
+
+// leader returns the node that claimed the highest term so far.
+func (o *observer) leader() (node string, term uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.who, o.top.Term
+}
+
+func (o *observer) note(node, f string, value any) {
+	v, err := json.Marshal(value)
+	if err != nil {
+		return // a struct of strings and numbers
+	}
+	o.log.Append(history.Event{Process: history.Observer, Kind: history.Note, F: f, Node: node, Value: v})
+}
+
+// claim records that a node says it leads a term, once for each source.
+func (o *observer) claim(node string, c history.Claim) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.claims[claimKey{node, c}] {
+		return
+	}
+	o.claims[claimKey{node, c}] = true
+	if c.Term >= o.top.Term {
+		o.top, o.who = c, node
+	}
+	o.note(node, history.FClaim, c)
+}
+
+// status records a node's answer if it says anything new about who leads.
+func (o *observer) status(node string, s history.Status) {
+	if s.Role == "leader" {
+		o.claim(node, history.Claim{Term: s.Term, Source: "status"})
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	last, known := o.latest[node]
+	o.latest[node] = s
+	if !known || last.Role != s.Role || last.Term != s.Term || last.Leader != s.Leader {
+		o.note(node, history.FStatus, s)
+	}
+}
+
+// poll asks every node about itself, again and again, until stop is called.
+func (o *observer) poll(c *Cluster) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wait sync.WaitGroup
+	for _, name := range c.Nodes() {
+		wait.Go(func() {
+			for {
+				asking, done := context.WithTimeout(ctx, statusTimeout)
+				s, err := o.target.Status(asking, c.Node(name))
+				done()
+				if err == nil {
+					o.status(name, s)
+				}
+				if !sleep(ctx, pollInterval) {
+					return
+				}
+			}
+		})
+	}
+	return func() { cancel(); wait.Wait() }
+}
+
+// settleTimeout is how long nodes may take, once all calls have ended, to apply the same index.
+const settleTimeout = 2 * time.Second
+
+// last records the statuses of all nodes at the end, when nothing goes on any more: nodes that
+// have applied the same index must be in the same state. It waits a little for them to get there.
+func (o *observer) last(ctx context.Context, c *Cluster) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for {
+		statuses, err := c.statuses(ctx, c.Nodes())
+		if (err == nil && settled(statuses)) || !sleep(ctx, pollInterval) {
+			for _, name := range c.Nodes() {
+				if s, ok := statuses[name]; ok {
+					o.note(name, history.FStatus, s)
+				}
+			}
+			return
+		}
+	}
+}
+
+func settled(statuses map[string]history.Status) bool {
+	var first *history.Status
+	for _, s := range statuses {
+		if first == nil {
+			first = &s
+		}
+		if s.Applied != first.Applied {
+			return false
+		}
+	}
+	return true
+}
+
+// tap returns a writer that passes on to w and reads claims from the lines that go by, if the
+// target is a [Witness].
+func (o *observer) tap(node string, w io.Writer) io.Writer {
+	witness, ok := o.target.(Witness)
+	if !ok {
+		return w
+	}
+	return &tap{Writer: w, claim: func(line []byte) {
+		if term, ok := witness.Claim(line); ok {
+			o.claim(node, history.Claim{Term: term, Source: "log"})
+		}
+	}}
+}
+
+// tap cuts a stream into lines.
+type tap struct {
+	io.Writer
+	claim func(line []byte)
+	line  []byte
+}
+
+// Write passes p on and looks at the lines that it completes.
+func (t *tap) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		line, after, whole := bytes.Cut(rest, []byte{'\n'})
+		if room := maxLogLine - len(t.line); room > 0 {
+			t.line = append(t.line, line[:min(room, len(line))]...)
+		}
+		if whole {
+			t.claim(t.line)
+			t.line = t.line[:0]
+		}
+		rest = after
+	}
+	return t.Writer.Write(p)
+}

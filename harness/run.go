@@ -1,0 +1,240 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// The names of files in a run directory.
+const (
+	HistoryFile = "history.jsonl"
+	TestFile    = "test.json"
+	LogDir      = "logs" // one file a node
+)
+
+// healTimeout bounds the undoing of all faults.
+const healTimeout = 30 * time.Second
+
+// run is a test under way.
+type run struct {
+	*Test
+	cluster *Cluster
+	log     *history.Log
+	observe *observer
+	start   time.Time
+
+	calls          atomic.Int64
+	ok, fail, info atomic.Int64
+	seen           sync.Map // key -> json.RawMessage: what was last seen there
+	faults         faultBoard
+	phase          atomic.Value // history.Phase
+}
+
+// Run makes the test and leaves its history in the run directory. The history is there, and is
+// worth checking, whatever the error: a test that ctx interrupts is healed and recorded to its
+// end first. Checking is not its business.
+func Run(ctx context.Context, t *Test) (err error) {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	if t.Fleet == nil || t.Dir == "" {
+		return errors.New("a test needs a fleet and a directory to run")
+	}
+	file, err := os.Create(filepath.Join(t.Dir, HistoryFile))
+	if err != nil {
+		return err
+	}
+	r := &run{Test: t, start: time.Now()}
+	r.log = history.NewLog(file, func() time.Duration { return time.Since(r.start) })
+	if err := r.describe(); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	r.observe = newObserver(t.Target, r.log)
+	r.cluster = NewCluster(t.Target, t.Fleet, NodeNames(t.Nodes), func(node string) {
+		r.log.Append(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: node, Err: "the process ended by itself"})
+	})
+	logs, err := openLogs(filepath.Join(t.Dir, LogDir), r.cluster.Nodes())
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	err = r.phases(ctx, logs)
+	err = errors.Join(err, r.cluster.Close(), logs.close(), r.log.Err(), file.Close())
+	return err
+}
+
+// phases takes the run from launch to the last read.
+func (r *run) phases(ctx context.Context, logs nodeLogs) error {
+	stopReports := r.report()
+	defer stopReports()
+	r.enter(history.PhaseLaunch)
+	launch, cancel := context.WithTimeout(ctx, r.LaunchTimeout)
+	defer cancel()
+	if err := r.cluster.Launch(launch, r.Seed, func(node string) io.Writer { return r.observe.tap(node, logs[node]) }); err != nil {
+		return err
+	}
+	stopObserving := r.observe.poll(r.cluster)
+	defer stopObserving()
+	if err := r.cluster.Serving(launch); err != nil {
+		return err
+	}
+
+	r.enter(history.PhaseLoad)
+	workers := newWorkers(r)
+	stopLoad := r.load(ctx, workers)
+	faultsErr := r.lanes(ctx)
+	r.enter(history.PhaseHeal)
+	reviveErr := r.revive(ctx)
+	stopLoad(ctx.Err() == nil && faultsErr == nil)
+	if err := errors.Join(faultsErr, reviveErr); err != nil {
+		return err
+	}
+
+	// What follows is done for an interrupted run too: a healed cluster is what makes the last
+	// reads worth anything.
+	r.enter(history.PhaseRecover)
+	recovery, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.RecoverTimeout)
+	defer cancel()
+	if r.cluster.Serving(recovery) == nil && ctx.Err() == nil {
+		r.enter(history.PhaseFinal)
+		r.finalCalls(ctx, workers)
+	}
+	stopObserving()
+	r.observe.last(context.WithoutCancel(ctx), r.cluster)
+	r.enter(history.PhaseEnd)
+	return ctx.Err()
+}
+
+// describe writes what the run is to test.json and as the first event.
+func (r *run) describe() error {
+	about := r.About
+	about.Version, about.Started = 1, r.start.UTC()
+	about.Seed, about.Nodes, about.Clients = r.Seed, NodeNames(r.Nodes), r.Clients
+	value, err := json.Marshal(about)
+	if err != nil {
+		return err
+	}
+	r.log.Append(history.Event{Process: history.Controller, Kind: history.Note, F: history.FTest, Value: value})
+	pretty, err := json.MarshalIndent(about, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.Dir, TestFile), append(pretty, '\n'), 0o644)
+}
+
+func (r *run) enter(p history.Phase) {
+	value, _ := json.Marshal(p) // a string
+	r.phase.Store(p)
+	r.log.Append(history.Event{Process: history.Controller, Kind: history.Note, F: history.FPhase, Value: value})
+}
+
+// report calls Progress until stop is called.
+func (r *run) report() (stop func()) {
+	if r.Progress == nil {
+		return func() {}
+	}
+	quit := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+			}
+			leader, term := r.observe.leader()
+			r.Progress(Progress{
+				Phase: r.phase.Load().(history.Phase), Elapsed: time.Since(r.start),
+				OK: r.ok.Load(), Fail: r.fail.Load(), Info: r.info.Load(),
+				Faults: r.faults.names(), Leader: leader, Term: term,
+			})
+		}
+	})
+	return func() { close(quit); wait.Wait() }
+}
+
+// load lets the workers call until the time limit, or until ctx ends. The function that it
+// returns ends the load, at its time or at once, and waits for the last calls.
+func (r *run) load(ctx context.Context, workers []*worker) (stop func(inTime bool)) {
+	loading, end := context.WithTimeout(ctx, r.TimeLimit)
+	var wait sync.WaitGroup
+	for _, w := range workers {
+		wait.Go(func() { w.work(loading, ctx) })
+	}
+	return func(inTime bool) {
+		if !inTime {
+			end()
+		}
+		wait.Wait()
+		end()
+	}
+}
+
+// revive starts again what ended by itself.
+func (r *run) revive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healTimeout)
+	defer cancel()
+	return r.cluster.Revive(ctx)
+}
+
+// finalCalls makes the workload's last calls at every node, side by side.
+func (r *run) finalCalls(ctx context.Context, workers []*worker) {
+	final, ok := r.Workload.(Finalizer)
+	if !ok {
+		return
+	}
+	calls := final.Final(int(r.calls.Load()))
+	var wait sync.WaitGroup
+	for i := range r.Nodes {
+		w := newWorker(r, len(workers)+i, i)
+		wait.Go(func() {
+			defer w.hangUp()
+			for _, call := range calls {
+				if ctx.Err() != nil || !w.call(ctx, call) {
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// nodeLogs are the files that nodes' output goes to.
+type nodeLogs map[string]*os.File
+
+func openLogs(dir string, nodes []string) (nodeLogs, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	logs := nodeLogs{}
+	for _, name := range nodes {
+		f, err := os.Create(filepath.Join(dir, name+".log"))
+		if err != nil {
+			return nil, errors.Join(err, logs.close())
+		}
+		logs[name] = f
+	}
+	return logs, nil
+}
+
+func (l nodeLogs) close() error {
+	var errs []error
+	for _, f := range l {
+		errs = append(errs, f.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close node logs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+// Package harness runs one test: it launches a cluster of some target on some fleet, lets clients
+// work on it while a nemesis breaks it, and records all of it as a history.
+//
+// Its contracts are small. A [Target] knows one system under test, a [Fleet] one way to run
+// processes, a [Workload] what clients do, a [Nemesis] which fault comes next. What only some of
+// them can do is a second, small interface that is asked for by type assertion.
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// Target is a system under test: how to launch a member, talk to it and ask how it fares.
+type Target interface {
+	// Ports names what a member listens on, for the fleet to give out addresses. The first is
+	// where members talk to each other, "client" is where clients connect.
+	Ports() []string
+	// Spec says how the member placed at p is launched. It is pure.
+	Spec(p Placement) NodeSpec
+	// Dial returns a new client of one member, with connections of its own. The client must
+	// not retry: a retried write may happen twice, and that would be our bug.
+	Dial(ctx context.Context, n Node) (Client, error)
+	// Status asks one member about itself.
+	Status(ctx context.Context, n Node) (history.Status, error)
+}
+
+// Witness is a target whose members say in their logs when they become leader. A claim in a
+// node's own words is finer than any polling.
+type Witness interface {
+	Claim(line []byte) (term uint64, ok bool)
+}
+
+// Client is a connection to one member. What more it can do is the business of workloads, which
+// ask for it by type assertion.
+type Client interface {
+	Close() error
+}
+
+// ErrNotApplied marks an error after which it is certain that nothing has happened, and that
+// nothing will. Wrapping it is a claim of proof: say in a comment what the proof is. An error
+// that does not wrap it leaves a call in doubt.
+var ErrNotApplied = errors.New("not applied")
+
+// ErrMismatch is the proof that the target compared and found another value.
+var ErrMismatch = fmt.Errorf("the compared value was another one: %w", ErrNotApplied)
+
+// ErrUnsupported marks what a target or fleet cannot do at all. Its message says who can.
+var ErrUnsupported = errors.New("unsupported")
+
+// Member is one member of the cluster as another one sees it.
+type Member struct {
+	Name string
+	Addr map[string]string // by port name
+}
+
+// Placement is what a target needs to know to launch a member.
+type Placement struct {
+	Node string
+	// Members are all members, in order, with the addresses at which this node reaches them.
+	// Its own entry has the addresses to listen on.
+	Members []Member
+	DataDir string // survives restarts of the node
+	Seed    uint64
+}
+
+// NodeSpec says how a node is launched.
+type NodeSpec struct {
+	Name    string
+	Command []string // program and arguments
+	Env     []string
+	DataDir string
+}

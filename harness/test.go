@@ -1,0 +1,78 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// Test is one run that is to be made: target, fleet, workload, nemesis and seed.
+type Test struct {
+	// About describes the test in the history. Its nodes, clients, seed and format version are
+	// set from the fields here.
+	About history.Test
+
+	Target   Target
+	Fleet    Fleet
+	Workload Workload
+	Lanes    []Lane // of the nemesis; none means no faults
+
+	Nodes   int
+	Clients int
+	// Rate is how many calls a second all clients make together, at most; 0 is no limit.
+	Rate float64
+	// TimeLimit is how long clients call. Faults end a little earlier, so that there is load
+	// on the healed cluster too.
+	TimeLimit time.Duration
+	// OpTimeout is after how long a client gives a call up.
+	OpTimeout time.Duration
+	// LaunchTimeout and RecoverTimeout are how long the cluster may take to serve, at first
+	// and after the last heal.
+	LaunchTimeout, RecoverTimeout time.Duration
+	Seed                          uint64
+	// Dir is the run directory. It exists by the time of [Run], as does the fleet.
+	Dir string
+	// Progress is told a few times a second how the run is going; nil is nobody.
+	Progress func(Progress)
+}
+
+// MaxClients is how many clients a test can have. Workloads rely on it to make values unique.
+const MaxClients = 10_000
+
+// Progress is how a run is going.
+type Progress struct {
+	Phase          history.Phase
+	Elapsed        time.Duration
+	OK, Fail, Info int64
+	Faults         []string // in force, in words
+	Leader         string   // of the highest term seen
+	Term           uint64
+}
+
+// Validate reports everything that is wrong with the test, but for fleet and directory, which may come later.
+func (t *Test) Validate() error {
+	var errs []error
+	demand := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	demand(t.Target != nil && t.Workload != nil, "a test needs a target and a workload")
+	demand(t.Nodes >= 1, "%d nodes: at least 1", t.Nodes)
+	demand(t.Clients >= 1 && t.Clients <= MaxClients, "%d clients: from 1 to %d", t.Clients, MaxClients)
+	demand(t.Rate >= 0, "a rate of %v calls a second: not below 0", t.Rate)
+	demand(t.TimeLimit > 0, "a time limit of %v: above 0", t.TimeLimit)
+	demand(t.OpTimeout > 0, "an operation timeout of %v: above 0", t.OpTimeout)
+	demand(t.LaunchTimeout > 0 && t.RecoverTimeout > 0, "timeouts for launch and recovery must be above 0")
+	for _, l := range t.Lanes {
+		demand(l.Nemesis != nil, "nemesis %q is missing", l.Name)
+		demand(l.Hold > 0, "nemesis %s: a fault that is held for %v: above 0", l.Name, l.Hold)
+		demand(l.Rest >= 0, "nemesis %s: a rest of %v: not below 0", l.Name, l.Rest)
+	}
+	return errors.Join(errs...)
+}
+
+// calm is how long before the time limit the faults end.
+func (t *Test) calm() time.Duration { return min(2*time.Second, t.TimeLimit/8) }

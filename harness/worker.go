@@ -1,0 +1,146 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// worker is one thread of calls. It makes one call at a time, at one node, as one process after
+// another: a process that was left in doubt may yet act, so it never calls again.
+type worker struct {
+	*run
+	index   int
+	node    string
+	rand    *rand.Rand
+	seq     int
+	process int
+	client  Client
+}
+
+func newWorkers(r *run) []*worker {
+	workers := make([]*worker, r.Clients)
+	for i := range workers {
+		workers[i] = newWorker(r, i, i%r.Nodes)
+	}
+	return workers
+}
+
+func newWorker(r *run, index, node int) *worker {
+	return &worker{
+		run: r, index: index, node: r.cluster.Nodes()[node], process: index,
+		rand: rand.New(rand.NewPCG(r.Seed, streamWorkers+uint64(index))),
+	}
+}
+
+// stride is the distance between the processes of one worker: no two workers share a process.
+func (r *run) stride() int { return r.Clients + r.Nodes }
+
+// work makes calls until loading ends. A call that is under way then goes on to its end, unless
+// running ends too.
+func (w *worker) work(loading, running context.Context) {
+	defer w.hangUp()
+	next := time.Now()
+	for loading.Err() == nil {
+		next = w.pace(next)
+		if !sleep(loading, time.Until(next)) {
+			return
+		}
+		call := w.Workload.Next(w.rand, Turn{
+			Worker: w.index, Seq: w.seq, Calls: int(w.calls.Load()), Seen: w.lastSeen,
+		})
+		w.seq++
+		if !w.call(running, call) && !sleep(loading, 20*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// pace returns when the next call is due: on average so that all workers together keep the rate,
+// spread at random so that they do not march in step. Time that was lost is not made up for.
+func (w *worker) pace(last time.Time) time.Time {
+	now := time.Now()
+	if w.Rate == 0 {
+		return now
+	}
+	interval := float64(w.Clients) / w.Rate * float64(time.Second) * 2 * w.rand.Float64()
+	if next := last.Add(time.Duration(interval)); next.After(now) {
+		return next
+	}
+	return now
+}
+
+func (w *worker) lastSeen(key string) (json.RawMessage, bool) {
+	v, ok := w.seen.Load(key)
+	if !ok {
+		return nil, false
+	}
+	return v.(json.RawMessage), true
+}
+
+// call makes one call and records it. It reports false if the call did not succeed.
+func (w *worker) call(ctx context.Context, call Call) bool {
+	ctx, cancel := context.WithTimeout(ctx, w.OpTimeout)
+	defer cancel()
+	if w.client == nil {
+		client, err := w.Target.Dial(ctx, w.cluster.Node(w.node))
+		if err != nil {
+			return false // nothing was called
+		}
+		w.client = client
+	}
+	w.calls.Add(1)
+	e := history.Event{Process: w.process, Kind: history.Invoke, F: call.F, Node: w.node, Key: call.Key, Value: call.Value}
+	w.log.Append(e)
+	value, err := w.Workload.Invoke(ctx, w.client, call)
+	e.Kind, e.Value, e.Err = outcomeOf(call, err), nil, ""
+	if err != nil {
+		e.Err = err.Error()
+		if errors.Is(err, ErrMismatch) {
+			e.Err = history.Mismatch
+		}
+	} else {
+		e.Value = value
+		if value != nil {
+			w.seen.Store(call.Key, value)
+		}
+	}
+	w.log.Append(e)
+	switch e.Kind {
+	case history.OK:
+		w.ok.Add(1)
+	case history.Fail:
+		w.fail.Add(1)
+	default:
+		w.info.Add(1)
+		w.process += w.stride()
+	}
+	if err != nil && !errors.Is(err, ErrMismatch) {
+		w.hangUp() // whatever is wrong with the connection, the next call has a new one
+	}
+	return err == nil || errors.Is(err, ErrMismatch)
+}
+
+// outcomeOf draws the line between what failed and what is in doubt. An error is a maybe, unless
+// it proves that nothing happened, or nothing could have.
+func outcomeOf(call Call, err error) history.Kind {
+	switch {
+	case err == nil:
+		return history.OK
+	case call.ReadOnly || errors.Is(err, ErrNotApplied):
+		return history.Fail
+	default:
+		return history.Info
+	}
+}
+
+func (w *worker) hangUp() {
+	if w.client != nil {
+		_ = w.client.Close() // nothing of the client is used again
+		w.client = nil
+	}
+}

@@ -1,0 +1,106 @@
+// Package nemesis picks faults. Every nemesis is a pure function of seeded randomness and a view
+// of the cluster to an aimed fault, so that what it does can be tested without a cluster: a
+// thousand seeds take a millisecond.
+//
+// There is one file a family and one line for it in [All].
+package nemesis
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// Family is one kind of nemesis of the list.
+type Family struct {
+	About string
+	// Shapes and Aims are what can be chosen after ':' and '@'; nil if there is no choice.
+	Shapes, Aims []string
+	// New returns a nemesis with the given shape and aim. An empty one is drawn anew for each
+	// fault.
+	New func(shape, aim string) harness.Nemesis
+}
+
+// All lists the families by name.
+var All = map[string]Family{
+	"partition": {"cut links between nodes", partitionShapes, partitionAims, newPartition},
+	"kill":      {"end processes with SIGKILL and start them again", nil, aims, newKill},
+	"pause":     {"stop processes with SIGSTOP and let them go on", nil, aims, newPause},
+}
+
+// Words for specs with a name of their own.
+var shorthands = map[string]string{
+	"mix":  "partition,kill,pause",
+	"none": "",
+}
+
+// Parse reads a spec into lanes that hold and rest as given. A spec is a list of lanes joined by
+// "+", which act side by side; a lane is a list of nemeses joined by ",", of which one is drawn
+// for each fault; a nemesis is "family", "family:shape", "family@aim" or "family:shape@aim".
+// "mix" is short for "partition,kill,pause", and "none" is no lane.
+func Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
+	var lanes []harness.Lane
+	for lane := range strings.SplitSeq(spec, "+") {
+		if long, ok := shorthands[lane]; ok {
+			lane = long
+		}
+		if lane == "" {
+			continue
+		}
+		var mixed mix
+		for one := range strings.SplitSeq(lane, ",") {
+			n, err := parseOne(one)
+			if err != nil {
+				return nil, fmt.Errorf("nemesis %q: %w", spec, err)
+			}
+			mixed = append(mixed, n)
+		}
+		lanes = append(lanes, harness.Lane{Name: lane, Nemesis: mixed, Hold: hold, Rest: rest})
+	}
+	if len(lanes) == 0 && spec != "none" {
+		return nil, errors.New(`no nemesis is named; if that is what you want, say "none"`)
+	}
+	return lanes, nil
+}
+
+func parseOne(text string) (harness.Nemesis, error) {
+	rest, aim, aimed := strings.Cut(text, "@")
+	name, shape, shaped := strings.Cut(rest, ":")
+	family, ok := All[name]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("unknown family %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
+	case shaped && !slices.Contains(family.Shapes, shape):
+		return nil, choice(name, "shape", shape, family.Shapes)
+	case aimed && !slices.Contains(family.Aims, aim):
+		return nil, choice(name, "aim", aim, family.Aims)
+	}
+	return family.New(shape, aim), nil
+}
+
+func choice(family, what, got string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("%s has no %s to choose", family, what)
+	}
+	return fmt.Errorf("%s has no %s %q; known are %s", family, what, got, strings.Join(known, ", "))
+}
+
+// mix draws one of several nemeses for each fault.
+type mix []harness.Nemesis
+
+// Next implements [harness.Nemesis].
+func (m mix) Next(r *rand.Rand, v harness.View) harness.Fault {
+	return m[r.IntN(len(m))].Next(r, v)
+}
+
+// aimFunc is a nemesis that is nothing but its function.
+type aimFunc func(r *rand.Rand, v harness.View) harness.Fault
+
+// Next implements [harness.Nemesis].
+func (f aimFunc) Next(r *rand.Rand, v harness.View) harness.Fault { return f(r, v) }

@@ -1,0 +1,48 @@
+// Package reports writes what a run leaves for people and for other programs: results.json and
+// report.html. It sees histories and results, never a cluster.
+package reports
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// The files that [Run.Write] writes.
+const (
+	HTMLFile    = "report.html"
+	ResultsFile = "results.json"
+)
+
+// Run is a judged run.
+type Run struct {
+	Dir     string
+	History *history.History
+	Results []checkers.Result
+	// Trouble is what ended the run early, in words; empty if nothing did.
+	Trouble string
+}
+
+// results is the content of results.json.
+type results struct {
+	Schema  int               `json:"schema"`
+	Verdict checkers.Verdict  `json:"verdict"`
+	Trouble string            `json:"trouble,omitempty"`
+	Results []checkers.Result `json:"results"`
+}
+
+// Write writes all files into the run's directory. The results are written first: a picture that
+// cannot be drawn changes no verdict.
+func (r Run) Write() error {
+	b, err := json.MarshalIndent(results{1, checkers.Worst(r.Results), r.Trouble, r.Results}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(r.Dir, ResultsFile), append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// The client API is HTTP and JSON, at every node alike; followers forward to the leader.
+//
+//	GET    /kv/{key}                          -> 200 Reply, 404 Reply
+//	PUT    /kv/{key}     {"value": "v"}       -> 200 Reply
+//	POST   /kv/{key}/cas {"old", "value"}     -> 200 Reply, 409 Reply with the value that is there
+//	DELETE /kv/{key}                          -> 200 Reply, 404 Reply
+//	GET    /status                            -> 200 Status
+//
+// 503 says that the request was never handed to a leader and so has not happened; 504 says that
+// nobody knows.
+
+// Reply is the body of every answer about a key.
+type Reply struct {
+	// Value is what the key holds (get) or held before (put, cas, delete); null if nothing.
+	Value *string `json:"value"`
+	// Index is the place in the log at which this was so.
+	Index uint64 `json:"index,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// Request is the body of a put or cas.
+type Request struct {
+	Value string `json:"value"`
+	Old   string `json:"old,omitempty"`
+}
+
+// Status is the body of an answer to /status.
+type Status struct {
+	ID        string `json:"id"`
+	Role      string `json:"role"`
+	Term      uint64 `json:"term"`
+	Leader    string `json:"leader,omitempty"`
+	LastIndex uint64 `json:"last_index"`
+	Commit    uint64 `json:"commit"`
+	Applied   uint64 `json:"applied"`
+	// Hash is of the state after the entry at Applied.
+	Hash uint64 `json:"hash,string"`
+}
+
+// maxBody bounds what a client can make a node read.
+const maxBody = 1 << 20
+
+func (n *node) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /kv/{key}", n.handleGet)
+	mux.HandleFunc("PUT /kv/{key}", func(w http.ResponseWriter, r *http.Request) { n.handleChange(w, r, opPut) })
+	mux.HandleFunc("POST /kv/{key}/cas", func(w http.ResponseWriter, r *http.Request) { n.handleChange(w, r, opCAS) })
+	mux.HandleFunc("DELETE /kv/{key}", func(w http.ResponseWriter, r *http.Request) { n.handleChange(w, r, opDelete) })
+	mux.HandleFunc("GET /status", n.handleStatus)
+	return mux
+}
+
+func (n *node) handleStatus(w http.ResponseWriter, _ *http.Request) {
+	status := make(chan Status, 1)
+	n.do(func() {
+		s := n.raft.Status()
+		out := Status{ID: s.ID.String(), Role: s.Role.String(), Term: s.Term, LastIndex: s.LastIndex, Commit: s.Committed, Applied: n.store.Applied, Hash: n.store.Hash}
+		if s.Leader != 0 {
+			out.Leader = s.Leader.String()
+		}
+		status <- out
+	})
+	select {
+	case s := <-status:
+		reply(w, http.StatusOK, s)
+	case <-n.ctx.Done():
+		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+	}
+}
+
+func (n *node) handleGet(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), n.cfg.RequestTimeout)
+	defer cancel()
+	requests := make(chan *readRequest, 1)
+	var id uint64
+	n.do(func() {
+		var read *readRequest
+		id, read = n.requests.addRead(r.PathValue("key"))
+		if n.raft.Read(id) {
+			read.asked = time.Now()
+		}
+		requests <- read
+	})
+	var read *readRequest
+	select {
+	case read = <-requests:
+	case <-n.ctx.Done():
+		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+		return
+	}
+	select {
+	case a := <-read.answer:
+		code := http.StatusOK
+		if a.outcome.Value == nil {
+			code = http.StatusNotFound
+		}
+		reply(w, code, Reply{Value: a.outcome.Value, Index: a.index})
+	case <-ctx.Done():
+		n.do(func() { delete(n.requests.reads, id) })
+		reply(w, http.StatusServiceUnavailable, Reply{Error: "no leader confirmed the read in time"})
+	case <-n.ctx.Done():
+		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+	}
+}
+
+func (n *node) handleChange(w http.ResponseWriter, r *http.Request, op operation) {
+	var body Request
+	if op != opDelete {
+		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&body); err != nil {
+			reply(w, http.StatusBadRequest, Reply{Error: "body: " + err.Error()})
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), n.cfg.RequestTimeout)
+	defer cancel()
+	changes := make(chan *change, 1)
+	n.do(func() {
+		p, err := n.requests.addChange(command{Op: op, Key: r.PathValue("key"), Value: body.Value, Old: body.Old})
+		if err != nil {
+			n.log.Error("request dropped", "err", err)
+			return
+		}
+		changes <- p // before it can be answered
+		n.submit(p)
+	})
+	var p *change
+	select {
+	case p = <-changes:
+	case <-ctx.Done():
+		reply(w, http.StatusGatewayTimeout, Reply{Error: "the node is busy"})
+		return
+	case <-n.ctx.Done():
+		reply(w, http.StatusGatewayTimeout, Reply{Error: "the node is stopping"})
+		return
+	}
+	select {
+	case a := <-p.answer:
+		reply(w, code(op, a.outcome), Reply{Value: a.outcome.Value, Index: a.index})
+	case <-ctx.Done():
+		n.giveUp(w, p)
+	case <-n.ctx.Done():
+		reply(w, http.StatusGatewayTimeout, Reply{Error: "the node is stopping"})
+	}
+}
+
+func code(op operation, out outcome) int {
+	switch {
+	case out.Done:
+		return http.StatusOK
+	case op == opCAS:
+		return http.StatusConflict
+	default:
+		return http.StatusNotFound
+	}
+}
+
+// giveUp ends a change that got no answer in time. Only one that was never sent to any leader,
+// this node included, is known not to have happened.
+func (n *node) giveUp(w http.ResponseWriter, p *change) {
+	unsent := make(chan bool, 1)
+	n.do(func() {
+		n.requests.drop(p)
+		unsent <- p.sent.IsZero()
+	})
+	select {
+	case never := <-unsent:
+		if never {
+			reply(w, http.StatusServiceUnavailable, Reply{Error: "there was no leader to hand the request to"})
+			return
+		}
+	case <-n.ctx.Done():
+	}
+	reply(w, http.StatusGatewayTimeout, Reply{Error: "no answer in time: the request may or may not take effect"})
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the client may be gone, and that is its business
+}

@@ -1,0 +1,224 @@
+// Package raft is the built-in Raft as a target: how to launch `sunder raftd`, and a client for
+// its HTTP API.
+package raft
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/targets/raft/node"
+)
+
+// The ports of a node.
+const (
+	portPeer   = "peer"
+	portClient = "client"
+)
+
+// Target launches nodes of the built-in Raft.
+type Target struct {
+	// Binary is the program that has the raftd command.
+	Binary string
+	// Flags are passed to raftd, beside what the placement says.
+	Flags []string
+}
+
+// Ports implements [harness.Target].
+func (t *Target) Ports() []string { return []string{portPeer, portClient} }
+
+// Spec implements [harness.Target].
+func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
+	var peers []string
+	client := ""
+	for _, m := range p.Members {
+		peers = append(peers, m.Name+"="+m.Addr[portPeer])
+		if m.Name == p.Node {
+			client = m.Addr[portClient]
+		}
+	}
+	command := []string{
+		t.Binary, "raftd", "--id", p.Node, "--peers", strings.Join(peers, ","), "--client", client,
+		"--dir", p.DataDir, "--seed", fmt.Sprint(p.Seed),
+	}
+	return harness.NodeSpec{Name: p.Node, Command: append(command, t.Flags...), DataDir: p.DataDir}
+}
+
+// Dial implements [harness.Target]. Nothing is sent yet.
+func (t *Target) Dial(_ context.Context, n harness.Node) (harness.Client, error) {
+	return newClient(n.Addr(portClient)), nil
+}
+
+// Status implements [harness.Target].
+func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {
+	c := newClient(n.Addr(portClient))
+	defer c.Close()
+	var s node.Status
+	if _, err := c.do(ctx, http.MethodGet, "/status", nil, &s); err != nil {
+		return history.Status{}, err
+	}
+	return history.Status{Role: s.Role, Term: s.Term, Leader: s.Leader, Commit: s.Commit, Applied: s.Applied, Hash: fmt.Sprintf("%016x", s.Hash)}, nil
+}
+
+// Claim implements [harness.Witness]: a node logs one line when it becomes leader.
+func (t *Target) Claim(line []byte) (term uint64, ok bool) {
+	if !bytes.Contains(line, []byte(`"became leader"`)) {
+		return 0, false
+	}
+	var said struct {
+		Msg  string
+		Term uint64
+	}
+	if json.Unmarshal(line, &said) != nil || said.Msg != "became leader" {
+		return 0, false
+	}
+	return said.Term, true
+}
+
+// Binary returns the program that is running: it has the raftd command.
+func Binary() (string, error) { return os.Executable() }
+
+// Client talks to one node. It never retries.
+type Client struct {
+	base      string
+	transport *http.Transport
+	http      http.Client
+}
+
+func newClient(addr string) *Client {
+	// One connection, kept: a process has one call open at a time. Go's transport sends a
+	// request again only if not a byte of it was written, or if it is a GET.
+	transport := &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true}
+	return &Client{base: "http://" + addr, transport: transport, http: http.Client{Transport: transport}}
+}
+
+// Close closes the connection.
+func (c *Client) Close() error {
+	c.transport.CloseIdleConnections()
+	return nil
+}
+
+// Read returns the value of a key, or nil if there is none. The read is linearizable.
+func (c *Client) Read(ctx context.Context, key string) (*string, error) {
+	var r node.Reply
+	code, err := c.do(ctx, http.MethodGet, keyPath(key), nil, &r)
+	switch {
+	case err != nil:
+		return nil, err
+	case code == http.StatusOK && r.Value != nil:
+		return r.Value, nil
+	case code == http.StatusNotFound:
+		return nil, nil
+	}
+	return nil, answerError(code, r)
+}
+
+// Write sets a key.
+func (c *Client) Write(ctx context.Context, key, value string) error {
+	var r node.Reply
+	code, err := c.do(ctx, http.MethodPut, keyPath(key), node.Request{Value: value}, &r)
+	if err == nil && code != http.StatusOK {
+		err = answerError(code, r)
+	}
+	return err
+}
+
+// CompareAndSet sets a key if it holds old. [harness.ErrMismatch] says that it holds another
+// value, or none.
+func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) error {
+	var r node.Reply
+	code, err := c.do(ctx, http.MethodPost, keyPath(key)+"/cas", node.Request{Old: old, Value: value}, &r)
+	switch {
+	case err != nil:
+		return err
+	case code == http.StatusOK:
+		return nil
+	case code == http.StatusConflict:
+		// Proof: the command went through the log and was applied, and comparing was all it did.
+		return harness.ErrMismatch
+	}
+	return answerError(code, r)
+}
+
+// Delete removes a key and reports whether it was there.
+func (c *Client) Delete(ctx context.Context, key string) (bool, error) {
+	var r node.Reply
+	code, err := c.do(ctx, http.MethodDelete, keyPath(key), nil, &r)
+	switch {
+	case err != nil:
+		return false, err
+	case code == http.StatusOK || code == http.StatusNotFound:
+		return code == http.StatusOK, nil
+	}
+	return false, answerError(code, r)
+}
+
+func keyPath(key string) string { return "/kv/" + url.PathEscape(key) }
+
+// answerError turns an answer that is neither yes nor no into an error.
+func answerError(code int, r node.Reply) error {
+	err := fmt.Errorf("%d: %s", code, r.Error)
+	switch code {
+	case http.StatusServiceUnavailable:
+		// Proof: the node says so only of a request that it neither put into its own log nor
+		// sent to another node, and that it has forgotten since.
+		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
+	case http.StatusBadRequest:
+		// Proof: the body was refused before anything was made of it.
+		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
+	}
+	return err
+}
+
+// maxAnswer bounds what a node can make us read.
+const maxAnswer = 1 << 20
+
+func (c *Client) do(ctx context.Context, method, path string, body, answer any) (code int, err error) {
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // nothing was sent
+		}
+		content = bytes.NewReader(b)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // nothing was sent
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+			// Proof: without a connection, no byte of the request has left.
+			return 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
+		}
+		return 0, err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(answer); err != nil {
+		return 0, fmt.Errorf("answer of %s %s: %w", method, path, err)
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // so that the connection is used again
+	return response.StatusCode, nil
+}
+
+// BugNames returns the names of the planted bugs, sorted.
+func BugNames() []string {
+	names := map[string]bool{}
+	for _, b := range node.Bugs() {
+		names[string(b)] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}

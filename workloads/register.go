@@ -1,0 +1,155 @@
+package workloads
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// KV is what a client must be able to do for register.
+type KV interface {
+	// Read returns the value of a key, or nil if there is none.
+	Read(ctx context.Context, key string) (*string, error)
+	Write(ctx context.Context, key, value string) error
+	// CompareAndSet sets a key if it holds old. [harness.ErrMismatch] is the proof that it
+	// holds another value, or none.
+	CompareAndSet(ctx context.Context, key, old, value string) error
+}
+
+// register is Jepsen's workload of the same name: every key is a register. Written values are
+// unique in the whole run, so that a value says which write a read saw. A few keys are in use at
+// a time, by all clients; each is retired after a number of calls that differs from key to key,
+// so that keys do not change in step with anything else.
+type register struct {
+	Options
+	mix weights
+	// lives[slot] are how many of a slot's calls each of its keys gets, in order; after the
+	// last one they begin again.
+	lives [][]int
+}
+
+// livesPerSlot is after how many keys the lengths of a slot's lives repeat.
+const livesPerSlot = 64
+
+// Operations of a register.
+const (
+	read  = "read"
+	write = "write"
+	cas   = "cas"
+)
+
+func newRegister(o Options) (harness.Workload, error) {
+	switch {
+	case o.Keys < 1:
+		return nil, fmt.Errorf("%d keys: at least 1", o.Keys)
+	case o.OpsPerKey < 1:
+		return nil, fmt.Errorf("%d operations a key: at least 1", o.OpsPerKey)
+	}
+	mix, err := newWeights(o.Mix, read, write, cas)
+	if err != nil {
+		return nil, err
+	}
+	w := &register{Options: o, mix: mix}
+	for slot := range o.Keys {
+		jitter := rand.New(rand.NewPCG(o.Seed, uint64(slot)))
+		lives := make([]int, livesPerSlot)
+		for i := range lives { // between three and five quarters of OpsPerKey
+			lives[i] = max(1, o.OpsPerKey*3/4+jitter.IntN(o.OpsPerKey/2+1))
+		}
+		w.lives = append(w.lives, lives)
+	}
+	return w, nil
+}
+
+// Next implements [harness.Workload].
+func (w *register) Next(r *rand.Rand, t harness.Turn) harness.Call {
+	slot := r.IntN(w.Keys)
+	f := w.mix.pick(r.IntN(w.mix.total()))
+	key := w.key(slot, t.Calls)
+	// Unique: no other worker has this remainder, and this one no other multiple.
+	value := strconv.Itoa(t.Seq*maxWorkers + t.Worker + 1)
+	switch f {
+	case write:
+		return harness.Call{F: write, Key: key, Value: json.RawMessage(value)}
+	case cas:
+		if old, ok := t.Seen(key); ok && string(old) != null {
+			return harness.Call{F: cas, Key: key, Value: json.RawMessage("[" + string(old) + "," + value + "]")}
+		}
+	}
+	return harness.Call{F: read, Key: key, ReadOnly: true}
+}
+
+const (
+	maxWorkers = harness.MaxClients
+	null       = "null"
+)
+
+// key returns the name of the key that is in use in a slot after so many calls of all workers.
+func (w *register) key(slot, calls int) string {
+	// The slot's share of the calls, shifted so that no two slots change keys together.
+	share := calls/w.Keys + slot*w.OpsPerKey/w.Keys
+	lives := w.lives[slot]
+	all := 0
+	for _, n := range lives {
+		all += n
+	}
+	generation := share / all * len(lives)
+	share %= all
+	for _, n := range lives {
+		if share < n {
+			break
+		}
+		share -= n
+		generation++
+	}
+	return fmt.Sprintf("r%d.%d", slot, generation)
+}
+
+// Final implements [harness.Finalizer]: the keys in use are read once more at every node.
+func (w *register) Final(calls int) []harness.Call {
+	var reads []harness.Call
+	for slot := range w.Keys {
+		reads = append(reads, harness.Call{F: read, Key: w.key(slot, calls), ReadOnly: true})
+	}
+	return reads
+}
+
+var errNoKV = errors.New("the target's client cannot read, write and compare-and-set")
+
+// Invoke implements [harness.Workload].
+func (w *register) Invoke(ctx context.Context, c harness.Client, call harness.Call) (json.RawMessage, error) {
+	kv, ok := c.(KV)
+	if !ok {
+		return nil, fmt.Errorf("%w: %w", errNoKV, harness.ErrNotApplied) // nothing was sent
+	}
+	switch call.F {
+	case read:
+		value, err := kv.Read(ctx, call.Key)
+		if err != nil {
+			return nil, err
+		}
+		if value == nil {
+			return json.RawMessage(null), nil
+		}
+		// What a target says is data: if it is none of the numbers that were written, it is
+		// recorded as the string that it is.
+		if n, err := strconv.Atoi(*value); err != nil || strconv.Itoa(n) != *value {
+			return json.Marshal(*value)
+		}
+		return json.RawMessage(*value), nil
+	case write:
+		return call.Value, kv.Write(ctx, call.Key, string(call.Value))
+	case cas:
+		var values [2]json.Number
+		if err := json.Unmarshal(call.Value, &values); err != nil {
+			return nil, fmt.Errorf("cas %s: %w: %w", call.Value, err, harness.ErrNotApplied) // nothing was sent
+		}
+		return json.RawMessage(values[1]), kv.CompareAndSet(ctx, call.Key, string(values[0]), string(values[1]))
+	}
+	return nil, fmt.Errorf("register has no operation %q: %w", call.F, harness.ErrNotApplied) // nothing was sent
+}
