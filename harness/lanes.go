@@ -24,6 +24,9 @@ const (
 // rests. Lanes with rests begin with one.
 const firstCalm = time.Second
 
+// injectTimeout bounds the bringing about of one fault.
+const injectTimeout = 10 * time.Second
+
 // lanes lets every lane of the nemesis act until shortly before the time limit. When it returns,
 // every fault is healed, or the error says which could not be.
 func (r *run) lanes(ctx context.Context) error {
@@ -105,7 +108,10 @@ func (r *run) inject(ctx context.Context, f Fault) *activeFault {
 	if err == nil {
 		r.faultEvent(history.Invoke, f.Kind(), history.FaultEvent{ID: a.id, Fault: detail}, nil)
 		r.faults.add(a)
-		err = f.Inject(ctx, a.in)
+		// Once begun, it is brought to its end: a fault that is half in force proves nothing.
+		injecting, cancel := context.WithTimeout(context.WithoutCancel(ctx), injectTimeout)
+		err = f.Inject(injecting, a.in)
+		cancel()
 	}
 	evidence, evidenceErr := a.in.Evidence()
 	err = errors.Join(err, evidenceErr)

@@ -3,7 +3,9 @@
 package reports
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -44,5 +46,10 @@ func (r Run) Write() error {
 	if err := os.WriteFile(filepath.Join(r.Dir, ResultsFile), append(b, '\n'), 0o644); err != nil {
 		return err
 	}
-	return nil
+	f, err := os.Create(filepath.Join(r.Dir, HTMLFile))
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	return errors.Join(r.writeHTML(w), w.Flush(), f.Close())
 }

@@ -28,19 +28,19 @@ var targets = map[string]targetEntry{
 // fleetEntry is one fleet of the list.
 type fleetEntry struct {
 	about string
-	new   func(dir string) (harness.Fleet, error)
+	new   func(f *runFlags, dir string) (harness.Fleet, error)
 }
 
 var fleets = map[string]fleetEntry{
 	"local": {"child processes on loopback; every link through a proxy of its own", newLocalFleet},
 }
 
-func newLocalFleet(dir string) (harness.Fleet, error) {
+func newLocalFleet(f *runFlags, dir string) (harness.Fleet, error) {
 	data, err := filepath.Abs(filepath.Join(dir, fleet.DataDir))
 	if err != nil {
 		return nil, err
 	}
-	return fleet.NewLocal(data), nil
+	return fleet.NewLocal(data, f.latency), nil
 }
 
 func newRaftTarget(f *runFlags) (harness.Target, error) {

@@ -32,7 +32,7 @@ type runFlags struct {
 	rate                             float64
 	timeLimit, opTimeout             time.Duration
 	hold, rest                       time.Duration
-	recoverTimeout                   time.Duration
+	recoverTimeout, latency          time.Duration
 	seed                             uint64
 	bug                              string
 	targetFlags                      map[string]string
@@ -78,6 +78,7 @@ told again finds the same bug often, not always.`,
 	flags.DurationVar(&f.hold, "hold", 2*time.Second, "how long a fault lasts, on average")
 	flags.DurationVar(&f.rest, "rest", time.Second, "how long the cluster is left alone after a fault, on average; 0s goes from one fault straight to the next")
 	flags.DurationVar(&f.recoverTimeout, "recover-timeout", 30*time.Second, "how long the healed cluster may take to serve again")
+	flags.DurationVar(&f.latency, "latency", 0, "how long messages between nodes take, one way")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of calls and faults (default drawn)")
 	flags.StringVar(&f.bug, "bug", "", "plant bugs in the built-in Raft, separated by commas; see 'sunder list'")
 	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
@@ -106,7 +107,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if test.Dir, err = f.makeDir(test.About.Started); err != nil {
 		return err
 	}
-	if test.Fleet, err = fleets[f.fleet].new(test.Dir); err != nil {
+	if test.Fleet, err = fleets[f.fleet].new(f, test.Dir); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", test.About.Command)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/sunder-dev/sunder/harness"
 )
@@ -22,7 +23,8 @@ const DataDir = "data"
 // two nodes goes through a proxy of its own in the controller, so it works for targets that take
 // an address per peer. It needs no root, no Docker and no kernel module.
 type Local struct {
-	dir string
+	dir     string
+	latency time.Duration
 
 	mu      sync.Mutex
 	plan    map[string]map[string]string // node -> port -> address it listens on
@@ -35,9 +37,10 @@ type Local struct {
 	closed  bool
 }
 
-// NewLocal returns a fleet whose nodes keep their data in directories under dir.
-func NewLocal(dir string) *Local {
-	return &Local{dir: dir, plan: map[string]map[string]string{}, links: newLinks(), starter: newStarter()}
+// NewLocal returns a fleet whose nodes keep their data in directories under dir, and whose links
+// take the given time one way.
+func NewLocal(dir string, latency time.Duration) *Local {
+	return &Local{dir: dir, latency: latency, plan: map[string]map[string]string{}, links: newLinks(), starter: newStarter()}
 }
 
 // Plan implements [harness.Fleet]. The first port is the one that nodes talk to each other on.
@@ -63,7 +66,7 @@ func (f *Local) Plan(ctx context.Context, nodes, ports []string) error {
 			if from == to {
 				continue
 			}
-			p, err := newProxy(ctx, harness.Link{From: from, To: to}, f.plan[to][f.peer], f.links)
+			p, err := newProxy(ctx, harness.Link{From: from, To: to}, f.plan[to][f.peer], f.latency, f.links)
 			if err != nil {
 				return fmt.Errorf("proxy %s>%s: %w", from, to, err)
 			}

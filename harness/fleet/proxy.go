@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -19,6 +20,7 @@ import (
 type proxy struct {
 	link     harness.Link
 	target   string
+	latency  time.Duration // of either direction
 	links    *links
 	listener net.Listener
 	wait     sync.WaitGroup
@@ -34,13 +36,13 @@ type pipe struct {
 	lost     map[harness.Link]bool // the links that swallowed a part of it, or its end
 }
 
-func newProxy(ctx context.Context, l harness.Link, target string, links *links) (*proxy, error) {
+func newProxy(ctx context.Context, l harness.Link, target string, latency time.Duration, links *links) (*proxy, error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{link: l, target: target, links: links, listener: listener, conns: map[*pipe]struct{}{}}
+	p := &proxy{link: l, target: target, latency: latency, links: links, listener: listener, conns: map[*pipe]struct{}{}}
 	p.wait.Go(p.accept)
 	return p, nil
 }
@@ -109,6 +111,12 @@ func (p *proxy) lose(c *pipe, l harness.Link) bool {
 // pump moves bytes one way until either side ends and the link lets the end through.
 func (p *proxy) pump(c *pipe, from, to net.Conn, l harness.Link) {
 	buffer := make([]byte, 64<<10)
+	write := func(b []byte) error { _, err := to.Write(b); return err }
+	if p.latency > 0 && to != nil {
+		var end func()
+		write, end = delayed(to, p.latency)
+		defer end()
+	}
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
@@ -120,7 +128,7 @@ func (p *proxy) pump(c *pipe, from, to net.Conn, l harness.Link) {
 			case to == nil:
 				// The link was mended, and this connection is about to be closed.
 			default:
-				if _, writeErr := to.Write(buffer[:n]); writeErr != nil {
+				if writeErr := write(buffer[:n]); writeErr != nil {
 					err = writeErr
 				}
 			}
@@ -130,6 +138,28 @@ func (p *proxy) pump(c *pipe, from, to net.Conn, l harness.Link) {
 			return
 		}
 	}
+}
+
+// delayed returns a function that writes to a connection what it is given, each piece after the
+// latency, and one that ends this and waits for it.
+func delayed(to net.Conn, latency time.Duration) (write func([]byte) error, end func()) {
+	type piece struct {
+		due  time.Time
+		data []byte
+	}
+	pieces := make(chan piece, 1024) // beyond which the sender is held up, as by a full pipe
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for p := range pieces {
+			time.Sleep(time.Until(p.due))
+			_, _ = to.Write(p.data) // if it fails, reading ends too, which is noticed
+		}
+	})
+	write = func(b []byte) error {
+		pieces <- piece{time.Now().Add(latency), bytes.Clone(b)}
+		return nil
+	}
+	return write, func() { close(pieces); wait.Wait() }
 }
 
 // pumped passes the end of one direction on: it closes both sides, now or when the link is mended.

@@ -86,10 +86,11 @@ type Raft struct {
 	timeout int // of this election, in ticks
 	votes   map[ID]bool
 
+	heartbeat int // ticks since the last heartbeat, or request for votes, went out
+
 	// Of a leader.
-	progress  map[ID]*progress
-	heartbeat int // ticks since the last heartbeat went out
-	reads     reads
+	progress map[ID]*progress
+	reads    reads
 
 	snapshot  func() Snapshot
 	messages  []Message
@@ -189,6 +190,8 @@ func (r *Raft) Tick() {
 		r.become(Follower, None)
 	case r.role == Leader && r.heartbeat >= r.cfg.HeartbeatTicks:
 		r.broadcastHeartbeat()
+	case r.role != Follower && r.role != Leader && r.heartbeat >= r.cfg.HeartbeatTicks:
+		r.solicit()
 	}
 }
 

@@ -4,7 +4,7 @@ package core
 func (r *Raft) campaign() {
 	if r.cfg.PreVote {
 		r.become(PreCandidate, None)
-		r.canvass(PreVote, r.Term+1)
+		r.canvass()
 		return
 	}
 	r.elect()
@@ -15,16 +15,30 @@ func (r *Raft) elect() {
 	r.Term++
 	r.become(Candidate, None)
 	r.Vote = r.cfg.ID
-	r.canvass(Vote, r.Term)
+	r.canvass()
 }
 
 // canvass asks all others for their votes and counts one's own.
-func (r *Raft) canvass(kind MessageType, term uint64) {
+func (r *Raft) canvass() {
 	r.votes = map[ID]bool{r.cfg.ID: true}
-	for _, id := range r.others() {
-		r.send(Message{Type: kind, To: id, Term: term, Index: r.log.lastIndex(), LogTerm: r.log.lastTerm()})
-	}
+	r.solicit()
 	r.tally()
+}
+
+// solicit asks those for their votes who have not answered yet. Requests are repeated until they
+// are answered (§5.1): a voter may have been down.
+func (r *Raft) solicit() {
+	r.heartbeat = 0
+	m := Message{Type: Vote, Term: r.Term, Index: r.log.lastIndex(), LogTerm: r.log.lastTerm()}
+	if r.role == PreCandidate {
+		m.Type, m.Term = PreVote, r.Term+1
+	}
+	for _, id := range r.others() {
+		if _, answered := r.votes[id]; !answered {
+			m.To = id
+			r.send(m)
+		}
+	}
 }
 
 func (r *Raft) handleVote(m Message) {

@@ -1,0 +1,191 @@
+package reports
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+//go:embed templates
+var templates embed.FS
+
+var page = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{
+	"at":    at,
+	"upper": func(v checkers.Verdict) string { return strings.ToUpper(v.String()) },
+	"took":  func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) },
+	"ms":    func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) },
+}).ParseFS(templates, "templates/*.tmpl"))
+
+// report is what the page shows.
+type report struct {
+	Title, Sentence, Trouble string
+	Verdict                  checkers.Verdict
+	Test                     history.Test
+	Known                    bool // whether the history describes its run
+	Results                  []checkers.Result
+	Violations               []violation
+	Counts                   []count
+	Overview                 drawing
+	Faults                   []fault
+	FaultsError              string
+	Facts                    []fact
+	Files                    []file
+	Events                   int
+	Duration                 time.Duration
+}
+
+// violation is the evidence of one attachment, in the way that fits its kind.
+type violation struct {
+	Heading string
+	Picture *drawing
+	Text    string
+	Claims  []checkers.Claim
+	Of      string
+}
+
+type count struct {
+	F string
+	checkers.Counts
+}
+
+type fault struct {
+	history.Fault
+	Detail, Seen string
+}
+
+type fact struct{ Name, Value string }
+
+type file struct {
+	Path string
+	Size string
+}
+
+// writeHTML writes the whole page. It is made of one piece: no script, nothing to load.
+func (r Run) writeHTML(w io.Writer) error {
+	faults, err := r.History.Faults()
+	p := report{
+		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
+		Events: r.History.Len(), Duration: r.History.End(), Files: r.files(),
+	}
+	if err != nil {
+		p.FaultsError = err.Error()
+	}
+	p.Test, p.Known = r.History.Test()
+	p.Title = "history"
+	if p.Known {
+		p.Title = fmt.Sprintf("%s · %s · %s · seed %d", p.Test.Target, p.Test.Workload, p.Test.Nemesis, p.Test.Seed)
+	}
+	p.Sentence = sentence(p.Verdict, r.Results)
+	split := make(map[uint64]bool)
+	for _, result := range r.Results {
+		for _, a := range result.Attach {
+			p.show(result, a, split)
+		}
+	}
+	p.Overview = overview(r.History, faults, split)
+	for _, f := range faults {
+		p.Faults = append(p.Faults, fault{f, clip(string(f.FaultEvent.Fault), 300), clip(string(f.Evidence), 300)})
+	}
+	for _, m := range []map[string]string{p.Test.Build, p.Test.Options} {
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			p.Facts = append(p.Facts, fact{name, m[name]})
+		}
+	}
+	return page.Execute(w, p)
+}
+
+// sentence is the reason of the worst result.
+func sentence(v checkers.Verdict, results []checkers.Result) string {
+	for _, r := range results {
+		if r.Verdict == v && v != checkers.Valid {
+			return r.Checker + ": " + r.Why
+		}
+	}
+	if v == checkers.Valid {
+		return "Nothing that was recorded contradicts what the cluster promises."
+	}
+	return "Nothing was checked."
+}
+
+// show puts an attachment where its kind belongs. A kind that it does not know is shown as text.
+func (p *report) show(r checkers.Result, a checkers.Attachment, split map[uint64]bool) {
+	switch a.Kind {
+	case checkers.KindTimeline:
+		if t, err := unmarshal[checkers.Timeline](a.Data); err == nil {
+			picture := drawTimeline(t)
+			p.Violations = append(p.Violations, violation{
+				Of:      r.Checker,
+				Heading: fmt.Sprintf("Key %s: %d of its %d operations, and no order explains them", t.Key, len(t.Ops), t.Whole),
+				Picture: &picture, Text: t.Text(),
+			})
+			return
+		}
+	case checkers.KindClaims:
+		if claims, err := unmarshal[[]checkers.Claim](a.Data); err == nil {
+			for _, c := range claims {
+				split[c.Term] = true
+			}
+			p.Violations = append(p.Violations, violation{Of: r.Checker, Heading: "Terms with more than one leader", Claims: claims})
+			return
+		}
+	case checkers.KindCounts:
+		if counts, err := unmarshal[map[string]checkers.Counts](a.Data); err == nil {
+			for _, f := range slices.Sorted(maps.Keys(counts)) {
+				p.Counts = append(p.Counts, count{f, counts[f]})
+			}
+			return
+		}
+	}
+	p.Violations = append(p.Violations, violation{Of: r.Checker, Heading: a.Kind, Text: clip(string(a.Data), 10_000)})
+}
+
+// files lists what lies beside the report.
+func (r Run) files() []file {
+	var files []file
+	_ = filepath.WalkDir(r.Dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil // what cannot be listed is left out
+		}
+		rel, relErr := filepath.Rel(r.Dir, path)
+		info, infoErr := d.Info()
+		if relErr == nil && infoErr == nil && rel != HTMLFile && !strings.HasPrefix(rel, "data"+string(filepath.Separator)) {
+			files = append(files, file{filepath.ToSlash(rel), size(info.Size())})
+		}
+		return nil
+	})
+	return files
+}
+
+func size(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	default:
+		return fmt.Sprintf("%d B", n)
+	}
+}
+
+func unmarshal[T any](data json.RawMessage) (T, error) {
+	var v T
+	err := json.Unmarshal(data, &v)
+	return v, err
+}
+
+// decode reads an event's value as what its F says it is.
+func decode[T any](e history.Event) (T, bool) {
+	v, err := unmarshal[T](e.Value)
+	return v, err == nil
+}

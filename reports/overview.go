@@ -1,0 +1,299 @@
+package reports
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// The geometry of the overview: all its panels share one time axis.
+const (
+	overviewWidth = 1100.0
+	gutter        = 90.0 // for names on the left
+	laneHeight    = 18.0
+	panelHeight   = 110.0
+	panelGap      = 30.0
+	maxBuckets    = 240
+)
+
+// overview draws the whole run on one time axis: faults, leaders, throughput, latency.
+func overview(h *history.History, faults []history.Fault, split map[uint64]bool) drawing {
+	a := axis{0, max(h.End(), time.Millisecond), gutter, overviewWidth - 10}
+	d := drawing{W: overviewWidth, Label: "Faults, leaders, throughput and latency over time"}
+	y := 18.0
+	y = faultLanes(&d, a, y, faults)
+	y = leaderLanes(&d, a, y, h, split)
+	buckets := fill(h, a)
+	y = throughput(&d, a, y, buckets)
+	y = latency(&d, a, y, buckets)
+	for _, t := range a.ticks() {
+		d.line(a.x(t), 10, a.x(t), y, "grid")
+		d.text(a.x(t), y+14, "tick", "middle", fmt.Sprintf("%g s", t.Seconds()))
+	}
+	for _, p := range h.Phases() {
+		if p.From > 0 && p.Phase != history.PhaseEnd {
+			d.line(a.x(p.From), 10, a.x(p.From), y, "phase")
+		}
+	}
+	d.H = y + 24
+	return d
+}
+
+func heading(d *drawing, y float64, text string) { d.text(4, y-5, "heading", "start", text) }
+
+// faultLanes draws a lane for each kind of fault.
+func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
+	if len(faults) == 0 {
+		return y
+	}
+	heading(d, y, "Faults")
+	lanes := make(map[string]float64)
+	for _, f := range faults {
+		if _, ok := lanes[f.F]; !ok {
+			lanes[f.F] = y + laneHeight*float64(len(lanes))
+			d.text(gutter-8, lanes[f.F]+13, "name", "end", clip(f.F, 15))
+		}
+	}
+	for _, f := range faults {
+		class, state := "fault", "confirmed"
+		if !f.Confirmed {
+			class, state = "fault unconfirmed", "NOT confirmed"
+		}
+		x, end := a.x(f.Began), a.x(f.Healed)
+		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, at(f.Began), at(f.Healed), state, clip(string(f.FaultEvent.Fault), 400))
+		d.box(x, lanes[f.F]+2, end-x, laneHeight-4, class, title)
+		if !f.Confirmed {
+			d.text(x+2, lanes[f.F]+13, "mark", "start", "?")
+		}
+	}
+	return y + laneHeight*float64(len(lanes)) + panelGap
+}
+
+// reign is the time during which a node held itself for the leader of a term.
+type reign struct {
+	node     string
+	term     uint64
+	from, to time.Duration
+}
+
+// reigns pieces together, from claims and statuses, who led when. A reign lasts until the node is
+// known to be something else.
+func reigns(h *history.History) []reign {
+	var all []reign
+	open := make(map[string]int) // node -> its reign that has not ended
+	end := func(node string, t time.Duration) {
+		if i, ok := open[node]; ok {
+			all[i].to = t
+			delete(open, node)
+		}
+	}
+	for e := range h.Events() {
+		if e.Process != history.Observer {
+			continue
+		}
+		term, leads := uint64(0), false
+		switch e.F {
+		case history.FClaim:
+			c, ok := decode[history.Claim](e)
+			if !ok {
+				continue
+			}
+			term, leads = c.Term, true
+		case history.FStatus:
+			s, ok := decode[history.Status](e)
+			if !ok {
+				continue
+			}
+			term, leads = s.Term, s.Role == "leader"
+		case history.FExit:
+		default:
+			continue
+		}
+		i, reigning := open[e.Node]
+		switch {
+		case reigning && leads && all[i].term >= term:
+			continue // more of the same, or an answer that was overtaken by the log
+		case reigning:
+			end(e.Node, e.At)
+		}
+		if leads {
+			open[e.Node] = len(all)
+			all = append(all, reign{e.Node, term, e.At, h.End()})
+		}
+	}
+	return all
+}
+
+func leaderLanes(d *drawing, a axis, y float64, h *history.History, split map[uint64]bool) float64 {
+	all := reigns(h)
+	test, _ := h.Test()
+	nodes := test.Nodes
+	if len(nodes) == 0 {
+		seen := map[string]bool{}
+		for _, r := range all {
+			seen[r.node] = true
+		}
+		nodes = slices.Sorted(maps.Keys(seen))
+	}
+	if len(nodes) == 0 {
+		return y
+	}
+	heading(d, y, "Leader of term")
+	lane := make(map[string]float64)
+	for i, n := range nodes {
+		lane[n] = y + laneHeight*float64(i)
+		d.text(gutter-8, lane[n]+13, "name", "end", clip(n, 12))
+		d.line(a.left, lane[n]+laneHeight, a.right, lane[n]+laneHeight, "grid")
+	}
+	for _, r := range all {
+		top, known := lane[r.node]
+		if !known {
+			continue
+		}
+		class, title := "leader", fmt.Sprintf("%s leads term %d, %s to %s", r.node, r.term, at(r.from), at(r.to))
+		if split[r.term] {
+			class, title = "leader split", title+" — and so does another node"
+		}
+		x, end := a.x(r.from), a.x(r.to)
+		d.box(x, top+2, end-x, laneHeight-4, class, title)
+		if text := fmt.Sprint(r.term); end-x > 7*float64(len(text))+4 {
+			d.text(x+3, top+13, "inbar", "start", text)
+		}
+	}
+	return y + laneHeight*float64(len(nodes)) + panelGap
+}
+
+// bucket is what happened in one slice of the time axis.
+type bucket struct {
+	ok, fail, info int
+	took           []time.Duration
+	middle         time.Duration
+	width          time.Duration
+}
+
+func fill(h *history.History, a axis) []bucket {
+	width := max((a.to-a.from)/maxBuckets, 100*time.Millisecond)
+	buckets := make([]bucket, int((a.to-a.from)/width)+1)
+	for i := range buckets {
+		buckets[i].width, buckets[i].middle = width, width*time.Duration(i)+width/2
+	}
+	for op := range h.Ops() {
+		end := op.Return.At
+		if end == history.Never {
+			end = op.Call.At
+		}
+		b := &buckets[min(int(end/width), len(buckets)-1)]
+		switch op.Return.Kind {
+		case history.OK:
+			b.ok++
+			b.took = append(b.took, end-op.Call.At)
+		case history.Fail:
+			b.fail++
+		default:
+			b.info++
+		}
+	}
+	for i := range buckets {
+		slices.Sort(buckets[i].took)
+	}
+	return buckets
+}
+
+// throughput draws operations a second by outcome.
+func throughput(d *drawing, a axis, y float64, buckets []bucket) float64 {
+	most := 1.0
+	for _, b := range buckets {
+		most = max(most, float64(max(b.ok, b.fail, b.info))/b.width.Seconds())
+	}
+	most = niceCeiling(most)
+	heading(d, y, "Operations a second")
+	bottom := y + panelHeight
+	for _, share := range []float64{0, 0.5, 1} {
+		d.line(a.left, bottom-panelHeight*share, a.right, bottom-panelHeight*share, "grid")
+		d.text(gutter-8, bottom-panelHeight*share+4, "tick", "end", fmt.Sprintf("%g", most*share))
+	}
+	for _, c := range []struct {
+		name, class string
+		count       func(bucket) int
+	}{
+		{"ok", "curve ok", func(b bucket) int { return b.ok }},
+		{"fail", "curve fail", func(b bucket) int { return b.fail }},
+		{"info", "curve info", func(b bucket) int { return b.info }},
+	} {
+		var xs, ys []float64
+		for _, b := range buckets {
+			xs = append(xs, a.x(b.middle))
+			ys = append(ys, bottom-panelHeight*float64(c.count(b))/b.width.Seconds()/most)
+		}
+		d.curve(xs, ys, c.class)
+	}
+	return bottom + panelGap
+}
+
+// latency draws quantiles of successful operations on a logarithmic scale.
+func latency(d *drawing, a axis, y float64, buckets []bucket) float64 {
+	low, high := math.Inf(1), 0.0
+	for _, b := range buckets {
+		if n := len(b.took); n > 0 {
+			low, high = min(low, b.took[n/2].Seconds()), max(high, b.took[n-1].Seconds())
+		}
+	}
+	heading(d, y, "Latency of ok operations")
+	bottom := y + panelHeight
+	if high == 0 {
+		d.text(a.left+8, y+panelHeight/2, "tick", "start", "no operation succeeded")
+		return bottom
+	}
+	from, to := math.Floor(math.Log10(max(low, 1e-6))), math.Ceil(math.Log10(max(high, 1e-6)))
+	to = max(to, from+1)
+	place := func(seconds float64) float64 {
+		return bottom - panelHeight*(math.Log10(max(seconds, 1e-6))-from)/(to-from)
+	}
+	for p := from; p <= to; p++ {
+		d.line(a.left, place(math.Pow(10, p)), a.right, place(math.Pow(10, p)), "grid")
+		d.text(gutter-8, place(math.Pow(10, p))+4, "tick", "end", time.Duration(math.Pow(10, p)*float64(time.Second)).String())
+	}
+	for _, c := range []struct {
+		class string
+		pick  func([]time.Duration) time.Duration
+	}{
+		{"curve p50", func(t []time.Duration) time.Duration { return t[len(t)/2] }},
+		{"curve p99", func(t []time.Duration) time.Duration { return t[len(t)*99/100] }},
+		{"curve max", func(t []time.Duration) time.Duration { return t[len(t)-1] }},
+	} {
+		var xs, ys []float64
+		for _, b := range buckets {
+			xs = append(xs, a.x(b.middle))
+			if len(b.took) == 0 {
+				ys = append(ys, math.NaN())
+			} else {
+				ys = append(ys, place(c.pick(b.took).Seconds()))
+			}
+		}
+		d.curve(xs, ys, c.class)
+	}
+	return bottom
+}
+
+// niceCeiling returns the next 1, 2 or 5 times a power of ten.
+func niceCeiling(x float64) float64 {
+	power := math.Pow(10, math.Floor(math.Log10(x)))
+	for _, m := range []float64{1, 2, 5, 10} {
+		if x <= m*power {
+			return m * power
+		}
+	}
+	return 10 * power
+}
+
+// at writes a time of the run for people.
+func at(t time.Duration) string {
+	if t == history.Never {
+		return "the end"
+	}
+	return fmt.Sprintf("%.3f s", t.Seconds())
+}
