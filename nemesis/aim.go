@@ -10,7 +10,7 @@ import (
 // Whom a fault hits.
 const (
 	one      = "one"      // a node at random
-	leader   = "leader"   // the leader of the highest term; any node if none is known
+	leader   = "leader"   // the leader of the highest term; nobody while none is known
 	minority = "minority" // the largest number that leaves a quorum
 	majority = "majority" // the smallest number that leaves none
 	all      = "all"
@@ -26,15 +26,14 @@ func draw(r *rand.Rand, aim string, possible []string) string {
 	return possible[r.IntN(len(possible))]
 }
 
-// targets returns the nodes that an aim hits, in the cluster's order.
+// targets returns the nodes that an aim hits, in the cluster's order; none if there is no leader to
+// aim at.
 func targets(r *rand.Rand, v harness.View, aim string) []string {
 	n := len(v.Nodes)
 	count := 1
 	switch aim {
 	case leader:
-		if len(v.Leaders) > 0 {
-			return v.Leaders[:1]
-		}
+		return v.Leaders[:min(1, len(v.Leaders))]
 	case minority:
 		count = max(1, (n-1)/2)
 	case majority:

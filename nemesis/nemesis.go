@@ -40,13 +40,21 @@ var shorthands = map[string]string{
 	"none": "",
 }
 
-// Parse reads a spec into lanes that hold and rest as given. A spec is a list of lanes joined by
-// "+", which act side by side; a lane is a list of nemeses joined by ",", of which one is drawn
-// for each fault; a nemesis is "family", "family:shape", "family@aim" or "family:shape@aim".
-// "mix" is short for "partition,kill,pause", and "none" is no lane.
+// Parse reads a spec into lanes. A spec is a list of lanes joined by "+", which act side by side; a
+// lane is a list of nemeses joined by ",", of which one is drawn for each fault; a nemesis is
+// "family", "family:shape", "family@aim" or "family:shape@aim". A lane holds and rests as given,
+// unless it ends in "=hold/rest". "mix" is short for "partition,kill,pause", and "none" is no lane.
 func Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
 	var lanes []harness.Lane
 	for lane := range strings.SplitSeq(spec, "+") {
+		hold, rest := hold, rest
+		lane, rhythm, own := strings.Cut(lane, "=")
+		if own {
+			var err error
+			if hold, rest, err = parseRhythm(rhythm); err != nil {
+				return nil, fmt.Errorf("nemesis %q: %w", spec, err)
+			}
+		}
 		if long, ok := shorthands[lane]; ok {
 			lane = long
 		}
@@ -67,6 +75,20 @@ func Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
 		return nil, errors.New(`no nemesis is named; if that is what you want, say "none"`)
 	}
 	return lanes, nil
+}
+
+func parseRhythm(text string) (hold, rest time.Duration, err error) {
+	first, second, ok := strings.Cut(text, "/")
+	if ok {
+		hold, err = time.ParseDuration(first)
+	}
+	if ok && err == nil {
+		rest, err = time.ParseDuration(second)
+	}
+	if !ok || err != nil {
+		return 0, 0, fmt.Errorf("rhythm %q is not of the form hold/rest, such as 2s/500ms", text)
+	}
+	return hold, rest, nil
 }
 
 func parseOne(text string) (harness.Nemesis, error) {

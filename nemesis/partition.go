@@ -31,7 +31,7 @@ var (
 // Partition cuts links.
 type Partition struct {
 	Shape string `json:"shape"`
-	Aim   string `json:"aim"`
+	Aim   string `json:"aim,omitempty"`
 	// Nodes are those that are hit: the isolated, the minority, the bridge, the deaf or mute.
 	Nodes []string       `json:"nodes,omitempty"`
 	Links []harness.Link `json:"links"`
@@ -53,13 +53,16 @@ func newPartition(shape, aim string) harness.Nemesis {
 				return f
 			}
 		}
-		return nil // a cut that no running node would notice is none
+		return nil // a cut of nothing, or that no running node would notice, is none
 	})
 }
 
 // aimPartition decides which links to cut.
 func aimPartition(r *rand.Rand, v harness.View, shape, aim string) Partition {
 	f := Partition{Shape: shape, Aim: aim}
+	if aim == leader && len(v.Leaders) == 0 {
+		return f
+	}
 	switch shape {
 	case isolate:
 		f.Nodes = targets(r, v, aim)
@@ -70,6 +73,7 @@ func aimPartition(r *rand.Rand, v harness.View, shape, aim string) Partition {
 		f.Nodes = smallSide(r, v, aim)
 		f.Links = between(f.Nodes, without(v.Nodes, f.Nodes))
 	case majoritiesRing:
+		f.Aim = "" // it hits all alike
 		f.Links = ringCuts(shuffled(r, v.Nodes))
 	case bridge:
 		f.Nodes = targets(r, v, map[string]string{leader: leader}[aim])

@@ -25,7 +25,11 @@ func (f Kill) Inject(ctx context.Context, in *harness.Injection) error {
 func newKill(_, aim string) harness.Nemesis {
 	return aimFunc(func(r *rand.Rand, v harness.View) harness.Fault {
 		aim := draw(r, aim, aims)
-		return Kill{Aim: aim, Nodes: targets(r, v, aim)}
+		nodes := targets(r, v, aim)
+		if len(nodes) == 0 {
+			return nil
+		}
+		return Kill{Aim: aim, Nodes: nodes}
 	})
 }
 
@@ -47,11 +51,9 @@ func newPause(_, aim string) harness.Nemesis {
 	return aimFunc(func(r *rand.Rand, v harness.View) harness.Fault {
 		aim := draw(r, aim, aims)
 		nodes := targets(r, v, aim)
-		for _, n := range nodes {
-			// A node that is dead cannot be paused; another time, then.
-			if !slices.Contains(v.Up, n) {
-				return nil
-			}
+		dead := func(n string) bool { return !slices.Contains(v.Up, n) }
+		if len(nodes) == 0 || slices.ContainsFunc(nodes, dead) {
+			return nil // who is dead cannot be paused; another time, then
 		}
 		return Pause{Aim: aim, Nodes: nodes}
 	})

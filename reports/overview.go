@@ -16,7 +16,7 @@ const (
 	gutter        = 90.0 // for names on the left
 	laneHeight    = 18.0
 	panelHeight   = 110.0
-	panelGap      = 30.0
+	panelGap      = 34.0
 	maxBuckets    = 240
 )
 
@@ -24,7 +24,7 @@ const (
 func overview(h *history.History, faults []history.Fault, split map[uint64]bool) drawing {
 	a := axis{0, max(h.End(), time.Millisecond), gutter, overviewWidth - 10}
 	d := drawing{W: overviewWidth, Label: "Faults, leaders, throughput and latency over time"}
-	y := 18.0
+	y := 24.0
 	y = faultLanes(&d, a, y, faults)
 	y = leaderLanes(&d, a, y, h, split)
 	buckets := fill(h, a)
@@ -43,7 +43,7 @@ func overview(h *history.History, faults []history.Fault, split map[uint64]bool)
 	return d
 }
 
-func heading(d *drawing, y float64, text string) { d.text(4, y-5, "heading", "start", text) }
+func heading(d *drawing, y float64, text string) { d.text(4, y-9, "heading", "start", text) }
 
 // faultLanes draws a lane for each kind of fault.
 func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
@@ -161,7 +161,7 @@ func leaderLanes(d *drawing, a axis, y float64, h *history.History, split map[ui
 		x, end := a.x(r.from), a.x(r.to)
 		d.box(x, top+2, end-x, laneHeight-4, class, title)
 		if text := fmt.Sprint(r.term); end-x > 7*float64(len(text))+4 {
-			d.text(x+3, top+13, "inbar", "start", text)
+			d.text(x+3, top+13, "onleader", "start", text)
 		}
 	}
 	return y + laneHeight*float64(len(nodes)) + panelGap

@@ -53,13 +53,14 @@ func newRunCommand() *cobra.Command {
 more, judge what was recorded and write a report. The last line printed is the report's path.
 
 A nemesis is "family[:shape][@aim]". Several joined by "," take turns at random; joined by
-"+" they act side by side. 'sunder list' shows what there is.
+"+" they act side by side, each with a rhythm of its own if "=hold/rest" is added.
+'sunder list' shows what there is.
 
 The seed decides calls and faults. Their interleaving is the machine's, so a run that is
 told again finds the same bug often, not always.`,
 		Example: `  sunder run
   sunder run --time-limit 2m --nemesis partition:halves@leader
-  sunder run --nemesis 'partition+kill@one' --hold 1s --rest 0s
+  sunder run --nemesis 'partition=2s/0s+kill@one=100ms/1s'
   sunder run --bug stale-read --seed 7
   sunder run --target-flag election-timeout=300ms --nodes 3`,
 		Args: arguments(cobra.NoArgs),
@@ -194,7 +195,12 @@ func options(flags *pflag.FlagSet) map[string]string {
 
 // makeDir makes the run directory and lets runs/latest point to it.
 func (f *runFlags) makeDir(started time.Time) (string, error) {
-	clean := strings.NewReplacer(":", "-", "@", "-", ",", "_", "+", "-and-").Replace(f.nemesis)
+	clean := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(":@,+=/", r) {
+			return '-'
+		}
+		return r
+	}, f.nemesis)
 	name := fmt.Sprintf("%s-%s-%s-%s-%d", started.UTC().Format("20060102T150405.000"), f.target, f.workload, clean, f.seed)
 	dir := filepath.Join(f.out, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -221,6 +227,9 @@ func (f *runFlags) finish(cmd *cobra.Command, dir string, runErr error) error {
 		if err != nil {
 			return err
 		}
+		if _, err := history.Compress(filepath.Join(dir, harness.HistoryFile)); err != nil {
+			return err
+		}
 		results, err := checkers.Run(ctx, h, checkers.ForHistory(h), f.budget)
 		if err != nil {
 			return err
@@ -232,9 +241,6 @@ func (f *runFlags) finish(cmd *cobra.Command, dir string, runErr error) error {
 		}
 		if err := run.Write(); err != nil {
 			return fmt.Errorf("report: %w", err)
-		}
-		if _, err := history.Compress(filepath.Join(dir, harness.HistoryFile)); err != nil {
-			return err
 		}
 		if verdict == checkers.Valid && runErr == nil {
 			// Nodes' data is evidence only if there is something to look into.

@@ -110,39 +110,37 @@ func (p *proxy) lose(c *pipe, l harness.Link) bool {
 
 // pump moves bytes one way until either side ends and the link lets the end through.
 func (p *proxy) pump(c *pipe, from, to net.Conn, l harness.Link) {
-	buffer := make([]byte, 64<<10)
-	write := func(b []byte) error { _, err := to.Write(b); return err }
-	if p.latency > 0 && to != nil {
-		var end func()
-		write, end = delayed(to, p.latency)
-		defer end()
+	deliver := func(b []byte) {
+		switch {
+		case !p.links.pass(l, len(b)):
+			if !p.lose(c, l) {
+				c.close() // mended in this very moment
+			}
+		case to != nil:
+			_, _ = to.Write(b) // if it fails, the target is gone, which its own direction notices
+		}
 	}
+	drain := func() {}
+	if p.latency > 0 {
+		deliver, drain = delayed(deliver, p.latency)
+	}
+	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
-			switch {
-			case !p.links.pass(l, n):
-				if !p.lose(c, l) {
-					c.close() // mended in this very moment
-				}
-			case to == nil:
-				// The link was mended, and this connection is about to be closed.
-			default:
-				if writeErr := write(buffer[:n]); writeErr != nil {
-					err = writeErr
-				}
-			}
+			deliver(buffer[:n])
 		}
 		if err != nil {
+			drain() // what was sent before the end arrives before it
 			p.pumped(c, l)
 			return
 		}
 	}
 }
 
-// delayed returns a function that writes to a connection what it is given, each piece after the
-// latency, and one that ends this and waits for it.
-func delayed(to net.Conn, latency time.Duration) (write func([]byte) error, end func()) {
+// delayed returns a function that delivers what it is given after the latency, in order, and one
+// that waits until all is delivered.
+func delayed(deliver func([]byte), latency time.Duration) (send func([]byte), drain func()) {
 	type piece struct {
 		due  time.Time
 		data []byte
@@ -152,14 +150,11 @@ func delayed(to net.Conn, latency time.Duration) (write func([]byte) error, end 
 	wait.Go(func() {
 		for p := range pieces {
 			time.Sleep(time.Until(p.due))
-			_, _ = to.Write(p.data) // if it fails, reading ends too, which is noticed
+			deliver(p.data)
 		}
 	})
-	write = func(b []byte) error {
-		pieces <- piece{time.Now().Add(latency), bytes.Clone(b)}
-		return nil
-	}
-	return write, func() { close(pieces); wait.Wait() }
+	send = func(b []byte) { pieces <- piece{time.Now().Add(latency), bytes.Clone(b)} }
+	return send, func() { close(pieces); wait.Wait() }
 }
 
 // pumped passes the end of one direction on: it closes both sides, now or when the link is mended.
