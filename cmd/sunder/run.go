@@ -32,7 +32,8 @@ type runFlags struct {
 	rate                             float64
 	timeLimit, opTimeout             time.Duration
 	hold, rest                       time.Duration
-	recoverTimeout, latency          time.Duration
+	launchTimeout, recoverTimeout    time.Duration
+	latency                          time.Duration
 	seed                             uint64
 	bug                              string
 	targetFlags                      map[string]string
@@ -78,6 +79,7 @@ told again finds the same bug often, not always.`,
 	flags.DurationVar(&f.opTimeout, "op-timeout", time.Second, "after how long a client gives a call up")
 	flags.DurationVar(&f.hold, "hold", 2*time.Second, "how long a fault lasts, on average")
 	flags.DurationVar(&f.rest, "rest", time.Second, "how long the cluster is left alone after a fault, on average; 0s goes from one fault straight to the next")
+	flags.DurationVar(&f.launchTimeout, "launch-timeout", 30*time.Second, "how long the cluster may take to serve at first")
 	flags.DurationVar(&f.recoverTimeout, "recover-timeout", 30*time.Second, "how long the healed cluster may take to serve again")
 	flags.DurationVar(&f.latency, "latency", 0, "how long messages between nodes take, one way")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of calls and faults (default drawn)")
@@ -142,7 +144,7 @@ func (f *runFlags) test(flags *pflag.FlagSet) (*harness.Test, error) {
 	}
 	test := &harness.Test{
 		Target: sut, Workload: workload, Lanes: lanes, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
-		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: 30 * time.Second, RecoverTimeout: f.recoverTimeout, Seed: f.seed,
+		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout, Seed: f.seed,
 		About: history.Test{
 			Started: time.Now(), Target: f.target, Fleet: f.fleet, Workload: f.workload, Nemesis: f.nemesis,
 			Checkers: slices.Concat(workloads.All[f.workload].Checkers, target.checkers, checkers.Always()),

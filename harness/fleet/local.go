@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -76,20 +77,30 @@ func (f *Local) Plan(ctx context.Context, nodes, ports []string) error {
 	return nil
 }
 
+// Nodes listen on ports below those that systems give to outgoing connections. A port from that
+// range could be taken by one while its node is down, and dialling it could connect to itself.
+const (
+	lowestPort  = 15_000
+	highestPort = 30_000
+)
+
 // freeAddrs returns loopback addresses that nobody listens on. All are held until all are
 // chosen, so that no two are the same.
 func freeAddrs(ctx context.Context, n int) ([]string, error) {
-	addrs := make([]string, n)
+	var addrs []string
 	var listen net.ListenConfig
-	for i := range addrs {
-		l, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	for range 100 * n {
+		addr := fmt.Sprintf("127.0.0.1:%d", lowestPort+rand.IntN(highestPort-lowestPort))
+		l, err := listen.Listen(ctx, "tcp", addr)
 		if err != nil {
-			return nil, err
+			continue
 		}
 		defer l.Close()
-		addrs[i] = l.Addr().String()
+		if addrs = append(addrs, addr); len(addrs) == n {
+			return addrs, nil
+		}
 	}
-	return addrs, nil
+	return nil, fmt.Errorf("no %d free ports between %d and %d on 127.0.0.1", n, lowestPort, highestPort)
 }
 
 // Placement implements [harness.Fleet]: a node sees its peers at its own proxies to them.

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestArrows pins which package may import which: what judges and draws histories knows no
+// cluster, the core of the Raft knows nothing at all, and nobody reaches back.
+func TestArrows(t *testing.T) {
+	const module = "github.com/sunder-dev/sunder/"
+	may := map[string][]string{
+		"harness/history":     {},
+		"harness":             {"harness/history"},
+		"harness/fleet":       {"harness", "harness/history"},
+		"harness/harnesstest": {"harness", "harness/history"},
+		"nemesis":             {"harness", "harness/history"},
+		"workloads":           {"harness", "harness/history"},
+		"checkers":            {"harness/history"},
+		"reports":             {"harness/history", "checkers"},
+		"targets/raft/core":   {},
+		"targets/raft/node":   {"targets/raft/core"},
+		"targets/raft/sim":    {"targets/raft/core"},
+		"targets/raft":        {"harness", "harness/history", "targets/raft/core", "targets/raft/node"},
+	}
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	require.NoError(t, err)
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		require.NoError(t, d.Decode(&p))
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if strings.HasPrefix(name, "cmd/") {
+			continue
+		}
+		allowed, known := may[name]
+		require.True(t, known, "%s: say here what it may import", name)
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module); ok {
+				require.Contains(t, allowed, ours, "%s must not import %s", name, ours)
+			}
+		}
+	}
+}

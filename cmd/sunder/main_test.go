@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/targets/raft"
+)
+
+// The test binary is also the node that runs launch, and a controller that can be killed.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && (os.Args[1] == "raftd" || os.Getenv("SUNDER_TEST_MAIN") != "") {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// sunder runs a command line in this process.
+func sunder(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	code = execute(t.Context(), args, &out, &err)
+	return code, out.String(), err.String()
+}
+
+// short are the flags of a run that is over soon.
+func short(t *testing.T, more ...string) []string {
+	return append([]string{"run", "-o", t.TempDir(), "--time-limit", "6s", "--rate", "400", "--hold", "400ms", "--rest", "600ms", "--seed", "1"}, more...)
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+func TestARunOfTheRightRaft(t *testing.T) {
+	code, stdout, stderr := sunder(t, short(t)...)
+	require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+	require.Contains(t, stdout, "VALID  raft/register/mix seed 1")
+	require.True(t, strings.HasPrefix(stderr, "sunder run --hold 400ms --rate 400 --rest 600ms --time-limit 6s --seed 1\n"), stderr)
+
+	report := lastLine(stdout)
+	dir := filepath.Dir(report)
+	for _, name := range []string{"report.html", "results.json", "test.json", "history.jsonl.zst", "logs/n5.log"} {
+		require.FileExists(t, filepath.Join(dir, name))
+	}
+	require.NoDirExists(t, filepath.Join(dir, "data"), "a valid run needs no nodes' data")
+	latest, err := os.Readlink(filepath.Join(filepath.Dir(dir), "latest"))
+	require.NoError(t, err)
+	require.Equal(t, filepath.Base(dir), latest)
+
+	// The same history has the same verdict, offline and again.
+	times := regexp.MustCompile(`\(\d+\.\d\d s\)`)
+	judged, _, _ := strings.Cut(times.ReplaceAllString(stdout, ""), "VALID")
+	code, again, _ := sunder(t, "check", dir)
+	require.Equal(t, exitValid, code)
+	require.Contains(t, times.ReplaceAllString(again, ""), judged)
+	require.NoError(t, os.Remove(report))
+	code, again, _ = sunder(t, "report", dir)
+	require.Equal(t, exitValid, code)
+	require.Equal(t, report, lastLine(again))
+	require.FileExists(t, report)
+}
+
+// The failing path is the product: a violation goes all the way to the picture.
+func TestPlantedBugsAreFound(t *testing.T) {
+	for _, c := range []struct{ bug, nemesis, says string }{
+		{"stale-read", "none", "not linearizable"},
+		{"cas-unchecked", "none", "explains cas"},
+		{"ack-before-fsync", "kill@all", "not linearizable"},
+	} {
+		t.Run(c.bug, func(t *testing.T) {
+			code, stdout, stderr := sunder(t, short(t, "--bug", c.bug, "--nemesis", c.nemesis)...)
+			require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
+			require.Contains(t, stdout, c.says)
+			require.Contains(t, stdout, "INVALID")
+			require.Contains(t, stdout, "\n    ! ", "the text picture")
+			page, err := os.ReadFile(lastLine(stdout))
+			require.NoError(t, err)
+			require.Contains(t, string(page), "✗ INVALID")
+			require.Contains(t, string(page), "✗ impossible", "the drawn picture")
+			code, _, _ = sunder(t, "check", filepath.Dir(lastLine(stdout)))
+			require.Equal(t, exitInvalid, code)
+			require.DirExists(t, filepath.Join(filepath.Dir(lastLine(stdout)), "data"), "evidence")
+		})
+	}
+}
+
+// A cluster that never serves is no violation and no pass.
+func TestAClusterThatDoesNotServe(t *testing.T) {
+	code, stdout, stderr := sunder(t, short(t, "--target-flag", "election-timeout=1m", "--launch-timeout", "1s")...)
+	require.Equal(t, exitError, code)
+	require.Contains(t, stderr, "the cluster does not serve")
+	require.Contains(t, stdout, "the cluster never served")
+	require.Contains(t, stdout, "the run ended early")
+	require.FileExists(t, lastLine(stdout))
+}
+
+func TestBadUsage(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "history.jsonl")
+	require.NoError(t, os.WriteFile(bad, []byte("{\"at\":1}\nhello\n"), 0o644))
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"command":     {[]string{"walk"}, "unknown command"},
+		"flag":        {[]string{"run", "--nods", "3"}, "unknown flag: --nods"},
+		"value":       {[]string{"run", "--nodes", "three"}, `invalid argument "three"`},
+		"argument":    {[]string{"run", "raft"}, "unknown command"},
+		"target":      {[]string{"run", "--target", "zab"}, `unknown target "zab"; known are raft`},
+		"fleet":       {[]string{"run", "--fleet", "armada"}, `unknown fleet "armada"; known are local`},
+		"workload":    {[]string{"run", "--workload", "queue"}, `unknown workload "queue"`},
+		"nemesis":     {[]string{"run", "--nemesis", "flood"}, `unknown family "flood"`},
+		"nodes":       {[]string{"run", "--nodes", "0"}, "0 nodes: at least 1"},
+		"bug":         {[]string{"run", "--bug", "beetle"}, `unknown bug "beetle"`},
+		"mix":         {[]string{"run", "--mix", "append=1"}, `unknown operation "append"`},
+		"target flag": {[]string{"run", "--target-flag", "fsync=false"}, `a node has no flag "fsync"`},
+		"no history":  {[]string{"check", dir + "/nothing"}, "no such file"},
+		"no run":      {[]string{"check", t.TempDir()}, "is no run directory"},
+		"bad history": {[]string{"check", bad}, bad + `:1: not a history event: field "process" is missing`},
+		"checker":     {[]string{"check", "--checker", "liner", bad}, `unknown checker "liner"`},
+		"no argument": {[]string{"check"}, "accepts 1 arg(s), received 0"},
+		"raftd id":    {[]string{"raftd", "--id", "one", "--peers", "n1=:1"}, "nodes are named n1, n2"},
+		"raftd peers": {[]string{"raftd", "--id", "n1", "--peers", "here"}, "is not of the form n1=host:port"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := sunder(t, c.args...)
+			require.Equal(t, exitUsage, code, stderr)
+			require.Contains(t, stderr, c.says)
+			require.Contains(t, stderr, "--help'.")
+			require.Empty(t, stdout)
+		})
+	}
+	_, err := os.Stat("runs")
+	require.ErrorIs(t, err, os.ErrNotExist, "bad usage leaves nothing behind")
+}
+
+func TestCheckOfKnownHistories(t *testing.T) {
+	const dir = "../../checkers/testdata/"
+	for file, want := range map[string]int{"valid-handover.jsonl": exitValid, "invalid-stale-read.jsonl": exitInvalid, "unknown-no-fault.jsonl": exitUnknown} {
+		code, stdout, _ := sunder(t, "check", dir+file)
+		require.Equal(t, want, code, stdout)
+	}
+	code, stdout, _ := sunder(t, "check", "--checker", "leader", dir+"invalid-two-leaders.jsonl")
+	require.Equal(t, exitInvalid, code)
+	require.Contains(t, stdout, "term 7 has two leaders: n2 (by its log, at 0.005 s) and n4 (by its log, at 0.009 s)")
+}
+
+func TestListVersionAndHelp(t *testing.T) {
+	code, stdout, _ := sunder(t, "list")
+	require.Equal(t, exitValid, code)
+	for _, bug := range raft.BugNames() {
+		require.Contains(t, stdout, "  "+bug+"\n")
+	}
+	require.Contains(t, stdout, "majorities-ring")
+	code, stdout, _ = sunder(t, "version")
+	require.Equal(t, exitValid, code)
+	require.Contains(t, stdout, "sunder ")
+	for _, command := range []string{"", "run", "check", "report", "list", "raftd"} {
+		code, stdout, _ := sunder(t, strings.Fields(command+" --help")...)
+		require.Equal(t, exitValid, code)
+		require.Contains(t, stdout, "Examples:", command)
+	}
+	code, stdout, _ = sunder(t, "completion", "bash")
+	require.Equal(t, exitValid, code)
+	require.NotEmpty(t, stdout)
+}
+
+func TestQuote(t *testing.T) {
+	require.Equal(t, "partition:halves@leader,kill", quote("partition:halves@leader,kill"))
+	require.Equal(t, `''`, quote(""))
+	require.Equal(t, `'a b'`, quote("a b"))
+	require.Equal(t, `'it'\''s'`, quote("it's"))
+}
+
+// controller is a run in a process of its own, under way.
+type controller struct {
+	cmd    *exec.Cmd
+	dir    string
+	stdout *bytes.Buffer
+}
+
+func startController(t *testing.T) *controller {
+	out := t.TempDir()
+	c := &controller{cmd: exec.Command(os.Args[0], "run", "-o", out, "--time-limit", "60s", "--nemesis", "partition:halves=30s/1s+pause@one=30s/1s"), stdout: &bytes.Buffer{}}
+	c.cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1")
+	c.cmd.Stdout = c.stdout
+	require.NoError(t, c.cmd.Start())
+	t.Cleanup(func() { _ = c.cmd.Process.Kill() })
+	require.Eventually(t, func() bool {
+		history, err := os.ReadFile(filepath.Join(out, "latest", harness.HistoryFile))
+		c.dir, _ = filepath.EvalSymlinks(filepath.Join(out, "latest"))
+		return err == nil && bytes.Count(history, []byte(`"kind":"ok"`)) > 500 && bytes.Count(history, []byte(`"process":-1,"kind":"ok"`)) == 2
+	}, 60*time.Second, 20*time.Millisecond, "load and both faults are under way")
+	return c
+}
+
+// nodes returns the pids of the run's nodes.
+func (c *controller) nodes(t *testing.T) []int {
+	var pids []int
+	out, err := exec.Command("ps", "-eo", "pid,args").Output()
+	require.NoError(t, err)
+	for s := bufio.NewScanner(bytes.NewReader(out)); s.Scan(); {
+		if strings.Contains(s.Text(), "raftd") && strings.Contains(s.Text(), filepath.Base(c.dir)) {
+			pid, err := strconv.Atoi(strings.Fields(s.Text())[0])
+			require.NoError(t, err)
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// A controller that is killed leaves no node behind, and a history that can be judged.
+func TestAKilledController(t *testing.T) {
+	c := startController(t)
+	require.Len(t, c.nodes(t), 5)
+	require.NoError(t, c.cmd.Process.Kill())
+	_ = c.cmd.Wait()
+	require.Eventually(t, func() bool { return len(c.nodes(t)) == 0 }, 2*time.Second, 10*time.Millisecond)
+	code, stdout, _ := sunder(t, "check", c.dir)
+	require.Equal(t, exitUnknown, code, stdout)
+	require.Regexp(t, `linear +valid`, stdout)
+	require.Regexp(t, `progress +unknown`, stdout)
+}
+
+// Ctrl-C heals, writes and judges what there is.
+func TestAnInterruptedController(t *testing.T) {
+	c := startController(t)
+	start := time.Now()
+	require.NoError(t, c.cmd.Process.Signal(syscall.SIGINT))
+	err := c.cmd.Wait()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, exitInterrupted, exit.ExitCode(), c.stdout)
+	require.Less(t, time.Since(start), 20*time.Second)
+	require.Empty(t, c.nodes(t))
+	require.FileExists(t, lastLine(c.stdout.String()))
+	h, _, err := open(c.dir, os.Stderr)
+	require.NoError(t, err)
+	faults, err := h.Faults()
+	require.NoError(t, err)
+	for _, f := range faults {
+		require.NotEqual(t, int64(1<<63-1), int64(f.Healed), "%s is healed", f.F)
+	}
+}
+
+// An interrupt during the check does not end in a verdict.
+func TestAnInterruptedCheck(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, err bytes.Buffer
+	require.Equal(t, exitInterrupted, execute(ctx, []string{"check", "../../checkers/testdata/valid-handover.jsonl"}, &out, &err))
+	require.Contains(t, out.String(), "UNKNOWN")
+}

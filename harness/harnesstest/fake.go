@@ -1,0 +1,347 @@
+// Package harnesstest is a cluster that exists only in memory: a target and a fleet in one, on
+// which everything that the harness does can be tested without processes, and within a
+// testing/synctest bubble without waiting either. Mistakes can be planted in it.
+package harnesstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// Mistakes can be planted in a fake cluster; the zero value has none.
+type Mistakes struct {
+	StaleReads  bool // reads return the value before the last one
+	LoseWrites  bool // every tenth write is acknowledged and forgotten
+	TwoLeaders  bool // every node claims every term
+	BlindCuts   bool // cutting a link does nothing
+	StuckHeals  bool // mending a link fails
+	NoRecovery  bool // a node that was killed never answers again
+	LaunchFails bool
+	Exits       bool // n1 ends by itself after a second
+}
+
+// Fake is a cluster in memory. Its nodes share one map, which those can use that are in contact
+// with a majority; the first of them in order leads.
+type Fake struct {
+	Mistakes Mistakes
+	// Claims makes leaders say so in their logs.
+	Claims bool
+
+	mu      sync.Mutex
+	names   []string
+	nodes   map[string]*node
+	cut     map[harness.Link]bool
+	dropped map[harness.Link]uint64
+	values  map[string][]string // all values of a key, the last one last
+	writes  int
+	term    uint64
+	leader  string
+	Closed  bool
+}
+
+// New returns a fake cluster with the given mistakes.
+func New(m Mistakes) *Fake {
+	return &Fake{
+		Mistakes: m, Claims: true, nodes: map[string]*node{}, cut: map[harness.Link]bool{},
+		dropped: map[harness.Link]uint64{}, values: map[string][]string{},
+	}
+}
+
+// node is one node of a fake cluster.
+type node struct {
+	fake           *Fake
+	name           string
+	log            io.Writer
+	killed, paused bool
+	broken         bool
+	exited         chan struct{}
+}
+
+// Ports implements [harness.Target].
+func (f *Fake) Ports() []string { return []string{"peer", "client"} }
+
+// Spec implements [harness.Target].
+func (f *Fake) Spec(p harness.Placement) harness.NodeSpec { return harness.NodeSpec{Name: p.Node} }
+
+// Plan implements [harness.Fleet].
+func (f *Fake) Plan(_ context.Context, nodes, _ []string) error {
+	f.names = nodes
+	return nil
+}
+
+// Placement implements [harness.Fleet].
+func (f *Fake) Placement(node string) harness.Placement { return harness.Placement{Node: node} }
+
+// Launch implements [harness.Fleet].
+func (f *Fake) Launch(_ context.Context, s harness.NodeSpec, log io.Writer) (harness.Node, error) {
+	if f.Mistakes.LaunchFails {
+		return nil, errors.New("out of paper")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := &node{fake: f, name: s.Name, log: log, exited: make(chan struct{})}
+	f.nodes[s.Name] = n
+	if f.Mistakes.Exits && s.Name == "n1" {
+		exited := n.exited
+		time.AfterFunc(time.Second, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if !n.killed {
+				n.killed = true
+				close(exited)
+			}
+		})
+	}
+	return n, nil
+}
+
+// Shape implements [harness.Fleet].
+func (f *Fake) Shape(_ context.Context, l harness.Link, i harness.Impairment) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !i.Drop && f.Mistakes.StuckHeals {
+		return errors.New("the scissors are stuck")
+	}
+	f.cut[l] = i.Drop && !f.Mistakes.BlindCuts
+	return nil
+}
+
+// Cut reports whether a link is cut.
+func (f *Fake) Cut(l harness.Link) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cut[l]
+}
+
+// Traffic implements [harness.Fleet]: nodes that run send all the time.
+func (f *Fake) Traffic(l harness.Link) harness.Traffic {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := f.nodes[l.From]; f.cut[l] && n != nil && !n.killed && !n.paused {
+		f.dropped[l]++
+	}
+	return harness.Traffic{Dropped: f.dropped[l]}
+}
+
+// Close implements [harness.Fleet].
+func (f *Fake) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Closed = true
+	for _, n := range f.nodes {
+		if !n.killed {
+			n.killed = true
+			close(n.exited)
+		}
+	}
+	return nil
+}
+
+// serves reports whether a node runs and is in contact, both ways, with a majority; the caller
+// holds mu.
+func (f *Fake) serves(name string) bool {
+	reach := 0
+	for _, other := range f.names {
+		n := f.nodes[other]
+		if n != nil && !n.killed && !n.paused && !n.broken &&
+			!f.cut[harness.Link{From: name, To: other}] && !f.cut[harness.Link{From: other, To: name}] {
+			reach++
+		}
+	}
+	n := f.nodes[name]
+	return n != nil && !n.killed && !n.paused && !n.broken && reach > len(f.names)/2
+}
+
+// elect finds out who leads now; the caller holds mu.
+func (f *Fake) elect() {
+	if f.leader != "" && f.serves(f.leader) {
+		return
+	}
+	f.leader = ""
+	for _, name := range f.names {
+		if f.serves(name) {
+			f.leader = name
+			f.term++
+			for _, liar := range f.names {
+				if f.Claims && (liar == name || f.Mistakes.TwoLeaders) {
+					fmt.Fprintf(f.nodes[liar].log, "leader %d\n", f.term)
+				}
+			}
+			return
+		}
+	}
+}
+
+// Claim implements [harness.Witness].
+func (f *Fake) Claim(line []byte) (term uint64, ok bool) {
+	_, err := fmt.Sscanf(string(line), "leader %d", &term)
+	return term, err == nil
+}
+
+// Status implements [harness.Target].
+func (f *Fake) Status(ctx context.Context, hn harness.Node) (history.Status, error) {
+	n := hn.(*node)
+	if err := n.wait(ctx); err != nil {
+		return history.Status{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.elect()
+	s := history.Status{Role: "follower", Term: f.term, Applied: uint64(f.writes), Hash: fmt.Sprint(f.writes)}
+	if f.serves(n.name) {
+		s.Leader = f.leader
+	}
+	if f.leader == n.name {
+		s.Role = "leader"
+	}
+	return s, nil
+}
+
+// Dial implements [harness.Target].
+func (f *Fake) Dial(_ context.Context, n harness.Node) (harness.Client, error) {
+	return &Client{node: n.(*node)}, nil
+}
+
+// Name implements [harness.Node].
+func (n *node) Name() string { return n.name }
+
+// Addr implements [harness.Node].
+func (n *node) Addr(port string) string { return n.name + ":" + port }
+
+// Exited implements [harness.Node].
+func (n *node) Exited() <-chan struct{} {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	return n.exited
+}
+
+// Kill implements [harness.Node].
+func (n *node) Kill(context.Context) error {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if !n.killed {
+		n.killed, n.paused = true, false
+		n.broken = n.fake.Mistakes.NoRecovery
+		close(n.exited)
+	}
+	return nil
+}
+
+// Start implements [harness.Node].
+func (n *node) Start(context.Context) error {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if n.killed {
+		n.killed = false
+		n.exited = make(chan struct{})
+	}
+	return nil
+}
+
+// Pause implements [harness.Node].
+func (n *node) Pause(context.Context) error { return n.set(true) }
+
+// Resume implements [harness.Node].
+func (n *node) Resume(context.Context) error { return n.set(false) }
+
+func (n *node) set(paused bool) error {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if n.killed && paused {
+		return errors.New("the dead cannot be paused")
+	}
+	n.paused = paused
+	return nil
+}
+
+// wait lets an answer take its time: a killed node refuses, a paused one is silent.
+func (n *node) wait(ctx context.Context) error {
+	n.fake.mu.Lock()
+	killed, silent := n.killed, n.paused || n.broken
+	n.fake.mu.Unlock()
+	switch {
+	case killed:
+		return fmt.Errorf("%s refuses: %w", n.name, harness.ErrNotApplied) // it is not there
+	case silent:
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	time.Sleep(time.Millisecond)
+	return nil
+}
+
+// Client is a client of one fake node.
+type Client struct {
+	node   *node
+	closed bool
+}
+
+// Close closes the client; using it afterwards panics.
+func (c *Client) Close() error {
+	c.closed = true
+	return nil
+}
+
+func (c *Client) do(ctx context.Context, act func(f *Fake) error) error {
+	if c.closed {
+		panic("a closed client is used")
+	}
+	if err := c.node.wait(ctx); err != nil {
+		return err
+	}
+	f := c.node.fake
+	f.mu.Lock()
+	if serves := f.serves(c.node.name); serves {
+		defer f.mu.Unlock()
+		return act(f)
+	}
+	f.mu.Unlock()
+	<-ctx.Done() // without a majority there is no answer
+	return ctx.Err()
+}
+
+// Read returns a key's value.
+func (c *Client) Read(ctx context.Context, key string) (value *string, err error) {
+	err = c.do(ctx, func(f *Fake) error {
+		values := f.values[key]
+		if f.Mistakes.StaleReads && len(values) > 1 {
+			values = values[:len(values)-1]
+		}
+		if n := len(values); n > 0 {
+			v := strings.Clone(values[n-1])
+			value = &v
+		}
+		return nil
+	})
+	return value, err
+}
+
+// Write sets a key.
+func (c *Client) Write(ctx context.Context, key, value string) error {
+	return c.do(ctx, func(f *Fake) error {
+		if f.writes++; !f.Mistakes.LoseWrites || f.writes%10 != 0 {
+			f.values[key] = append(f.values[key], value)
+		}
+		return nil
+	})
+}
+
+// CompareAndSet sets a key that holds old.
+func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) error {
+	return c.do(ctx, func(f *Fake) error {
+		if n := len(f.values[key]); n == 0 || f.values[key][n-1] != old {
+			return harness.ErrMismatch
+		}
+		f.writes++
+		f.values[key] = append(f.values[key], value)
+		return nil
+	})
+}

@@ -1,0 +1,364 @@
+package harness_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/harnesstest"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/nemesis"
+	"github.com/sunder-dev/sunder/workloads"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// aTest is a run of the fake cluster.
+func aTest(t *testing.T, fake *harnesstest.Fake, spec string) *harness.Test {
+	workload, err := workloads.New("register", workloads.Options{Keys: 4, OpsPerKey: 50, Mix: map[string]int{"read": 2, "write": 1, "cas": 1}, Seed: 1})
+	require.NoError(t, err)
+	lanes, err := nemesis.Parse(spec, 2*time.Second, time.Second)
+	require.NoError(t, err)
+	return &harness.Test{
+		Target: fake, Fleet: fake, Workload: workload, Lanes: lanes, Nodes: 5, Clients: 10, Rate: 200,
+		TimeLimit: 30 * time.Second, OpTimeout: time.Second, LaunchTimeout: 10 * time.Second, RecoverTimeout: 10 * time.Second,
+		Seed: 1, Dir: t.TempDir(),
+		About: history.Test{Target: "fake", Workload: "register", Nemesis: spec, Checkers: append([]string{"linear", "state"}, checkers.Always()...)},
+	}
+}
+
+// run makes a test in no time and judges it.
+func run(t *testing.T, ctx context.Context, test *harness.Test) (*history.History, map[string]checkers.Result, error) {
+	t.Helper()
+	runErr := harness.Run(ctx, test)
+	h, warning, err := history.ReadFile(filepath.Join(test.Dir, harness.HistoryFile))
+	require.NoError(t, err)
+	require.Empty(t, warning)
+	return h, judge(t, h), runErr
+}
+
+func judge(t *testing.T, h *history.History) map[string]checkers.Result {
+	t.Helper()
+	list, err := checkers.Run(context.Background(), h, checkers.ForHistory(h), checkers.DefaultBudget)
+	require.NoError(t, err)
+	results := map[string]checkers.Result{}
+	for _, r := range list {
+		results[r.Checker] = r
+	}
+	return results
+}
+
+func TestARightClusterIsValid(t *testing.T) {
+	for _, spec := range []string{"mix", "partition+kill@one+pause@minority=1s/0s", "kill=500ms/0s", "none"} {
+		t.Run(spec, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := harnesstest.New(harnesstest.Mistakes{})
+				test := aTest(t, fake, spec)
+				start := time.Now()
+				h, results, err := run(t, t.Context(), test)
+				require.NoError(t, err)
+				for name, r := range results {
+					require.Equal(t, checkers.Valid, r.Verdict, "%s: %s", name, r.Why)
+				}
+				require.True(t, fake.Closed)
+				require.Less(t, time.Since(start), test.TimeLimit+3*time.Second)
+
+				var phases []history.Phase
+				for _, s := range h.Phases() {
+					phases = append(phases, s.Phase)
+				}
+				require.Equal(t, []history.Phase{"launch", "load", "heal", "recover", "final", "end"}, phases)
+				about, ok := h.Test()
+				require.True(t, ok)
+				require.Equal(t, harness.NodeNames(5), about.Nodes)
+				require.FileExists(t, filepath.Join(test.Dir, harness.TestFile))
+				log, err := os.ReadFile(filepath.Join(test.Dir, harness.LogDir, "n1.log"))
+				require.NoError(t, err)
+				require.Contains(t, string(log), "leader 1")
+			})
+		})
+	}
+}
+
+// Every mistake of the cluster, of the fleet and of the run shows in the verdict of the checker
+// whose business it is.
+func TestMistakesShow(t *testing.T) {
+	for name, c := range map[string]struct {
+		mistakes harnesstest.Mistakes
+		nemesis  string
+		checker  string
+		verdict  checkers.Verdict
+		why      string
+	}{
+		"stale reads":  {harnesstest.Mistakes{StaleReads: true}, "none", "linear", checkers.Invalid, "not linearizable"},
+		"lost writes":  {harnesstest.Mistakes{LoseWrites: true}, "none", "linear", checkers.Invalid, "not linearizable"},
+		"two leaders":  {harnesstest.Mistakes{TwoLeaders: true}, "none", "leader", checkers.Invalid, "term 1 has 5 leaders"},
+		"blind cuts":   {harnesstest.Mistakes{BlindCuts: true}, "partition", "progress", checkers.Unknown, "not confirmed to act"},
+		"no recovery":  {harnesstest.Mistakes{NoRecovery: true}, "kill@one", "progress", checkers.Unknown, "did not recover"},
+		"a node exits": {harnesstest.Mistakes{Exits: true}, "none", "progress", checkers.Unknown, "n1 ended by itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, results, err := run(t, t.Context(), aTest(t, harnesstest.New(c.mistakes), c.nemesis))
+				require.NoError(t, err)
+				require.Equal(t, c.verdict, results[c.checker].Verdict, results[c.checker].Why)
+				require.Contains(t, results[c.checker].Why, c.why)
+			})
+		})
+	}
+}
+
+// A heal that fails ends the run: a cluster in an unknown state is not measured.
+func TestAStuckHealEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{StuckHeals: true})
+		start := time.Now()
+		_, results, err := run(t, t.Context(), aTest(t, fake, "partition:halves"))
+		require.ErrorContains(t, err, "heal halves: link")
+		require.ErrorContains(t, err, "the scissors are stuck")
+		require.Less(t, time.Since(start), 10*time.Second)
+		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
+		require.Contains(t, results["progress"].Why, "never healed")
+		require.True(t, fake.Closed)
+	})
+}
+
+func TestAFailedLaunchIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{LaunchFails: true})
+		_, results, err := run(t, t.Context(), aTest(t, fake, "mix"))
+		require.ErrorContains(t, err, "launch n")
+		require.ErrorContains(t, err, "out of paper")
+		require.Contains(t, results["progress"].Why, "never served")
+	})
+}
+
+// An interrupted run is healed, closed and recorded to its end.
+func TestInterruptionHeals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		h, results, err := run(t, ctx, aTest(t, fake, "partition:halves@leader=20s/1s"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, time.Since(start), 8*time.Second)
+		faults, err := h.Faults()
+		require.NoError(t, err)
+		require.NotEmpty(t, faults)
+		for _, f := range faults {
+			require.NotEqual(t, history.Never, f.Healed)
+		}
+		require.True(t, fake.Closed)
+		require.Equal(t, checkers.Valid, results["linear"].Verdict)
+		require.Equal(t, checkers.Unknown, results["progress"].Verdict, "it was cut short")
+	})
+}
+
+// Two runs of one seed make the same faults; another seed makes others.
+func TestTheSeedDecidesFaults(t *testing.T) {
+	faults := func(seed uint64) (list []string) {
+		synctest.Test(t, func(t *testing.T) {
+			test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "mix")
+			test.Seed = seed
+			h, _, err := run(t, t.Context(), test)
+			require.NoError(t, err)
+			all, err := h.Faults()
+			require.NoError(t, err)
+			for _, f := range all {
+				list = append(list, f.F+string(f.FaultEvent.Fault))
+			}
+		})
+		return list
+	}
+	require.Equal(t, faults(1), faults(1))
+	require.NotEqual(t, faults(1), faults(2))
+}
+
+// All clients together keep the rate.
+func TestTheRateIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none"))
+		require.NoError(t, err)
+		calls := 0
+		for range h.Ops() {
+			calls++
+		}
+		require.InDelta(t, 200*30, calls, 600)
+	})
+}
+
+// After a call in doubt the process is another one, and the connection is new. The history
+// itself refuses processes that go on, so reading it proves the former.
+func TestProcessesRetire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "partition:halves=4s/1s"))
+		require.NoError(t, err)
+		infos, most := 0, 0
+		for op := range h.Ops() {
+			most = max(most, op.Call.Process)
+			if op.Return.Kind == history.Info {
+				infos++
+				require.NotEqual(t, "read", op.Call.F, "a read that fails has failed")
+			}
+		}
+		require.NotZero(t, infos)
+		require.Greater(t, most, 15)
+	})
+}
+
+func TestProgressIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "kill@leader")
+		var seen []harness.Progress
+		test.Progress = func(p harness.Progress) { seen = append(seen, p) }
+		_, _, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		last := seen[len(seen)-1]
+		require.Greater(t, last.OK, int64(1000))
+		require.NotEmpty(t, last.Leader)
+		require.Greater(t, last.Term, uint64(1))
+		var faults []string
+		for _, p := range seen {
+			faults = append(faults, p.Faults...)
+		}
+		require.Contains(t, faults, "kill")
+	})
+}
+
+func TestTestsAreValidated(t *testing.T) {
+	fake := harnesstest.New(harnesstest.Mistakes{})
+	require.NoError(t, aTest(t, fake, "mix").Validate())
+	for want, spoil := range map[string]func(*harness.Test){
+		"needs a target":             func(t *harness.Test) { t.Target = nil },
+		"0 nodes":                    func(t *harness.Test) { t.Nodes = 0 },
+		"0 clients":                  func(t *harness.Test) { t.Clients = 0 },
+		"a rate of -1":               func(t *harness.Test) { t.Rate = -1 },
+		"a time limit of 0s":         func(t *harness.Test) { t.TimeLimit = 0 },
+		"operation timeout of 0s":    func(t *harness.Test) { t.OpTimeout = 0 },
+		"timeouts for launch":        func(t *harness.Test) { t.RecoverTimeout = 0 },
+		"a fault that is held for 0": func(t *harness.Test) { t.Lanes[0].Hold = 0 },
+		"a rest of -1":               func(t *harness.Test) { t.Lanes[0].Rest = -1 },
+		"is missing":                 func(t *harness.Test) { t.Lanes[0].Nemesis = nil },
+	} {
+		test := aTest(t, fake, "mix")
+		spoil(test)
+		require.ErrorContains(t, test.Validate(), want)
+		require.Error(t, harness.Run(t.Context(), test))
+	}
+	test := aTest(t, fake, "mix")
+	test.Dir = ""
+	require.ErrorContains(t, harness.Run(t.Context(), test), "a directory")
+}
+
+// launched returns a fake cluster that serves.
+func launched(t *testing.T, m harnesstest.Mistakes) (*harness.Cluster, *harnesstest.Fake) {
+	fake := harnesstest.New(m)
+	c := harness.NewCluster(fake, fake, harness.NodeNames(5), func(string) {})
+	require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
+	return c, fake
+}
+
+// What was done is undone in the opposite order, once; what could not be undone, the next time.
+func TestTheHealStack(t *testing.T) {
+	c, _ := launched(t, harnesstest.Mistakes{})
+	defer c.Close()
+	in := c.NewInjection()
+	var undone []int
+	fail := true
+	for i := range 3 {
+		in.OnHeal(func(context.Context) error {
+			if i == 1 && fail {
+				return errors.New("not yet")
+			}
+			undone = append(undone, i)
+			return nil
+		})
+	}
+	require.ErrorContains(t, in.Heal(t.Context()), "not yet")
+	require.Equal(t, []int{2, 0}, undone)
+	fail = false
+	require.NoError(t, in.Heal(t.Context()))
+	require.NoError(t, in.Heal(t.Context()))
+	require.Equal(t, []int{2, 0, 1}, undone)
+}
+
+// What two faults broke is whole again only when both are healed.
+func TestFaultsMayOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		ctx := t.Context()
+		l := harness.Link{From: "n1", To: "n2"}
+		first, second := c.NewInjection(), c.NewInjection()
+		require.NoError(t, first.Cut(ctx, l))
+		require.NoError(t, second.Cut(ctx, l, harness.Link{From: "n3", To: "n2"}))
+		require.NoError(t, first.Heal(ctx))
+		require.True(t, fake.Cut(l))
+		require.NoError(t, second.Heal(ctx))
+		require.False(t, fake.Cut(l))
+
+		kill, pause := c.NewInjection(), c.NewInjection()
+		require.NoError(t, pause.Pause(ctx, "n1"))
+		require.NoError(t, kill.Kill(ctx, "n1", "n2"))
+		require.Equal(t, []string{"n3", "n4", "n5"}, c.View(ctx).Up)
+		require.NoError(t, kill.Heal(ctx))
+		require.Equal(t, []string{"n2", "n3", "n4", "n5"}, c.View(ctx).Up, "n1 is started, and stands still as before")
+		require.NoError(t, pause.Heal(ctx))
+		require.Equal(t, harness.NodeNames(5), c.View(ctx).Up)
+	})
+}
+
+// A cut is confirmed by what it swallows; if nobody is there to send, it cannot be.
+func TestCutsAreConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		l := harness.Link{From: "n1", To: "n2"}
+		in := c.NewInjection()
+		require.NoError(t, in.Cut(t.Context(), l))
+		evidence, err := in.Evidence()
+		require.NoError(t, err)
+		var seen struct {
+			Lost map[string]int `json:"dropped_bytes"`
+		}
+		require.NoError(t, json.Unmarshal(evidence, &seen))
+		require.Positive(t, seen.Lost["n1>n2"])
+		require.NoError(t, in.Heal(t.Context()))
+
+		require.NoError(t, c.NewInjection().Kill(t.Context(), "n1"))
+		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), l), "every sender on the cut links is down")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{BlindCuts: true})
+		defer c.Close()
+		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), harness.Link{From: "n1", To: "n2"}), "nothing was lost on [n1>n2]")
+	})
+}
+
+func TestViewNamesTheLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		require.NoError(t, c.Serving(t.Context()))
+		require.Equal(t, []string{"n1"}, c.View(t.Context()).Leaders)
+		require.NoError(t, c.NewInjection().Kill(t.Context(), "n1"))
+		v := c.View(t.Context())
+		require.Equal(t, []string{"n2"}, v.Leaders)
+		require.NotContains(t, v.Up, "n1")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorContains(t, c.Serving(ctx), "status of n1")
+	})
+}

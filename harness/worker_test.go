@@ -1,0 +1,53 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// The line between what failed and what is in doubt. A wrong fail makes a false alarm, a wrong ok
+// hides a violation.
+func TestOutcomes(t *testing.T) {
+	for _, c := range []struct {
+		err      error
+		readOnly bool
+		want     history.Kind
+	}{
+		{nil, false, history.OK},
+		{nil, true, history.OK},
+		{errors.New("something"), false, history.Info},
+		{context.DeadlineExceeded, false, history.Info},
+		{errors.New("something"), true, history.Fail},
+		{fmt.Errorf("refused: %w", ErrNotApplied), false, history.Fail},
+		{ErrMismatch, false, history.Fail},
+	} {
+		require.Equal(t, c.want, outcomeOf(Call{ReadOnly: c.readOnly}, c.err), "%v", c.err)
+	}
+}
+
+func TestTapCutsLines(t *testing.T) {
+	var out bytes.Buffer
+	var lines []string
+	w := &tap{Writer: &out, claim: func(line []byte) { lines = append(lines, string(line)) }}
+	for _, part := range []string{"on", "e\ntwo\nthr", "", "ee\n\nunfinished"} {
+		n, err := w.Write([]byte(part))
+		require.NoError(t, err)
+		require.Equal(t, len(part), n)
+	}
+	require.Equal(t, []string{"one", "two", "three", ""}, lines)
+	require.Equal(t, "one\ntwo\nthree\n\nunfinished", out.String())
+
+	// A line without end takes no more memory than is looked at.
+	for range 100 {
+		_, err := w.Write(bytes.Repeat([]byte("x"), 10_000))
+		require.NoError(t, err)
+	}
+	require.LessOrEqual(t, len(w.line), maxLogLine)
+}

@@ -1,0 +1,213 @@
+package workloads
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+var options = Options{Keys: 4, OpsPerKey: 100, Mix: map[string]int{"read": 2, "write": 1, "cas": 1}, Seed: 7}
+
+func aRegister(t require.TestingT) *register {
+	w, err := New("register", options)
+	require.NoError(t, err)
+	return w.(*register)
+}
+
+func unseen(string) (json.RawMessage, bool) { return nil, false }
+
+func seen(v string) func(string) (json.RawMessage, bool) {
+	return func(string) (json.RawMessage, bool) { return json.RawMessage(v), true }
+}
+
+func TestNextIsPure(t *testing.T) {
+	w := aRegister(t)
+	rapid.Check(t, func(t *rapid.T) {
+		turn := harness.Turn{
+			Worker: rapid.IntRange(0, 20).Draw(t, "worker"), Seq: rapid.IntRange(0, 1000).Draw(t, "seq"),
+			Calls: rapid.IntRange(0, 100_000).Draw(t, "calls"), Seen: seen("5"),
+		}
+		s := rapid.Uint64().Draw(t, "seed")
+		next := func() harness.Call { return w.Next(rand.New(rand.NewPCG(s, 1)), turn) }
+		require.Equal(t, next(), next())
+	})
+}
+
+// Every value is written once in a run, so that a value says which write a read saw.
+func TestValuesAreUnique(t *testing.T) {
+	w := aRegister(t)
+	r := rand.New(rand.NewPCG(1, 1))
+	values := map[string]bool{}
+	counts := map[string]int{}
+	for worker := range 20 {
+		for seq := range 500 {
+			call := w.Next(r, harness.Turn{Worker: worker, Seq: seq, Calls: seq * 20, Seen: seen("3")})
+			counts[call.F]++
+			value := string(call.Value)
+			switch call.F {
+			case read:
+				require.True(t, call.ReadOnly)
+				continue
+			case cas:
+				var v [2]json.Number
+				require.NoError(t, json.Unmarshal(call.Value, &v))
+				require.Equal(t, "3", v[0].String())
+				value = v[1].String()
+			}
+			require.False(t, values[value], "%s twice", value)
+			values[value] = true
+		}
+	}
+	require.InDelta(t, 5000, counts[read], 300)
+	require.InDelta(t, 2500, counts[write], 300)
+	require.InDelta(t, 2500, counts[cas], 300)
+}
+
+// Keys live about as long as asked for, do not come back, and do not change in step.
+func TestKeysAreRetired(t *testing.T) {
+	w := aRegister(t)
+	life := map[string]int{}
+	last := map[string]int{}
+	changes := map[int]int{}
+	const calls = 200_000
+	for n := range calls {
+		for slot := range options.Keys {
+			key := w.key(slot, n)
+			if life[key] == 0 {
+				changes[n]++
+			} else {
+				require.Equal(t, n-1, last[key], "%s comes back", key)
+			}
+			life[key]++
+			last[key] = n
+		}
+	}
+	require.InDelta(t, calls/options.OpsPerKey, len(life), 100)
+	together := 0
+	for n, c := range changes {
+		if n > 0 && c > 1 {
+			together++
+		}
+	}
+	require.Less(t, together, len(life)/10)
+	for _, call := range w.Final(calls - 1) {
+		require.Equal(t, calls-1, last[call.Key], "the last reads are of the keys in use")
+	}
+}
+
+func TestCASNeedsAValueToCompare(t *testing.T) {
+	options := options
+	options.Mix = map[string]int{"cas": 1}
+	w, err := New("register", options)
+	require.NoError(t, err)
+	r := rand.New(rand.NewPCG(1, 1))
+	require.Equal(t, read, w.Next(r, harness.Turn{Seen: unseen}).F)
+	require.Equal(t, read, w.Next(r, harness.Turn{Seen: seen("null")}).F)
+	require.Equal(t, cas, w.Next(r, harness.Turn{Seen: seen("1")}).F)
+}
+
+// kv is a client of a map, or one that fails.
+type kv struct {
+	values map[string]string
+	err    error
+}
+
+func (c *kv) Close() error { return nil }
+
+func (c *kv) Read(_ context.Context, key string) (*string, error) {
+	if v, ok := c.values[key]; ok {
+		return &v, c.err
+	}
+	return nil, c.err
+}
+
+func (c *kv) Write(_ context.Context, key, value string) error {
+	c.values[key] = value
+	return c.err
+}
+
+func (c *kv) CompareAndSet(_ context.Context, key, old, value string) error {
+	if c.values[key] != old {
+		return harness.ErrMismatch
+	}
+	c.values[key] = value
+	return c.err
+}
+
+func TestInvoke(t *testing.T) {
+	w := aRegister(t)
+	c := &kv{values: map[string]string{}}
+	invoke := func(f, value string) (string, error) {
+		v, err := w.Invoke(t.Context(), c, harness.Call{F: f, Key: "k", Value: json.RawMessage(value)})
+		return string(v), err
+	}
+	for _, step := range []struct {
+		f, value, want string
+		err            error
+	}{
+		{read, "", "null", nil},
+		{write, "3", "3", nil},
+		{read, "", "3", nil},
+		{cas, "[3,4]", "4", nil},
+		{cas, "[3,5]", "5", harness.ErrMismatch},
+		{read, "", "4", nil},
+	} {
+		got, err := invoke(step.f, step.value)
+		require.ErrorIs(t, err, step.err)
+		require.Equal(t, step.want, got, step.f)
+	}
+	// What a target says is data: it is recorded as it is, and is JSON in any case.
+	for _, odd := range []string{"</script>", "007", "", "null", "1e3", "\x00\xff"} {
+		c.values["k"] = odd
+		got, err := invoke(read, "")
+		require.NoError(t, err)
+		require.True(t, json.Valid([]byte(got)), got)
+		require.Equal(t, byte('"'), got[0])
+	}
+	c.err = errors.New("lost")
+	_, err := invoke(write, "9")
+	require.ErrorIs(t, err, c.err)
+	require.NotErrorIs(t, err, harness.ErrNotApplied, "an error is a maybe")
+}
+
+func TestInvokeNeedsAKV(t *testing.T) {
+	_, err := aRegister(t).Invoke(t.Context(), noKV{}, harness.Call{F: read})
+	require.ErrorIs(t, err, harness.ErrNotApplied)
+	require.ErrorContains(t, err, "cannot read, write")
+}
+
+type noKV struct{}
+
+func (noKV) Close() error { return nil }
+
+func TestOptionsAreValidated(t *testing.T) {
+	for want, spoil := range map[string]func(*Options){
+		"0 keys: at least 1":             func(o *Options) { o.Keys = 0 },
+		"0 operations a key: at least 1": func(o *Options) { o.OpsPerKey = 0 },
+		`unknown operation "append"`:     func(o *Options) { o.Mix = map[string]int{"append": 1} },
+		"read=-1: not below 0":           func(o *Options) { o.Mix = map[string]int{"read": -1} },
+		"no operation of read":           func(o *Options) { o.Mix = nil },
+	} {
+		o := options
+		spoil(&o)
+		_, err := New("register", o)
+		require.ErrorContains(t, err, want)
+	}
+	_, err := New("queue", options)
+	require.ErrorContains(t, err, `unknown workload "queue"; known are register`)
+}
+
+func ExampleNew() {
+	w, _ := New("register", Options{Keys: 1, OpsPerKey: 100, Mix: map[string]int{"write": 1}})
+	r := rand.New(rand.NewPCG(1, 2))
+	fmt.Printf("%s\n", w.Next(r, harness.Turn{Worker: 2, Seq: 1}).Value)
+	// Output: 10003
+}
