@@ -182,8 +182,9 @@ func TestTheSeedDecidesFaults(t *testing.T) {
 		})
 		return list
 	}
-	require.Equal(t, faults(1), faults(1))
-	require.NotEqual(t, faults(1), faults(2))
+	first, again := faults(1), faults(1)
+	require.Equal(t, first, again)
+	require.NotEqual(t, first, faults(2))
 }
 
 // All clients together keep the rate.

@@ -154,8 +154,11 @@ func (p *report) show(r checkers.Result, a checkers.Attachment, split map[uint64
 func (r Run) files() []file {
 	var files []file
 	_ = filepath.WalkDir(r.Dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil // what cannot be listed is left out
+		if err != nil {
+			return filepath.SkipDir // what cannot be listed is left out
+		}
+		if d.IsDir() {
+			return nil
 		}
 		rel, relErr := filepath.Rel(r.Dir, path)
 		info, infoErr := d.Info()

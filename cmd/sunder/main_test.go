@@ -136,7 +136,7 @@ func TestBadUsage(t *testing.T) {
 		"bad history": {[]string{"check", bad}, bad + `:1: not a history event: field "process" is missing`},
 		"checker":     {[]string{"check", "--checker", "liner", bad}, `unknown checker "liner"`},
 		"no argument": {[]string{"check"}, "accepts 1 arg(s), received 0"},
-		"raftd id":    {[]string{"raftd", "--id", "one", "--peers", "n1=:1"}, "nodes are named n1, n2"},
+		"raftd id":    {[]string{"raftd", "--id", "one", "--peers", "n1=:1"}, "nodes are named n1, n2 and so on"},
 		"raftd peers": {[]string{"raftd", "--id", "n1", "--peers", "here"}, "is not of the form n1=host:port"},
 	} {
 		t.Run(name, func(t *testing.T) {

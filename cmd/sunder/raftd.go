@@ -68,7 +68,7 @@ POST /kv/{key}/cas, GET /status.`,
 func parseID(name string) (core.ID, error) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(name, "n"), 10, 32)
 	if err != nil || n == 0 || core.ID(n).String() != name {
-		return core.None, fmt.Errorf("--id %q: nodes are named n1, n2, ...", name)
+		return core.None, fmt.Errorf("node %q: nodes are named n1, n2 and so on", name)
 	}
 	return core.ID(n), nil
 }

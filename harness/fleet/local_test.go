@@ -198,7 +198,7 @@ func (r *rig) tell(from, to, text string) {
 
 func (r *rig) eventually(ok func() bool, format string, args ...any) {
 	r.t.Helper()
-	require.Eventually(r.t, ok, 20*time.Second, 2*time.Millisecond, fmt.Sprintf(format, args...))
+	require.Eventuallyf(r.t, ok, 20*time.Second, 2*time.Millisecond, format, args...)
 }
 
 // arrives tells until what is told arrives: each time another line, so that nothing is under way

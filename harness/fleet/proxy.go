@@ -23,6 +23,7 @@ type proxy struct {
 	latency  time.Duration // of either direction
 	links    *links
 	listener net.Listener
+	dialer   net.Dialer
 	wait     sync.WaitGroup
 
 	mu    sync.Mutex
@@ -43,6 +44,7 @@ func newProxy(ctx context.Context, l harness.Link, target string, latency time.D
 		return nil, err
 	}
 	p := &proxy{link: l, target: target, latency: latency, links: links, listener: listener, conns: map[*pipe]struct{}{}}
+	p.dialer.Timeout = time.Second
 	p.wait.Go(p.accept)
 	return p, nil
 }
@@ -79,7 +81,7 @@ func (p *proxy) carry(c *pipe) {
 		p.pump(c, c.down, nil, p.link)
 		return
 	}
-	up, err := net.DialTimeout("tcp", p.target, time.Second)
+	up, err := p.dialer.Dial("tcp", p.target)
 	if err != nil {
 		return // refused: the node is down, and the dialler learns of it as it would without us
 	}

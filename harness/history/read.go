@@ -3,6 +3,7 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,11 +44,11 @@ func Read(r io.Reader, name string) (h *History, warning string, err error) {
 	var long []byte
 	for line := 1; ; line++ {
 		text, err := br.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			long, err = readLong(br, append(long[:0], text...))
 			text = long
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, "", fmt.Errorf("%s:%d: %w", name, line, err)
 		}
 		whole := err == nil
@@ -86,7 +87,7 @@ func readLong(br *bufio.Reader, line []byte) ([]byte, error) {
 		switch {
 		case len(line) > maxLine:
 			return nil, fmt.Errorf("%w: the line is longer than %d bytes", errLine, maxLine)
-		case err != bufio.ErrBufferFull:
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return line, err
 		}
 	}

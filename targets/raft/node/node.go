@@ -108,7 +108,7 @@ type node struct {
 }
 
 // Run runs a node until ctx ends or its storage fails.
-func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
+func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 	if err := cfg.validate(); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err := n.open(); err != nil {
 		return err
 	}
-	defer n.wal.close()
+	defer func() { err = errors.Join(err, n.wal.close()) }()
 
 	var listen net.ListenConfig
 	peers, err := listen.Listen(ctx, "tcp", cfg.Peers[cfg.ID])

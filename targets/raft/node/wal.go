@@ -85,7 +85,7 @@ func (w *wal) replay(stored *core.Stored) (end int64, err error) {
 	r := bufio.NewReader(w.file)
 	for {
 		kind, content, err := readRecord(r)
-		if errors.Is(err, errTorn) || err == io.EOF {
+		if errors.Is(err, errTorn) || errors.Is(err, io.EOF) {
 			return end, nil
 		}
 		if err != nil {
@@ -104,7 +104,7 @@ var errTorn = errors.New("torn record")
 func readRecord(r io.Reader) (kind byte, content []byte, err error) {
 	var header [recordHeader]byte
 	if _, err := io.ReadFull(r, header[:]); err != nil {
-		if err == io.ErrUnexpectedEOF {
+		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errTorn
 		}
 		return 0, nil, err

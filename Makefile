@@ -1,0 +1,35 @@
+# The targets that people and CI use. Each is a plain command that can be run by hand too.
+
+GO ?= go
+# golangci-lint is a tool, not a dependency: it is built by the Go that is here.
+LINT = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: build test race sim lint bench bugs soak clean
+
+build: ## the binary, in bin/
+	$(GO) build -o bin/ ./cmd/sunder
+
+test: ## everything that CI demands: all tests, with the race detector
+	$(GO) vet ./...
+	$(GO) test -race -timeout 20m ./...
+
+race: test
+
+sim: ## the Raft's simulation, over many more seeds than in test
+	$(GO) test ./targets/raft/sim -sim.seeds 20000 -timeout 60m
+
+lint: ## format and lint
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'these files are not gofmt-ed'; exit 1; }
+	$(LINT) run
+
+bench: ## benchmarks of what must be fast
+	$(GO) test -run '^$$' -bench . -benchmem ./harness/history ./checkers ./reports
+
+bugs: ## every planted bug must be found, within a minute of load each; SEEDS=5 for more runs
+	$(GO) test ./cmd/sunder -run TestEveryBug -bugs.seeds $(or $(SEEDS),1) -v -timeout 3h
+
+soak: ## the right Raft must be found right: 20 runs of 20 s with different seeds
+	$(GO) test ./cmd/sunder -run TestSoak -soak.runs $(or $(RUNS),20) -v -timeout 3h
+
+clean: ## what builds and runs leave
+	rm -rf bin runs
