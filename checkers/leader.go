@@ -44,12 +44,12 @@ func (leader) Check(_ context.Context, h *history.History) Result {
 		return Result{Verdict: Valid, Why: fmt.Sprintf("%d terms had a leader, and none had two", len(terms))}
 	}
 	slices.Sort(split)
-	var ops []int
 	for _, term := range split {
-		for _, c := range ordered(terms[term]) {
-			evidence = append(evidence, c)
-			ops = append(ops, c.Index)
-		}
+		evidence = append(evidence, ordered(terms[term])...)
+	}
+	var ops []int
+	for _, c := range ordered(terms[split[0]]) {
+		ops = append(ops, c.Index)
 	}
 	why := sentence(split[0], ordered(terms[split[0]]))
 	if more := len(split) - 1; more > 0 {
