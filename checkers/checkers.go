@@ -163,6 +163,16 @@ func guard(ctx context.Context, name string, c Checker, h *history.History) (r R
 	return c.Check(ctx, h)
 }
 
+// maxText bounds what is said of one value: a target may answer anything.
+const maxText = 200
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
 // seconds writes a time of the history for people.
 func seconds(t time.Duration) string {
 	if t == history.Never {

@@ -63,6 +63,9 @@ func (leader) Check(_ context.Context, h *history.History) Result {
 func claims(h *history.History) map[uint64]map[string]Claim {
 	terms := make(map[uint64]map[string]Claim)
 	for e, c := range history.Notes[history.Claim](h, history.Observer, history.FClaim) {
+		if c.Term == 0 {
+			continue // no election has a term below 1
+		}
 		if terms[c.Term] == nil {
 			terms[c.Term] = make(map[string]Claim)
 		}

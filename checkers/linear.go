@@ -94,7 +94,7 @@ func decideAll(s *search, keys map[string][]op, names []string) []Verdict {
 	for range runtime.GOMAXPROCS(0) {
 		wait.Go(func() {
 			for i := range next {
-				verdicts[i] = s.decide(keys[names[i]])
+				verdicts[i] = s.decideSafely(keys[names[i]])
 			}
 		})
 	}

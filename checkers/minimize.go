@@ -13,8 +13,8 @@ import (
 // need be, and no less a proof.
 func (s *search) timeline(key string, ops []op) Timeline {
 	part := ops
-	if reduced := withoutUnobserved(ops); s.legal(reduced) == Invalid {
-		part = reduced
+	if observations, _ := withoutUnobserved(ops); s.legal(observations) == Invalid {
+		part = observations
 	}
 	part, culprit := s.shortestPrefix(part)
 	part = s.shrink(part, culprit)
@@ -22,7 +22,7 @@ func (s *search) timeline(key string, ops []op) Timeline {
 	for _, o := range part {
 		t.Ops = append(t.Ops, TimelineOp{
 			Index: o.event.Call.Index, Process: o.event.Call.Process, Node: o.event.Call.Node,
-			Text: o.describe(), Call: o.call, Return: o.event.Return.At, Culprit: o.event.Call.Index == culprit,
+			Text: clip(o.describe(), maxText), Call: o.call, Return: o.event.Return.At, Culprit: o.event.Call.Index == culprit,
 		})
 	}
 	slices.SortFunc(t.Ops, func(a, b TimelineOp) int { return cmp.Compare(a.Index, b.Index) })

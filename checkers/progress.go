@@ -78,8 +78,8 @@ func (p progress) Check(_ context.Context, h *history.History) Result {
 	case after < p.after:
 		return unknown("only %d operations succeeded after the last heal", after)
 	}
-	for node, ok := range lastReads {
-		if ok == 0 {
+	for _, node := range test.Nodes {
+		if len(lastReads) > 0 && lastReads[node] == 0 {
 			return unknown("no last operation at %s succeeded", node)
 		}
 	}
@@ -104,7 +104,7 @@ func (progress) count(h *history.History, first, last, final time.Duration) (bef
 			before++
 		case op.Return.At <= last:
 			during++
-		default:
+		case op.Call.At < final:
 			after++
 		}
 	}

@@ -30,8 +30,7 @@ type op struct {
 	event      history.Op
 }
 
-// observes returns the value that the operation shows to have been there, if it is certain that
-// it took place.
+// observes returns the value that the operation shows to have been there, if it took place.
 func (o *op) observes() (string, bool) {
 	switch o.action {
 	case reads:
@@ -94,14 +93,25 @@ func text(v json.RawMessage) string {
 	return string(v)
 }
 
-// withoutUnobserved leaves out what is in doubt and what nobody saw the effect of, and with it all
-// observations of difference. What is left is linearizable if the whole is:
+// withoutUnobserved leaves out what is in doubt and what nobody saw the effect of, and with it (in
+// the first result) all observations of difference. If the whole is linearizable, so is the first
+// result; if the second is, so is the whole.
 //
-// Dropping an observation never makes a history illegal. And take, in a legal order of the rest,
-// an operation in doubt whose value nobody observes: whatever follows it, up to the next write,
-// would observe its value, so nothing does, and the order is legal without it.
-func withoutUnobserved(ops []op) []op {
-	kept := slices.DeleteFunc(slices.Clone(ops), func(o op) bool { return o.action == differ })
+// For the first: dropping an observation never makes a history illegal. And take, in a legal order
+// of the rest, an operation in doubt whose value nobody observes: whatever follows it, up to the
+// next write, would observe its value, so nothing does, and the order is legal without it. For the
+// second: an operation in doubt can be put after everything else.
+func withoutUnobserved(ops []op) (observations, differences []op) {
+	differ := func(o op) bool { return o.action == differ }
+	observations = onlyObserved(slices.DeleteFunc(slices.Clone(ops), differ))
+	kept := make(map[int]bool, len(observations))
+	for i := range observations {
+		kept[observations[i].event.Call.Index] = true
+	}
+	return observations, slices.DeleteFunc(slices.Clone(ops), func(o op) bool { return !differ(o) && !kept[o.event.Call.Index] })
+}
+
+func onlyObserved(kept []op) []op {
 	for {
 		observed := make(map[string]bool)
 		for i := range kept {

@@ -25,6 +25,7 @@ type Cluster struct {
 	// onExit is told of a node whose process ended without our doing.
 	onExit func(node string)
 
+	shaping sync.Mutex // held while links are decided upon and brought to their state
 	mu      sync.Mutex // guards cuts and members' fields
 	members map[string]*member
 	cuts    map[Link]int // how many faults cut a link
@@ -108,7 +109,7 @@ func (c *Cluster) Serving(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the cluster does not serve: %w", err)
+			return fmt.Errorf("the cluster does not serve: %w (%w)", err, ctx.Err())
 		case <-tick.C:
 		}
 	}
@@ -239,13 +240,30 @@ func (c *Cluster) count(m *member, killed, paused int) (nowKilled, nowPaused int
 	return m.killed, m.paused
 }
 
-func (c *Cluster) kill(ctx context.Context, names []string) error {
-	return c.each(names, func(m *member) error {
+// kill ends nodes and returns those that it ended: others were down already.
+func (c *Cluster) kill(ctx context.Context, names []string) (hit []string, err error) {
+	return c.hit(names, func(m *member) (bool, error) {
 		if killed, _ := c.count(m, +1, 0); killed > 1 {
-			return nil
+			return false, nil
 		}
-		return m.node.Kill(ctx)
+		return true, m.node.Kill(ctx)
 	})
+}
+
+// hit acts on members side by side and returns those on which it did act.
+func (c *Cluster) hit(names []string, act func(*member) (bool, error)) (hit []string, err error) {
+	var mu sync.Mutex
+	err = c.each(names, func(m *member) error {
+		did, err := act(m)
+		if did && err == nil {
+			mu.Lock()
+			hit = append(hit, m.node.Name())
+			mu.Unlock()
+		}
+		return err
+	})
+	slices.Sort(hit)
+	return hit, err
 }
 
 func (c *Cluster) start(ctx context.Context, names []string) error {
@@ -272,12 +290,13 @@ func (c *Cluster) launchAgain(ctx context.Context, m *member) error {
 	return nil
 }
 
-func (c *Cluster) pause(ctx context.Context, names []string) error {
-	return c.each(names, func(m *member) error {
+// pause stops nodes and returns those that it stopped: others were down already.
+func (c *Cluster) pause(ctx context.Context, names []string) (hit []string, err error) {
+	return c.hit(names, func(m *member) (bool, error) {
 		if killed, paused := c.count(m, 0, +1); killed > 0 || paused > 1 {
-			return nil
+			return false, nil
 		}
-		return m.node.Pause(ctx)
+		return true, m.node.Pause(ctx)
 	})
 }
 
@@ -293,6 +312,8 @@ func (c *Cluster) resume(ctx context.Context, names []string) error {
 // shape adds n to the number of faults that cut each link, and brings the links to the state
 // that follows, all at once.
 func (c *Cluster) shape(ctx context.Context, links []Link, n int) error {
+	c.shaping.Lock()
+	defer c.shaping.Unlock()
 	changed := make(map[Link]Impairment)
 	c.mu.Lock()
 	for _, l := range links {

@@ -26,31 +26,24 @@ func (c *Cluster) NewInjection() *Injection {
 	return &Injection{cluster: c, evidence: map[string]any{}}
 }
 
-// OnHeal pushes an undoing. It must bear being called although the deed failed.
+// OnHeal pushes an undoing. It is called once, and must bear that although the deed failed.
 func (in *Injection) OnHeal(undo func(context.Context) error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.heals = append(in.heals, undo)
 }
 
-// Heal undoes everything, last in first out. What could not be undone is tried again by the
-// next call; what was undone is not.
+// Heal undoes everything, last in first out, whatever of it fails. A second call has nothing left
+// to undo.
 func (in *Injection) Heal(ctx context.Context) error {
 	in.mu.Lock()
 	heals := in.heals
 	in.heals = nil
 	in.mu.Unlock()
 	var errs []error
-	var again []func(context.Context) error
 	for _, undo := range slices.Backward(heals) {
-		if err := undo(ctx); err != nil {
-			errs = append(errs, err)
-			again = append([]func(context.Context) error{undo}, again...)
-		}
+		errs = append(errs, undo(ctx))
 	}
-	in.mu.Lock()
-	in.heals = append(again, in.heals...)
-	in.mu.Unlock()
 	return errors.Join(errs...)
 }
 
@@ -71,10 +64,23 @@ func (in *Injection) saw(what string, seen any) {
 // processes are gone, which is the evidence.
 func (in *Injection) Kill(ctx context.Context, nodes ...string) error {
 	in.OnHeal(func(ctx context.Context) error { return in.cluster.start(ctx, nodes) })
-	if err := in.cluster.kill(ctx, nodes); err != nil {
-		return fmt.Errorf("kill: %w", err)
+	hit, err := in.cluster.kill(ctx, nodes)
+	return in.sawHit("kill", "killed", nodes, hit, err)
+}
+
+// sawHit records on which of the nodes that were aimed at a deed was done. If on none, because they
+// were all down already, the fault did not happen.
+func (in *Injection) sawHit(verb, done string, nodes, hit []string, err error) error {
+	in.saw(done, hit)
+	if missed := slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(hit, n) }); len(missed) > 0 {
+		in.saw("already_down", missed)
 	}
-	in.saw("killed", nodes)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", verb, err)
+	case len(hit) == 0:
+		return fmt.Errorf("%s: %v were all down already", verb, nodes)
+	}
 	return nil
 }
 
@@ -82,11 +88,8 @@ func (in *Injection) Kill(ctx context.Context, nodes ...string) error {
 // the processes are seen to stand still.
 func (in *Injection) Pause(ctx context.Context, nodes ...string) error {
 	in.OnHeal(func(ctx context.Context) error { return in.cluster.resume(ctx, nodes) })
-	if err := in.cluster.pause(ctx, nodes); err != nil {
-		return fmt.Errorf("pause: %w", err)
-	}
-	in.saw("paused", nodes)
-	return nil
+	hit, err := in.cluster.pause(ctx, nodes)
+	return in.sawHit("pause", "paused", nodes, hit, err)
 }
 
 // probeTimeout is how long a cut link may take to be seen losing something. Nodes that talk at

@@ -24,6 +24,10 @@ const (
 // rests. Lanes with rests begin with one.
 const firstCalm = time.Second
 
+// longestHold is for how long, at least, a lane without rest keeps a fault while there is nothing to
+// aim the next one at.
+const longestHold = 2 * time.Second
+
 // injectTimeout bounds the bringing about of one fault.
 const injectTimeout = 10 * time.Second
 
@@ -53,6 +57,7 @@ func (r *run) lane(ctx context.Context, i int, l Lane) (err error) {
 		return time.Duration(float64(mean) * (0.5 + rng.Float64()))
 	}
 	var inForce *activeFault
+	var held time.Time // since when
 	defer func() {
 		if inForce != nil {
 			err = errors.Join(err, r.heal(inForce))
@@ -67,6 +72,14 @@ func (r *run) lane(ctx context.Context, i int, l Lane) (err error) {
 		}
 		fault := l.Nemesis.Next(rng, r.cluster.View(ctx))
 		if fault == nil || ctx.Err() != nil {
+			if inForce != nil && time.Since(held) > max(2*l.Hold, longestHold) {
+				// Perhaps it is this very fault that leaves nothing to aim at.
+				healing := inForce
+				inForce = nil
+				if err := r.heal(healing); err != nil {
+					return err
+				}
+			}
 			if !sleep(ctx, 50*time.Millisecond) {
 				return nil
 			}
@@ -80,7 +93,7 @@ func (r *run) lane(ctx context.Context, i int, l Lane) (err error) {
 				return err
 			}
 		}
-		inForce = next
+		inForce, held = next, time.Now()
 		if !sleep(ctx, spread(l.Hold)) {
 			return nil
 		}

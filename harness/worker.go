@@ -93,7 +93,6 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 		}
 		w.client = client
 	}
-	w.calls.Add(1)
 	e := history.Event{Process: w.process, Kind: history.Invoke, F: call.F, Node: w.node, Key: call.Key, Value: call.Value}
 	w.log.Append(e)
 	value, err := w.Workload.Invoke(ctx, w.client, call)
@@ -110,6 +109,9 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 		}
 	}
 	w.log.Append(e)
+	if e.Kind != history.Fail || errors.Is(err, ErrMismatch) {
+		w.calls.Add(1) // what failed wears nothing out, however often it is tried
+	}
 	switch e.Kind {
 	case history.OK:
 		w.ok.Add(1)

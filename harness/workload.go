@@ -26,7 +26,7 @@ type Finalizer interface {
 type Turn struct {
 	Worker int // from 0
 	Seq    int // calls made by this worker so far
-	Calls  int // calls made by all workers so far
+	Calls  int // calls of all workers so far, without those that are known to have failed
 	// Seen returns the value that was last seen under a key, by any client.
 	Seen func(key string) (json.RawMessage, bool)
 }

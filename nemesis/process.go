@@ -25,9 +25,9 @@ func (f Kill) Inject(ctx context.Context, in *harness.Injection) error {
 func newKill(_, aim string) harness.Nemesis {
 	return aimFunc(func(r *rand.Rand, v harness.View) harness.Fault {
 		aim := draw(r, aim, aims)
-		nodes := targets(r, v, aim)
+		nodes := slices.DeleteFunc(targets(r, v, aim), func(n string) bool { return !slices.Contains(v.Up, n) })
 		if len(nodes) == 0 {
-			return nil
+			return nil // they are down already
 		}
 		return Kill{Aim: aim, Nodes: nodes}
 	})

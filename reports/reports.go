@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -51,5 +53,28 @@ func (r Run) Write() error {
 		return err
 	}
 	w := bufio.NewWriter(f)
-	return errors.Join(r.writeHTML(w), w.Flush(), f.Close())
+	return errors.Join(r.draw(w), w.Flush(), f.Close())
+}
+
+// draw writes the page; a picture that crashes is an error like any other.
+func (r Run) draw(w io.Writer) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("drawing crashed: %v", p)
+		}
+	}()
+	return r.writeHTML(w)
+}
+
+// Trouble reads from a run's directory what had ended the run early, if anything had.
+func Trouble(dir string) string {
+	b, err := os.ReadFile(filepath.Join(dir, ResultsFile))
+	if err != nil {
+		return ""
+	}
+	old, err := unmarshal[results](b)
+	if err != nil {
+		return ""
+	}
+	return old.Trouble
 }

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,7 +91,12 @@ const (
 )
 
 // key returns the name of the key that is in use in a slot after so many calls of all workers.
-func (w *register) key(slot, calls int) string {
+func (w *register) key(slot, calls int) string { return name(slot, w.generation(slot, calls)) }
+
+func name(slot, generation int) string { return fmt.Sprintf("r%d.%d", slot, generation) }
+
+// generation counts the keys that a slot has retired.
+func (w *register) generation(slot, calls int) int {
 	// The slot's share of the calls, shifted so that no two slots change keys together.
 	share := calls/w.Keys + slot*w.OpsPerKey/w.Keys
 	lives := w.lives[slot]
@@ -107,16 +113,33 @@ func (w *register) key(slot, calls int) string {
 		share -= n
 		generation++
 	}
-	return fmt.Sprintf("r%d.%d", slot, generation)
+	return generation
 }
 
-// Final implements [harness.Finalizer]: the keys in use are read once more at every node.
+// finalKeys is how many keys of a slot are read at the end, the youngest ones: what a fault may
+// have lost is found only where somebody looks.
+const finalKeys = 32
+
+// Final implements [harness.Finalizer]: the keys in use, and many that were, are read once more.
 func (w *register) Final(calls int) []harness.Call {
 	var reads []harness.Call
 	for slot := range w.Keys {
-		reads = append(reads, harness.Call{F: read, Key: w.key(slot, calls), ReadOnly: true})
+		last := w.generation(slot, calls)
+		for g := max(0, last-finalKeys+1); g <= last; g++ {
+			reads = append(reads, harness.Call{F: read, Key: name(slot, g), ReadOnly: true})
+		}
 	}
 	return reads
+}
+
+// maxValue bounds what is recorded of a value that was never written.
+const maxValue = 1024
+
+func bounded(value string) string {
+	if len(value) <= maxValue {
+		return value
+	}
+	return fmt.Sprintf("%q… (%d bytes, SHA-256 %x)", value[:32], len(value), sha256.Sum256([]byte(value)))
 }
 
 var errNoKV = errors.New("the target's client cannot read, write and compare-and-set")
@@ -139,7 +162,7 @@ func (w *register) Invoke(ctx context.Context, c harness.Client, call harness.Ca
 		// What a target says is data: if it is none of the numbers that were written, it is
 		// recorded as the string that it is.
 		if n, err := strconv.Atoi(*value); err != nil || strconv.Itoa(n) != *value {
-			return json.Marshal(*value)
+			return json.Marshal(bounded(*value))
 		}
 		return json.RawMessage(*value), nil
 	case write:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -99,8 +100,16 @@ func TestKeysAreRetired(t *testing.T) {
 		}
 	}
 	require.Less(t, together, len(life)/10)
+	final := map[string]bool{}
 	for _, call := range w.Final(calls - 1) {
-		require.Equal(t, calls-1, last[call.Key], "the last reads are of the keys in use")
+		require.NotZero(t, life[call.Key])
+		final[call.Key] = true
+	}
+	require.Len(t, final, options.Keys*finalKeys)
+	for key, n := range last {
+		if n >= calls-finalKeys/2*options.OpsPerKey {
+			require.True(t, final[key], "%s was in use of late and is not read at the end", key)
+		}
 	}
 }
 
@@ -173,8 +182,12 @@ func TestInvoke(t *testing.T) {
 		require.True(t, json.Valid([]byte(got)), got)
 		require.Equal(t, byte('"'), got[0])
 	}
+	c.values["k"] = strings.Repeat("x", 1<<20)
+	got, err := invoke(read, "")
+	require.NoError(t, err)
+	require.Less(t, len(got), 2*maxValue)
 	c.err = errors.New("lost")
-	_, err := invoke(write, "9")
+	_, err = invoke(write, "9")
 	require.ErrorIs(t, err, c.err)
 	require.NotErrorIs(t, err, harness.ErrNotApplied, "an error is a maybe")
 }

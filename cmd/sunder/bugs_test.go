@@ -31,18 +31,18 @@ var hunts = []struct {
 	checkers []string
 	flags    string
 }{
-	{"quorum-minus-one", []string{"linear", "leader"}, "--nemesis partition:halves@leader --time-limit 20s"},
-	{"forget-vote", []string{"leader"}, "--nodes 3 --latency 50ms --target-flag election-timeout=200ms --nemesis partition:isolate@leader=40ms/0s+kill@one=20ms/400ms --time-limit 40s"},
-	{"two-votes", []string{"leader"}, "--latency 20ms --nemesis kill@leader=400ms/500ms --time-limit 20s --launch-timeout 10s"},
-	{"vote-stale-log", []string{"linear"}, "--nemesis partition:halves@leader=1s/0s --time-limit 40s"},
-	{"commit-old-term", []string{"linear", "state"}, "--nodes 3 --keys 1 --rate 60 --mix read=60,write=40 --op-timeout 500ms --target-flag heartbeat=25ms,election-timeout=75ms,check-quorum=false --nemesis partition:isolate@leader=60ms/0s --time-limit 60s"},
-	{"stale-read", []string{"linear"}, "--nemesis partition --time-limit 20s"},
+	{"quorum-minus-one", []string{"linear", "leader"}, "--nemesis partition:halves@leader --time-limit 15s"},
+	{"forget-vote", []string{"leader"}, "--nodes 3 --latency 50ms --target-flag election-timeout=200ms --nemesis partition:isolate@leader=40ms/0s+kill@one=20ms/400ms --time-limit 30s"},
+	{"two-votes", []string{"leader"}, "--latency 20ms --nemesis kill@leader=400ms/500ms --time-limit 15s --launch-timeout 10s"},
+	{"vote-stale-log", []string{"linear"}, "--nemesis partition:halves@leader=1s/0s --time-limit 30s"},
+	{"commit-old-term", []string{"linear", "state"}, "--nodes 3 --keys 1 --rate 40 --mix read=50,write=50 --op-timeout 500ms --target-flag heartbeat=25ms,election-timeout=75ms,check-quorum=false --nemesis partition:isolate@leader=20ms/0s --time-limit 60s"},
+	{"stale-read", []string{"linear"}, "--nemesis partition --time-limit 10s"},
 	{"lease-read", []string{"linear"}, "--nemesis pause@leader=1s/500ms --time-limit 20s"},
-	{"no-step-down", []string{"linear"}, "--nemesis partition:isolate@leader=1s/1s --time-limit 20s"},
-	{"ack-before-fsync", []string{"linear", "leader"}, "--nemesis kill@all=300ms/2s --time-limit 20s"},
-	{"ack-before-commit", []string{"linear"}, "--nemesis partition:isolate@leader --time-limit 20s"},
+	{"no-step-down", []string{"linear"}, "--nemesis pause@leader=1s/1s --time-limit 20s"},
+	{"ack-before-fsync", []string{"linear", "leader"}, "--nemesis kill@all=300ms/2s --time-limit 15s"},
+	{"ack-before-commit", []string{"linear"}, "--nemesis partition:isolate@leader --time-limit 10s"},
 	{"cas-unchecked", []string{"linear"}, "--nemesis none --time-limit 10s"},
-	{"apply-twice", []string{"linear"}, "--latency 80ms --keys 2 --nemesis partition --time-limit 20s"},
+	{"apply-twice", []string{"linear"}, "--latency 20ms --keys 2 --clients 20 --rate 0 --mix read=50,write=50 --nemesis pause@minority=500ms/500ms --time-limit 20s"},
 }
 
 // TestEveryBugHasItsHunt holds the list of hunts against the list of bugs.

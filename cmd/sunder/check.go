@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness"
@@ -16,8 +18,7 @@ import (
 )
 
 func newCheckCommand() *cobra.Command {
-	budget := checkers.DefaultBudget
-	memory := budget.Memory >> 20
+	budget := budgetFlags{}
 	var only []string
 	cmd := &cobra.Command{
 		Use:   "check DIR|FILE",
@@ -29,7 +30,6 @@ Nothing is written.`,
   sunder check history.jsonl --checker linear`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			budget.Memory = memory << 20
 			for _, name := range only {
 				if _, ok := checkers.All[name]; !ok {
 					return usage(cmd, fmt.Errorf("--checker: unknown checker %q; known are %s", name, names(checkers.All)))
@@ -42,30 +42,18 @@ Nothing is written.`,
 			if len(only) == 0 {
 				only = checkers.ForHistory(h)
 			}
-			results, err := checkers.Run(cmd.Context(), h, only, budget)
-			if err != nil {
-				return err
-			}
-			printResults(cmd.OutOrStdout(), results)
-			verdict := checkers.Worst(results)
-			fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
-			if err := cmd.Context().Err(); err != nil {
-				return err
-			}
-			if verdict != checkers.Valid {
-				return verdictError(verdict)
-			}
-			return nil
+			_, err = judge(cmd, h, only, budget.budget())
+			return err
 		},
 	}
 	cmd.Flags().StringSliceVar(&only, "checker", nil, "checkers to run (default those that the history asks for): "+names(checkers.All))
-	cmd.Flags().DurationVar(&budget.Time, "check-timeout", budget.Time, "time that a checker may take")
-	cmd.Flags().Uint64Var(&memory, "check-memory", memory, "memory that a checker may use, in MiB")
+	budget.add(cmd.Flags())
 	return cmd
 }
 
 func newReportCommand() *cobra.Command {
-	return &cobra.Command{
+	budget := budgetFlags{}
+	cmd := &cobra.Command{
 		Use:     "report DIR",
 		Short:   "Judge a recorded run again and write its report anew",
 		Example: `  sunder report runs/latest`,
@@ -75,22 +63,52 @@ func newReportCommand() *cobra.Command {
 			if err != nil {
 				return usage(cmd, err)
 			}
-			results, err := checkers.Run(cmd.Context(), h, checkers.ForHistory(h), checkers.DefaultBudget)
-			if err != nil {
+			results, verdict := judge(cmd, h, checkers.ForHistory(h), budget.budget())
+			if results == nil || cmd.Context().Err() != nil {
+				return verdict // what was found before stays
+			}
+			if err := (reports.Run{Dir: dir, History: h, Results: results, Trouble: reports.Trouble(dir)}).Write(); err != nil {
 				return err
 			}
-			if err := (reports.Run{Dir: dir, History: h, Results: results}).Write(); err != nil {
-				return err
-			}
-			printResults(cmd.OutOrStdout(), results)
-			verdict := checkers.Worst(results)
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", summary(h, verdict), filepath.Join(dir, reports.HTMLFile))
-			if verdict != checkers.Valid {
-				return verdictError(verdict)
-			}
-			return nil
+			fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(dir, reports.HTMLFile))
+			return verdict
 		},
 	}
+	budget.add(cmd.Flags())
+	return cmd
+}
+
+// judge runs checkers and prints what they find. The error is the verdict, if it is no pass.
+func judge(cmd *cobra.Command, h *history.History, names []string, b checkers.Budget) ([]checkers.Result, error) {
+	results, err := checkers.Run(cmd.Context(), h, names, b)
+	if err != nil {
+		return nil, err
+	}
+	printResults(cmd.OutOrStdout(), results)
+	verdict := checkers.Worst(results)
+	fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
+	if err := cmd.Context().Err(); err != nil {
+		return results, err
+	}
+	if verdict != checkers.Valid {
+		return results, verdictError(verdict)
+	}
+	return results, nil
+}
+
+// budgetFlags are the flags that bound what a check may use.
+type budgetFlags struct {
+	time      time.Duration
+	memoryMiB uint64
+}
+
+func (f *budgetFlags) add(flags *pflag.FlagSet) {
+	flags.DurationVar(&f.time, "check-timeout", checkers.DefaultBudget.Time, "time that a checker may take")
+	flags.Uint64Var(&f.memoryMiB, "check-memory", checkers.DefaultBudget.Memory>>20, "memory that a checker may use, in MiB")
+}
+
+func (f *budgetFlags) budget() checkers.Budget {
+	return checkers.Budget{Time: f.time, Memory: f.memoryMiB << 20}
 }
 
 // open reads the history of a run directory, or a history file, and says in which directory it is.

@@ -40,13 +40,12 @@ type runFlags struct {
 	mix                              map[string]int
 	keys, opsPerKey                  int
 	out                              string
-	budget                           checkers.Budget
-	checkMemoryMiB                   uint64
+	budget                           budgetFlags
 	quiet                            bool
 }
 
 func newRunCommand() *cobra.Command {
-	f := runFlags{budget: checkers.DefaultBudget}
+	f := runFlags{}
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run one test and judge it",
@@ -89,8 +88,7 @@ told again finds the same bug often, not always.`,
 	flags.IntVar(&f.keys, "keys", 8, "keys in use at a time")
 	flags.IntVar(&f.opsPerKey, "ops-per-key", 200, "calls after which a key is retired, on average")
 	flags.StringVarP(&f.out, "out", "o", "runs", "directory for run directories")
-	flags.DurationVar(&f.budget.Time, "check-timeout", f.budget.Time, "time that a checker may take")
-	flags.Uint64Var(&f.checkMemoryMiB, "check-memory", f.budget.Memory>>20, "memory that a checker may use, in MiB")
+	f.budget.add(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	return cmd
 }
@@ -102,7 +100,6 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if f.clients == 0 {
 		f.clients = 2 * f.nodes
 	}
-	f.budget.Memory = f.checkMemoryMiB << 20
 	test, err := f.test(cmd.Flags())
 	if err != nil {
 		return usage(cmd, err)
@@ -229,32 +226,32 @@ func (f *runFlags) finish(cmd *cobra.Command, dir string, runErr error) error {
 		if err != nil {
 			return err
 		}
-		if _, err := history.Compress(filepath.Join(dir, harness.HistoryFile)); err != nil {
-			return err
-		}
-		results, err := checkers.Run(ctx, h, checkers.ForHistory(h), f.budget)
+		results, err := checkers.Run(ctx, h, checkers.ForHistory(h), f.budget.budget())
 		if err != nil {
 			return err
 		}
 		verdict = checkers.Worst(results)
+		printResults(cmd.OutOrStdout(), results)
 		run := reports.Run{Dir: dir, History: h, Results: results}
 		if runErr != nil && !errors.Is(runErr, context.Canceled) {
 			run.Trouble = runErr.Error()
-		}
-		if err := run.Write(); err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
-		if verdict == checkers.Valid && runErr == nil {
-			// Nodes' data is evidence only if there is something to look into.
-			if err := os.RemoveAll(filepath.Join(dir, fleet.DataDir)); err != nil {
-				return err
-			}
-		}
-		printResults(cmd.OutOrStdout(), results)
-		if runErr != nil && !errors.Is(runErr, context.Canceled) {
 			fmt.Fprintf(cmd.OutOrStdout(), "the run ended early: %v\n", runErr)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n", summary(h, verdict), filepath.Join(dir, reports.HTMLFile))
+		fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
+		// The verdict is found and said. What goes wrong from here on changes nothing of it.
+		warn := func(what string, err error) {
+			if err != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v\n", what, err)
+			}
+		}
+		_, err = history.Compress(filepath.Join(dir, harness.HistoryFile))
+		warn("the history stays uncompressed", err)
+		warn("report", run.Write())
+		if verdict == checkers.Valid && runErr == nil {
+			// Nodes' data is evidence only if there is something to look into.
+			warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, fleet.DataDir)))
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(dir, reports.HTMLFile))
 		return nil
 	}()
 	switch err := errors.Join(runErr, judgeErr); {

@@ -52,7 +52,7 @@ func (f *Local) Plan(ctx context.Context, nodes, ports []string) error {
 		return errors.New("a node without ports cannot be reached")
 	}
 	f.order, f.peer = nodes, ports[0]
-	addrs, err := freeAddrs(ctx, len(nodes)*len(ports))
+	addrs, err := freeAddrs(ctx, loopback(ctx), len(nodes)*len(ports))
 	if err != nil {
 		return err
 	}
@@ -84,13 +84,13 @@ const (
 	highestPort = 30_000
 )
 
-// freeAddrs returns loopback addresses that nobody listens on. All are held until all are
+// freeAddrs returns addresses of a host that nobody listens on. All are held until all are
 // chosen, so that no two are the same.
-func freeAddrs(ctx context.Context, n int) ([]string, error) {
+func freeAddrs(ctx context.Context, host string, n int) ([]string, error) {
 	var addrs []string
 	var listen net.ListenConfig
 	for range 100 * n {
-		addr := fmt.Sprintf("127.0.0.1:%d", lowestPort+rand.IntN(highestPort-lowestPort))
+		addr := fmt.Sprintf("%s:%d", host, lowestPort+rand.IntN(highestPort-lowestPort))
 		l, err := listen.Listen(ctx, "tcp", addr)
 		if err != nil {
 			continue
@@ -100,7 +100,20 @@ func freeAddrs(ctx context.Context, n int) ([]string, error) {
 			return addrs, nil
 		}
 	}
-	return nil, fmt.Errorf("no %d free ports between %d and %d on 127.0.0.1", n, lowestPort, highestPort)
+	return nil, fmt.Errorf("no %d free ports between %d and %d on %s", n, lowestPort, highestPort, host)
+}
+
+// loopback returns a loopback address for one fleet alone, so that runs side by side cannot take a
+// port that another's dead node has left. Where only 127.0.0.1 is there, as on macOS, it is that.
+func loopback(ctx context.Context) string {
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	var listen net.ListenConfig
+	l, err := listen.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return "127.0.0.1"
+	}
+	l.Close()
+	return host
 }
 
 // Placement implements [harness.Fleet]: a node sees its peers at its own proxies to them.

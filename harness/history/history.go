@@ -16,7 +16,8 @@ import (
 type History struct {
 	blocks  [][]record
 	n       int
-	symbols symbols
+	symbols symbols // keys and errors: there may be many
+	names   symbols // operations and nodes: there are few
 	values  arena
 	clients map[int32]client
 }
@@ -69,7 +70,7 @@ func (h *History) append(r *raw) error {
 		at: time.Duration(r.at), process: int32(r.process), kind: r.kind,
 		key: h.symbols.id(r.key), err: h.symbols.id(r.err),
 	}
-	f, node := h.symbols.id(r.f), h.symbols.id(r.node)
+	f, node := h.names.id(r.f), h.names.id(r.node)
 	if f > math.MaxUint16 || node > math.MaxUint16 {
 		return errors.New("too many different names of operations and nodes")
 	}
@@ -124,8 +125,8 @@ func (h *History) Event(i int) Event {
 	r := h.record(i)
 	return Event{
 		Index: i, At: r.at, Process: int(r.process), Kind: r.kind,
-		F: h.symbols.names[r.f], Node: h.symbols.names[r.node], Key: h.symbols.names[r.key],
-		Value: h.values.get(r.value, r.valueBytes), Err: h.symbols.names[r.err],
+		F: h.names.texts[r.f], Node: h.names.texts[r.node], Key: h.symbols.texts[r.key],
+		Value: h.values.get(r.value, r.valueBytes), Err: h.symbols.texts[r.err],
 	}
 }
 
@@ -176,14 +177,14 @@ func (h *History) End() time.Duration {
 
 // symbols numbers strings: the same few node names, operations and keys come a million times.
 type symbols struct {
-	names []string
+	texts []string
 	ids   map[string]uint32
 }
 
 func (s *symbols) id(name []byte) uint32 {
 	if s.ids == nil {
 		s.ids = map[string]uint32{"": 0}
-		s.names = []string{""}
+		s.texts = []string{""}
 	}
 	if len(name) == 0 {
 		return 0
@@ -191,9 +192,9 @@ func (s *symbols) id(name []byte) uint32 {
 	if id, ok := s.ids[string(name)]; ok { // no allocation: the compiler sees a look-up only
 		return id
 	}
-	id := uint32(len(s.names))
-	s.names = append(s.names, string(name))
-	s.ids[s.names[id]] = id
+	id := uint32(len(s.texts))
+	s.texts = append(s.texts, string(name))
+	s.ids[s.texts[id]] = id
 	return id
 }
 

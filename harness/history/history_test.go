@@ -124,6 +124,17 @@ func TestReadAcceptsEveryPrefix(t *testing.T) {
 	}
 }
 
+// Operations and nodes are few, whatever the number of keys.
+func TestManyKeys(t *testing.T) {
+	var h History
+	for i := range 70_000 {
+		require.NoError(t, h.Append(Event{Process: i, Kind: Invoke, F: "write", Key: fmt.Sprint("k", i)}))
+	}
+	require.NoError(t, h.Append(Event{Process: 70_000, Kind: Invoke, F: "read", Node: "n9", Key: "k1"}))
+	require.Equal(t, "read", h.Event(70_000).F)
+	require.Equal(t, "k1", h.Event(70_000).Key)
+}
+
 func TestCompressKeepsTheHistory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "history.jsonl")
 	var file bytes.Buffer

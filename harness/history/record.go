@@ -99,16 +99,16 @@ func (h *History) Test() (Test, bool) {
 }
 
 // Notes returns the events of the given process and f, with their values decoded as T. Events
-// whose value is no T are passed over: they are no such notes.
+// whose value is no T are passed over: they are no such notes. To T = struct{}, any value will do.
 func Notes[T any](h *History, process int, f string) iter.Seq2[Event, T] {
 	return func(yield func(Event, T) bool) {
 		for i := range h.n {
-			if r := h.record(i); int(r.process) != process || h.symbols.names[r.f] != f {
+			if r := h.record(i); int(r.process) != process || h.names.texts[r.f] != f {
 				continue
 			}
 			e := h.Event(i)
 			var v T
-			if len(e.Value) > 0 && json.Unmarshal(e.Value, &v) != nil {
+			if _, any := interface{}(v).(struct{}); !any && json.Unmarshal(e.Value, &v) != nil {
 				continue
 			}
 			if !yield(e, v) {

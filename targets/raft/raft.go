@@ -66,8 +66,12 @@ func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, er
 	c := newClient(n.Addr(portClient))
 	defer c.Close()
 	var s node.Status
-	if _, err := c.do(ctx, http.MethodGet, "/status", nil, &s); err != nil {
+	code, err := c.do(ctx, http.MethodGet, "/status", nil, &s)
+	if err != nil {
 		return history.Status{}, err
+	}
+	if code != http.StatusOK {
+		return history.Status{}, fmt.Errorf("status: %d", code)
 	}
 	return history.Status{Role: s.Role, Term: s.Term, Leader: s.Leader, Commit: s.Commit, Applied: s.Applied, Hash: fmt.Sprintf("%016x", s.Hash)}, nil
 }

@@ -197,7 +197,7 @@ func (r *Raft) Tick() {
 
 // Step takes in a message from another node. Replies and consequences come out of [Raft.Ready].
 func (r *Raft) Step(m Message) {
-	if !slices.Contains(r.peers, m.From) || m.From == r.cfg.ID {
+	if !slices.Contains(r.peers, m.From) || m.From == r.cfg.ID || m.To != r.cfg.ID {
 		return
 	}
 	switch {
@@ -243,7 +243,7 @@ func (r *Raft) stepHigherTerm(m Message) bool {
 		// The term is the one that would be campaigned in; nobody is in it yet.
 		return true
 	case r.role == Leader && r.cfg.Bugs[NoStepDown]:
-		return m.Type.reply() == 0 // takes answers for its own, and obeys nobody
+		return m.Type == HeartbeatReply // takes them for answers in its own term, and obeys nobody
 	}
 	leader := None
 	if m.Type == Append || m.Type == Heartbeat || m.Type == Install {

@@ -206,8 +206,16 @@ func (r *Raft) handleHeartbeatReply(m Message) {
 	if p.installing {
 		patience *= installPatience
 	}
-	if (p.installing || p.inflight > 0) && r.clock-p.advanced > patience {
-		p.probe(p.match + 1)
+	// What is lacking may not be under way any more either, for all that inflight says: answers to
+	// what was sent twice count twice.
+	lacks := p.installing || p.inflight > 0 || p.match < r.log.lastIndex()
+	if lacks && r.clock-p.advanced > patience {
+		next := p.match + 1
+		if p.probing {
+			next = p.next // a guess that was not answered is as good as before
+		}
+		p.probe(next)
+		p.advanced = r.clock
 		r.sendAppend(m.From)
 	}
 }

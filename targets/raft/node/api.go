@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+	"unicode/utf8"
 )
 
 // The client API is HTTP and JSON, at every node alike; followers forward to the leader.
@@ -114,6 +115,10 @@ func (n *node) handleGet(w http.ResponseWriter, r *http.Request) {
 
 func (n *node) handleChange(w http.ResponseWriter, r *http.Request, op operation) {
 	var body Request
+	if !utf8.ValidString(r.PathValue("key")) {
+		reply(w, http.StatusBadRequest, Reply{Error: "the key is not UTF-8"}) // nor would it survive JSON
+		return
+	}
 	if op != opDelete {
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 		decoder.DisallowUnknownFields()
@@ -126,6 +131,9 @@ func (n *node) handleChange(w http.ResponseWriter, r *http.Request, op operation
 	defer cancel()
 	changes := make(chan *change, 1)
 	n.do(func() {
+		if ctx.Err() != nil {
+			return // nobody waits any more
+		}
 		p, err := n.requests.addChange(command{Op: op, Key: r.PathValue("key"), Value: body.Value, Old: body.Old})
 		if err != nil {
 			n.log.Error("request dropped", "err", err)

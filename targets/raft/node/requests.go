@@ -26,6 +26,7 @@ type change struct {
 	command
 	data   []byte
 	sent   time.Time // when it was last proposed or forwarded; zero: never
+	ledIn  uint64    // the term in which this node itself put it into its log; 0: none
 	answer chan answer
 }
 
@@ -121,7 +122,7 @@ func (n *node) submit(p *change) {
 		done := p.Op == opPut || (before != nil && (p.Op == opDelete || *before == p.Old))
 		n.requests.answer(p.command, index, outcome{Done: done, Value: before})
 	case led:
-		p.sent = time.Now()
+		p.sent, p.ledIn = time.Now(), n.raft.Term
 	case leader != core.None:
 		p.sent = time.Now()
 		n.transport.send(leader, frameForward, p.data)
@@ -133,7 +134,9 @@ func (n *node) submit(p *change) {
 func (n *node) resubmit() {
 	patience := 2 * n.cfg.ElectionTimeout
 	for _, session := range sortedKeys(n.requests.changes) {
-		if p := n.requests.changes[session]; time.Since(p.sent) > patience {
+		p := n.requests.changes[session]
+		kept := n.raft.Status().Role == core.Leader && p.ledIn == n.raft.Term // it cannot be lost
+		if !kept && time.Since(p.sent) > patience {
 			n.submit(p)
 		}
 	}

@@ -145,7 +145,11 @@ func restore(stored *core.Stored, kind byte, content []byte) error {
 		}
 		e := core.Entry{Index: binary.BigEndian.Uint64(content), Term: binary.BigEndian.Uint64(content[8:]), Data: content[16:]}
 		if e.Index <= stored.Snapshot.Index {
-			return nil // the snapshot is newer than this part of the log
+			// The snapshot is newer than this part of the log: a crash came between storing
+			// it and starting a new log. The record still says that nothing after it was
+			// there at its time, and what is dropped may have been replaced meanwhile.
+			stored.Entries = nil
+			return nil
 		}
 		place := e.Index - stored.Snapshot.Index - 1
 		if place > uint64(len(stored.Entries)) {

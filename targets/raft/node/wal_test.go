@@ -100,6 +100,19 @@ func TestWALSurvivesACrashWhileCompacting(t *testing.T) {
 	require.Equal(t, []core.Entry{entry(3, 1, "c")}, stored.Entries)
 }
 
+// The same crash, where a new leader had replaced what the log held beyond the snapshot: the
+// replaced entries must not come back from behind it.
+func TestWALDoesNotResurrectReplacedEntries(t *testing.T) {
+	dir := t.TempDir()
+	w, _, err := openWAL(dir, false)
+	require.NoError(t, err)
+	require.NoError(t, w.save(nil, []core.Entry{entry(1, 2, "a"), entry(2, 2, "b"), entry(3, 2, "c"), entry(4, 2, "d")}))
+	require.NoError(t, w.save(nil, []core.Entry{entry(2, 3, "B")})) // drops 3 and 4
+	require.NoError(t, w.close())
+	require.NoError(t, writeSnapshot(filepath.Join(dir, snapshotName), core.Snapshot{Index: 2, Term: 3}))
+	require.Empty(t, reopen(t, dir).Entries)
+}
+
 func TestWALRefusesDamage(t *testing.T) {
 	t.Run("snapshot", func(t *testing.T) {
 		dir := t.TempDir()

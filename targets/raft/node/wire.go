@@ -92,10 +92,23 @@ func decodeMessage(b []byte) (core.Message, error) {
 	if b[1]&2 != 0 {
 		m.Snapshot = &core.Snapshot{Index: d.uvarint(), Term: d.uvarint(), Data: d.blob()}
 	}
-	if d.bad || len(d.b) > 0 || (m.Type == core.Install) != (m.Snapshot != nil) {
+	if d.bad || len(d.b) > 0 || !wellFormed(m) {
 		return core.Message{}, errFrame
 	}
 	return m, nil
+}
+
+// wellFormed says whether a message is one that a core could have sent.
+func wellFormed(m core.Message) bool {
+	if m.Type < core.PreVote || m.Type > core.ReadIndexReply || (m.Type == core.Install) != (m.Snapshot != nil) {
+		return false
+	}
+	for i, e := range m.Entries {
+		if e.Index != m.Index+1+uint64(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // reader takes numbers and blobs off a frame, and remembers if it ran out.

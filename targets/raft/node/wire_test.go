@@ -23,6 +23,20 @@ func TestMessagesSurviveTheWire(t *testing.T) {
 	}
 }
 
+func TestMalformedMessagesAreRefused(t *testing.T) {
+	for _, m := range []core.Message{
+		{Type: 0, From: 1, To: 2},
+		{Type: 99, From: 1, To: 2},
+		{Type: core.Install, From: 1, To: 2},
+		{Type: core.Vote, From: 1, To: 2, Snapshot: &core.Snapshot{}},
+		{Type: core.Append, From: 1, To: 2, Index: 0, Entries: []core.Entry{{Index: 7, Term: 1}}},
+		{Type: core.Append, From: 1, To: 2, Index: 0, Entries: []core.Entry{{Index: 1, Term: 1}, {Index: 3, Term: 1}}},
+	} {
+		_, err := decodeMessage(encodeMessage(m))
+		require.ErrorIs(t, err, errFrame, "%+v", m)
+	}
+}
+
 // What a peer sends is data: no frame may make a node crash or reserve much memory.
 func FuzzDecodeMessage(f *testing.F) {
 	f.Add(encodeMessage(core.Message{Type: core.Append, From: 1, To: 2, Entries: []core.Entry{{Index: 1, Term: 1, Data: []byte("x")}}}))

@@ -7,7 +7,7 @@ import (
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
-// node is one member: its consensus core, its disk, and the chain of what it applied.
+// node is one member: its consensus core, its disk, the chain of its log, and what it applied.
 type node struct {
 	id     core.ID
 	world  *world
@@ -16,8 +16,10 @@ type node struct {
 	disk   disk
 	boots  uint64
 
-	chain chain
-	reads map[uint64]uint64 // pending reads: the index that they must not miss
+	chain   chain
+	applied uint64 // index up to which entries were applied, and the hash that this led to
+	sum     uint64
+	reads   map[uint64]uint64 // pending reads: the index that they must not miss
 
 	wasLeader bool
 	wasTerm   uint64
@@ -57,7 +59,7 @@ func (n *node) start() {
 	stored.Entries = append([]core.Entry(nil), stored.Entries...)
 	raft, err := core.New(core.Config{
 		ID: n.id, Peers: peers, HeartbeatTicks: 3, ElectionTicks: 12, MaxEntries: 1 + w.rand.IntN(8),
-		PreVote: w.seed%3 != 0, CheckQuorum: w.seed%5 != 0,
+		PreVote: w.weather.preVote, CheckQuorum: w.weather.checkQuorum,
 		Rand: rand.New(rand.NewPCG(w.seed, n.boots<<8|uint64(n.id))), Bugs: w.Bugs,
 	}, stored, func() core.Snapshot { return n.disk.Snapshot })
 	if err != nil {
@@ -66,6 +68,7 @@ func (n *node) start() {
 	n.raft, n.paused, n.wasLeader = raft, false, false
 	n.reads = map[uint64]uint64{}
 	n.chain = newChain(stored)
+	n.applied, n.sum = stored.Snapshot.Index, snapshotSum(stored.Snapshot)
 	w.note("%v starts in term %d, log [%d, %d]", n.id, raft.Term, raft.Status().FirstIndex, raft.Status().LastIndex)
 }
 
@@ -145,23 +148,33 @@ func (n *node) store(rd *core.Ready) {
 
 func (n *node) apply(rd *core.Ready) {
 	w := n.world
+	if rd.Snapshot != nil {
+		n.applied, n.sum = rd.Snapshot.Index, snapshotSum(*rd.Snapshot)
+		n.checkApplied()
+	}
 	for _, e := range rd.Committed {
 		w.note("%v applies %d (term %d)", n.id, e.Index, e.Term)
+		if e.Index != n.applied+1 {
+			w.fail("State Machine Safety", "%v applies index %d after index %d", n.id, e.Index, n.applied)
+		}
+		n.applied, n.sum = e.Index, entrySum(n.sum, e)
+		n.checkApplied()
 	}
 	for _, read := range rd.Reads {
 		must, known := n.reads[read.ID]
+		if known {
+			w.served++
+		}
 		if delete(n.reads, read.ID); known && read.Index < must {
 			w.fail("Read Freshness", "%v serves a read at index %d; index %d was committed before the read was asked for", n.id, read.Index, must)
 		}
 	}
-	applied := n.raft.Status().Applied
-	if applied >= n.disk.Snapshot.Index+w.weather.snapshotEvery {
-		sum, ok := n.chain.at(applied)
-		term, held := n.raft.Entry(applied)
-		if !ok || !held {
-			return
+	if n.applied >= n.disk.Snapshot.Index+w.weather.snapshotEvery {
+		last, held := n.raft.Entry(n.applied)
+		if !held {
+			return // a planted bug truncated what was applied
 		}
-		s := core.Snapshot{Index: applied, Term: term.Term, Data: binary.BigEndian.AppendUint64(nil, sum)}
+		s := core.Snapshot{Index: n.applied, Term: last.Term, Data: binary.BigEndian.AppendUint64(nil, n.sum)}
 		n.disk.write(func(d *core.Stored) {
 			drop := 0
 			for drop < len(d.Entries) && d.Entries[drop].Index <= s.Index {

@@ -40,15 +40,32 @@ func (c *chain) at(i uint64) (uint64, bool) {
 }
 
 func (c *chain) extend(e core.Entry) uint64 {
+	sum := entrySum(c.sums[len(c.sums)-1], e)
+	c.sums = append(c.sums, sum)
+	return sum
+}
+
+// entrySum is the hash of an entry and, by their hash, all entries before it.
+func entrySum(before uint64, e core.Entry) uint64 {
 	h := fnv.New64a()
 	var head [24]byte
-	binary.BigEndian.PutUint64(head[0:], c.sums[len(c.sums)-1])
+	binary.BigEndian.PutUint64(head[0:], before)
 	binary.BigEndian.PutUint64(head[8:], e.Index)
 	binary.BigEndian.PutUint64(head[16:], e.Term)
 	h.Write(head[:])
 	h.Write(e.Data)
-	c.sums = append(c.sums, h.Sum64())
 	return h.Sum64()
+}
+
+// checkApplied asserts State Machine Safety on what a node has really applied: it is what was
+// committed at that index.
+func (n *node) checkApplied() {
+	w := n.world
+	if n.applied > w.ledger.committed() {
+		w.fail("State Machine Safety", "%v applies index %d, which nobody committed", n.id, n.applied)
+	} else if w.ledger.commits[n.applied-1].sum != n.sum {
+		w.fail("State Machine Safety", "%v is in another state after index %d than what was committed leads to", n.id, n.applied)
+	}
 }
 
 // ledger remembers, outside of all nodes, what once held and must hold for good.

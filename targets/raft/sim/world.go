@@ -9,6 +9,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/sunder-dev/sunder/targets/raft/core"
@@ -70,6 +71,8 @@ type weather struct {
 	pause, heal         float64
 	propose, read       float64
 	snapshotEvery, keep uint64
+	// Of the nodes' configuration.
+	preVote, checkQuorum bool
 }
 
 func drawWeather(r *rand.Rand) weather {
@@ -84,6 +87,7 @@ func drawWeather(r *rand.Rand) weather {
 		partition: some(0.8, 0.02), crash: some(0.8, 0.01), pause: some(0.5, 0.01), heal: 0.005 + r.Float64()*0.03,
 		propose: 0.02 + some(0.7, 0.4), read: 0.02 + some(0.7, 0.3),
 		snapshotEvery: 5 + uint64(r.IntN(60)), keep: uint64(r.IntN(20)),
+		preVote: r.Float64() < 0.7, checkQuorum: r.Float64() < 0.7,
 	}
 }
 
@@ -99,6 +103,7 @@ type world struct {
 	cut     map[link]bool
 	ledger  ledger
 	command uint64
+	served  int // reads
 
 	violation *Violation
 	trace     []string
@@ -272,29 +277,39 @@ func (w *world) deliver() {
 	}
 }
 
-// calmDown heals everything and demands that a new command is applied everywhere.
+// calmDown heals everything and demands progress: first that all nodes apply the same, although
+// nothing new comes, then that a new command is applied everywhere, then that reads are served.
 func (w *world) calmDown() {
 	w.cut = map[link]bool{}
 	w.weather.loss, w.weather.duplicate, w.weather.crash = 0, 0, 0
-	w.weather.delay, w.weather.propose = 1, 0.2
+	w.weather.delay, w.weather.propose, w.weather.read = 1, 0, 0
 	for _, n := range w.nodes {
 		n.paused = false
 		if n.raft == nil {
 			n.start()
 		}
 	}
+	everywhere := func(ok func(*node) bool) func() bool {
+		return func() bool { return !slices.ContainsFunc(w.nodes, func(n *node) bool { return !ok(n) }) }
+	}
+	w.await("all nodes apply what is committed", everywhere(func(n *node) bool { return n.applied == w.ledger.committed() }))
+	w.weather.propose = 0.2
 	goal := w.ledger.committed() + 1
+	w.await("a new command is applied everywhere", everywhere(func(n *node) bool { return n.applied >= goal }))
+	w.weather.read = 0.2
+	before := w.served
+	w.await("reads are served", func() bool { return w.served > before+len(w.nodes) })
+}
+
+// await lets a quiet time pass until something has come about.
+func (w *world) await(what string, ok func() bool) {
 	for range 3000 {
-		w.step(false)
-		served := w.violation == nil
-		for _, n := range w.nodes {
-			served = served && n.raft != nil && n.raft.Status().Applied >= goal
-		}
-		if served || w.violation != nil {
+		if w.violation != nil || ok() {
 			return
 		}
+		w.step(false)
 	}
-	w.fail("Progress", "3000 ticks after the last fault, index %d is not applied everywhere", goal)
+	w.fail("Progress", "3000 ticks after the last fault it is still not so that %s", what)
 }
 
 func (w *world) note(format string, args ...any) {
