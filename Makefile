@@ -9,9 +9,10 @@ LINT = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 build: ## the binary, in bin/
 	$(GO) build -o bin/ ./cmd/sunder
 
-test: ## everything that CI demands: all tests, with the race detector
+test: ## everything that CI demands: all tests with the race detector, and the simulation in full
 	$(GO) vet ./...
 	$(GO) test -race -timeout 20m ./...
+	$(GO) test -timeout 20m ./targets/raft/sim
 
 race: test
 

@@ -35,7 +35,7 @@ var hunts = []struct {
 	{"forget-vote", []string{"leader"}, "--nodes 3 --latency 50ms --target-flag election-timeout=200ms --nemesis partition:isolate@leader=40ms/0s+kill@one=20ms/400ms --time-limit 30s"},
 	{"two-votes", []string{"leader"}, "--latency 20ms --nemesis kill@leader=400ms/500ms --time-limit 15s --launch-timeout 10s"},
 	{"vote-stale-log", []string{"linear"}, "--nemesis partition:halves@leader=1s/0s --time-limit 30s"},
-	{"commit-old-term", []string{"linear", "state"}, "--nodes 3 --keys 1 --rate 40 --mix read=50,write=50 --op-timeout 500ms --target-flag heartbeat=25ms,election-timeout=75ms,check-quorum=false --nemesis partition:isolate@leader=20ms/0s --time-limit 60s"},
+	{"commit-old-term", []string{"linear", "state"}, "--nodes 3 --rate 40 --mix read=50,write=50 --op-timeout 500ms --target-flag heartbeat=25ms,election-timeout=75ms,check-quorum=false --nemesis partition:isolate@leader=20ms/0s --time-limit 60s"},
 	{"stale-read", []string{"linear"}, "--nemesis partition --time-limit 10s"},
 	{"lease-read", []string{"linear"}, "--clients 50 --rate 4000 --mix read=80,write=20 --nemesis pause@leader=600ms/400ms --time-limit 60s"},
 	{"no-step-down", []string{"linear"}, "--nemesis pause@leader=1s/1s --time-limit 20s"},

@@ -198,7 +198,7 @@ type controller struct {
 
 func startController(t *testing.T) *controller {
 	out := t.TempDir()
-	c := &controller{cmd: exec.Command(os.Args[0], "run", "-o", out, "--time-limit", "60s", "--nemesis", "partition:halves=30s/1s+pause@one=30s/1s"), stdout: &bytes.Buffer{}}
+	c := &controller{cmd: exec.Command(os.Args[0], "run", "-o", out, "--time-limit", "60s", "--seed", "1", "--nemesis", "partition:isolate@one=30s/1s+pause@one=30s/1s"), stdout: &bytes.Buffer{}}
 	c.cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1")
 	c.cmd.Stdout = c.stdout
 	require.NoError(t, c.cmd.Start())
@@ -206,7 +206,7 @@ func startController(t *testing.T) *controller {
 	require.Eventually(t, func() bool {
 		history, err := os.ReadFile(filepath.Join(out, "latest", harness.HistoryFile))
 		c.dir, _ = filepath.EvalSymlinks(filepath.Join(out, "latest"))
-		return err == nil && bytes.Count(history, []byte(`"kind":"ok"`)) > 500 && bytes.Count(history, []byte(`"process":-1,"kind":"ok"`)) == 2
+		return err == nil && bytes.Count(history, []byte(`"kind":"ok"`)) > 100 && bytes.Count(history, []byte(`"process":-1,"kind":"ok"`)) == 2
 	}, 60*time.Second, 20*time.Millisecond, "load and both faults are under way")
 	return c
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("sim.seeds", 2000, "how many seeds to simulate")
+	seeds = flag.Int("sim.seeds", defaultSeeds, "how many seeds to simulate")
 	seed  = flag.Uint64("sim.seed", 0, "simulate this one seed, with a trace")
 )
 
