@@ -18,7 +18,7 @@ func (state) Check(_ context.Context, h *history.History) Result {
 		index      int
 	}
 	first := make(map[uint64]sighting)
-	compared, settled := 0, h.End()
+	agree, settled := make(map[string]bool), h.End()
 	for _, span := range h.Phases() {
 		if span.Phase == history.PhaseRecover {
 			settled = span.From
@@ -38,11 +38,11 @@ func (state) Check(_ context.Context, h *history.History) Result {
 				Why: fmt.Sprintf("the nodes' states have diverged: after index %d, %s has hash %s and %s has %s", s.Applied, known.node, known.hash, e.Node, s.Hash),
 			}
 		case known.node != e.Node && e.At >= settled:
-			compared++
+			agree[known.node], agree[e.Node] = true, true
 		}
 	}
-	if compared == 0 {
+	if len(agree) == 0 {
 		return Result{Verdict: Unknown, Why: "after the last heal, no two nodes were seen at the same applied index: there is nothing to compare"}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("at the same applied index, nodes were always in the same state; %d of them agree at the end", compared+1)}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("at the same applied index, nodes were always in the same state; %d of them agree at the end", len(agree))}
 }
