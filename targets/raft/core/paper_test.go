@@ -288,3 +288,42 @@ func TestParseBugs(t *testing.T) {
 	_, err = ParseBugs("two-boats", []Bug{TwoVotes})
 	require.ErrorContains(t, err, `unknown bug "two-boats"`)
 }
+
+// A new leader's first Append that was lost is repeated from where it was, not from the beginning
+// of the log.
+func Test5_3_LostProbesAreRepeated(t *testing.T) {
+	c := newCluster(3, plain)
+	c.campaign(1)
+	for range 5 {
+		c.propose(1, "x")
+		c.deliver(everything)
+	}
+	c.isolate(3)
+	c.campaign(2)
+	require.Equal(t, Leader, roles(c)[2])
+	c.heal()
+	c.takeTrace()
+	for range 3 {
+		c.tick(2, 2)
+		c.deliver(everything)
+	}
+	require.Equal(t, c.log(2), c.log(3))
+	trace := c.takeTrace()
+	require.Contains(t, trace, "n2->n3 Append term=2 prev=6/1")
+	require.NotContains(t, trace, "n2->n3 Append term=2 prev=0/0")
+}
+
+// A follower that lacks an entry gets it in an idle cluster too, whatever became of the messages.
+func Test5_3_IdleFollowersCatchUp(t *testing.T) {
+	c := newCluster(3, plain)
+	c.campaign(1)
+	c.propose(1, "x")
+	c.mail = nil // all Appends are lost
+	p := c.nodes[1].progress[3]
+	p.inflight = 0 // as after answers to what was sent twice
+	for range 3 {
+		c.tick(1, 2)
+		c.deliver(everything)
+	}
+	require.Equal(t, c.log(1), c.log(3))
+}
