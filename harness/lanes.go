@@ -28,6 +28,9 @@ const firstCalm = time.Second
 // aim the next one at.
 const longestHold = 2 * time.Second
 
+// aimAgain is how long a lane waits when there is nothing to aim at.
+const aimAgain = 50 * time.Millisecond
+
 // injectTimeout bounds the bringing about of one fault.
 const injectTimeout = 10 * time.Second
 
@@ -40,7 +43,8 @@ func (r *run) lanes(ctx context.Context) error {
 	var wait sync.WaitGroup
 	for i, l := range r.Lanes {
 		wait.Go(func() {
-			if errs[i] = r.lane(ctx, i, l); errs[i] != nil {
+			at := lane{run: r, Lane: l, rand: rand.New(rand.NewPCG(r.Seed, streamLanes+uint64(i)))}
+			if errs[i] = at.act(ctx); errs[i] != nil {
 				cancel() // never go on measuring a cluster in an unknown state
 			}
 		})
@@ -50,60 +54,66 @@ func (r *run) lanes(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// lane rests, picks a fault, holds it, heals it, and begins again.
-func (r *run) lane(ctx context.Context, i int, l Lane) (err error) {
-	rng := rand.New(rand.NewPCG(r.Seed, streamLanes+uint64(i)))
-	spread := func(mean time.Duration) time.Duration {
-		return time.Duration(float64(mean) * (0.5 + rng.Float64()))
-	}
-	var inForce *activeFault
-	var held time.Time // since when
-	defer func() {
-		if inForce != nil {
-			err = errors.Join(err, r.heal(inForce))
-		}
-	}()
+// lane is a lane of the nemesis at work.
+type lane struct {
+	*run
+	Lane
+	rand    *rand.Rand
+	inForce *activeFault
+	since   time.Time // of inForce
+}
+
+// act rests, picks a fault, holds it, heals it, and begins again until ctx ends. Nothing is in
+// force when it returns, or the error says what is.
+func (l *lane) act(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, l.healCurrent()) }()
 	if l.Rest == 0 && !sleep(ctx, firstCalm) {
 		return nil
 	}
-	for {
-		if l.Rest > 0 && !sleep(ctx, spread(l.Rest)) {
+	for l.Rest == 0 || sleep(ctx, l.spread(l.Rest)) {
+		fault := l.Nemesis.Next(l.rand, l.cluster.View(ctx))
+		if ctx.Err() != nil {
 			return nil
 		}
-		fault := l.Nemesis.Next(rng, r.cluster.View(ctx))
-		if fault == nil || ctx.Err() != nil {
-			if inForce != nil && time.Since(held) > max(2*l.Hold, longestHold) {
+		if fault == nil {
+			if time.Since(l.since) > max(2*l.Hold, longestHold) {
 				// Perhaps it is this very fault that leaves nothing to aim at.
-				healing := inForce
-				inForce = nil
-				if err := r.heal(healing); err != nil {
+				if err := l.healCurrent(); err != nil {
 					return err
 				}
 			}
-			if !sleep(ctx, 50*time.Millisecond) {
+			if !sleep(ctx, aimAgain) {
 				return nil
 			}
 			continue
 		}
-		next := r.inject(ctx, fault)
-		if inForce != nil { // a lane without rest: the old fault goes once the new one is there
-			healing := inForce
-			inForce = next
-			if err := r.heal(healing); err != nil {
-				return err
-			}
+		last := l.inForce // there is one only in a lane without rest
+		l.inForce, l.since = l.inject(ctx, fault), time.Now()
+		if err := l.heal(last); err != nil {
+			return err
 		}
-		inForce, held = next, time.Now()
-		if !sleep(ctx, spread(l.Hold)) {
+		if !sleep(ctx, l.spread(l.Hold)) {
 			return nil
 		}
 		if l.Rest > 0 {
-			inForce = nil
-			if err := r.heal(next); err != nil {
+			if err := l.healCurrent(); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// spread draws a time between half and one and a half times the mean.
+func (l *lane) spread(mean time.Duration) time.Duration {
+	return time.Duration(float64(mean) * (0.5 + l.rand.Float64()))
+}
+
+// healCurrent heals what is in force, if anything is.
+func (l *lane) healCurrent() error {
+	current := l.inForce
+	l.inForce = nil
+	return l.heal(current)
 }
 
 // activeFault is a fault that is in force, or was tried, and is to be healed.
@@ -136,8 +146,12 @@ func (r *run) inject(ctx context.Context, f Fault) *activeFault {
 	return a
 }
 
-// heal undoes a fault, on a context of its own: it must be done whatever ended the run.
+// heal undoes a fault, if there is one, on a context of its own: it must be done whatever ended the
+// run.
 func (r *run) heal(a *activeFault) error {
+	if a == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), healTimeout)
 	defer cancel()
 	r.faultEvent(history.Invoke, history.FHeal, history.FaultEvent{ID: a.id}, nil)

@@ -216,53 +216,57 @@ func (f *runFlags) makeDir(started time.Time) (string, error) {
 	return dir, nil
 }
 
-// finish judges and reports what was recorded, whatever became of the run.
+// finish judges and reports what was recorded, whatever became of the run, and turns all of it into
+// one error: a violation is one, whatever else went wrong.
 func (f *runFlags) finish(cmd *cobra.Command, dir string, runErr error) error {
-	// An interrupted run is judged all the same; a second signal ends that.
-	ctx := context.WithoutCancel(cmd.Context())
-	var verdict checkers.Verdict
-	judgeErr := func() error {
-		h, err := openHistory(filepath.Join(dir, harness.HistoryFile), cmd.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		results, err := checkers.Run(ctx, h, checkers.ForHistory(h), f.budget.budget())
-		if err != nil {
-			return err
-		}
-		verdict = checkers.Worst(results)
-		printResults(cmd.OutOrStdout(), results)
-		run := reports.Run{Dir: dir, History: h, Results: results}
-		if runErr != nil && !errors.Is(runErr, context.Canceled) {
-			run.Trouble = runErr.Error()
-			fmt.Fprintf(cmd.OutOrStdout(), "the run ended early: %v\n", runErr)
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
-		// The verdict is found and said. What goes wrong from here on changes nothing of it.
-		warn := func(what string, err error) {
-			if err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v\n", what, err)
-			}
-		}
-		_, err = history.Compress(filepath.Join(dir, harness.HistoryFile))
-		warn("the history stays uncompressed", err)
-		warn("report", run.Write())
-		if verdict == checkers.Valid && runErr == nil {
-			// Nodes' data is evidence only if there is something to look into.
-			warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, fleet.DataDir)))
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(dir, reports.HTMLFile))
-		return nil
-	}()
-	switch err := errors.Join(runErr, judgeErr); {
-	case verdict == checkers.Invalid && (runErr == nil || !errors.Is(runErr, context.Canceled)):
-		return verdictError(verdict) // a violation is one, whatever else went wrong
+	verdict, err := f.conclude(cmd, dir, runErr)
+	switch err := errors.Join(runErr, err); {
+	case verdict == checkers.Invalid && !errors.Is(runErr, context.Canceled):
+		return verdictError(verdict)
 	case err != nil:
 		return err
 	case verdict != checkers.Valid:
 		return verdictError(verdict)
 	}
 	return nil
+}
+
+// conclude judges what was recorded, says what it found, and leaves the report. An interrupted run is
+// judged like any other; a second signal would end that.
+func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (checkers.Verdict, error) {
+	path := filepath.Join(dir, harness.HistoryFile)
+	h, err := openHistory(path, cmd.ErrOrStderr())
+	if err != nil {
+		return checkers.Unknown, err
+	}
+	results, err := checkers.Run(context.WithoutCancel(cmd.Context()), h, checkers.ForHistory(h), f.budget.budget())
+	if err != nil {
+		return checkers.Unknown, err
+	}
+	printResults(cmd.OutOrStdout(), results)
+	run := reports.Run{Dir: dir, History: h, Results: results}
+	if runErr != nil && !errors.Is(runErr, context.Canceled) {
+		run.Trouble = runErr.Error()
+		fmt.Fprintf(cmd.OutOrStdout(), "the run ended early: %v\n", runErr)
+	}
+	verdict := checkers.Worst(results)
+	fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
+
+	// The verdict is found and said. What goes wrong from here on changes nothing of it.
+	warn := func(what string, err error) {
+		if err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v\n", what, err)
+		}
+	}
+	_, err = history.Compress(path)
+	warn("the history stays uncompressed", err)
+	warn("report", run.Write())
+	if verdict == checkers.Valid && runErr == nil {
+		// Nodes' data is evidence only if there is something to look into.
+		warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, fleet.DataDir)))
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(dir, reports.HTMLFile))
+	return verdict, nil
 }
 
 // names lists the names of a registry for help texts.
