@@ -37,7 +37,7 @@ var hunts = []struct {
 	{"vote-stale-log", []string{"linear"}, "--nemesis partition:halves@leader=1s/0s --time-limit 30s"},
 	{"commit-old-term", []string{"linear", "state"}, "--nodes 3 --rate 40 --mix read=50,write=50 --op-timeout 500ms --target-flag heartbeat=25ms,election-timeout=75ms,check-quorum=false --nemesis partition:isolate@leader=20ms/0s --time-limit 60s"},
 	{"stale-read", []string{"linear"}, "--nemesis partition --time-limit 10s"},
-	{"lease-read", []string{"linear"}, "--clients 50 --rate 4000 --mix read=80,write=20 --nemesis pause@leader=600ms/400ms --time-limit 60s"},
+	{"lease-read", []string{"linear"}, "--target-flag election-timeout=300ms --nemesis partition:halves@leader=2500ms/300ms+pause@leader=1500ms/100ms --time-limit 40s"},
 	{"no-step-down", []string{"linear"}, "--nemesis pause@leader=1s/1s --time-limit 20s"},
 	{"ack-before-fsync", []string{"linear", "leader"}, "--nemesis kill@all=300ms/2s --time-limit 15s"},
 	{"ack-before-commit", []string{"linear"}, "--nemesis partition:isolate@leader --time-limit 10s"},
