@@ -118,7 +118,24 @@ func TestState(t *testing.T) {
 	status(t, h, "n3", 6, "cc")
 	r := check(t, "state", h)
 	require.Equal(t, Invalid, r.Verdict)
-	require.Equal(t, "the nodes' states have diverged: after index 6, n2 has hash bb and n3 has cc", r.Why)
+	require.Equal(t, "the nodes' states have diverged: at index 6, n2 has hash bb and n3 has cc", r.Why)
+}
+
+func TestStateByRevision(t *testing.T) {
+	h := &history.History{}
+	hash := func(node string, revision uint64, sum string) {
+		note(t, h, 1, history.Observer, history.FHash, node, history.Hash{Revision: revision, Sum: sum})
+	}
+	note(t, h, 0, history.Controller, history.FPhase, "", history.PhaseRecover)
+	note(t, h, 1, history.Observer, history.FStatus, "n1", history.Status{Applied: 7, Hash: "zz"})
+	hash("n1", 7, "aa")
+	require.Equal(t, Unknown, check(t, "state", h).Verdict, "an index is no revision")
+	hash("n2", 7, "aa")
+	require.Equal(t, Valid, check(t, "state", h).Verdict)
+	hash("n3", 7, "bb")
+	r := check(t, "state", h)
+	require.Equal(t, Invalid, r.Verdict)
+	require.Equal(t, "the nodes' states have diverged: at revision 7, n1 has hash aa and n3 has bb", r.Why)
 }
 
 func TestStats(t *testing.T) {

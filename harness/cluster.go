@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,25 +26,27 @@ type Cluster struct {
 	// onExit is told of a node whose process ended without our doing.
 	onExit func(node string)
 
-	shaping sync.Mutex // held while links are decided upon and brought to their state
-	mu      sync.Mutex // guards cuts and members' fields
-	members map[string]*member
-	cuts    map[Link]int // how many faults cut a link
+	shaping  sync.Mutex // held while links are decided upon and brought to their state
+	mu       sync.Mutex // guards impaired and members' fields
+	members  map[string]*member
+	impaired map[Link][]Impairment // by each fault that a link suffers from
 }
 
 // member is a node and what faults did to it.
 type member struct {
 	act    sync.Mutex // held while the process is being acted upon
 	node   Node
-	killed int // by how many faults
-	paused int
+	down   downs
 	exited bool // by itself
 }
+
+// downs counts the faults that hold a node down, by how.
+type downs struct{ killed, paused, unplugged int }
 
 // NewCluster returns a cluster that is not launched yet. The function onExit is told of nodes
 // that end by themselves; it may be called from any goroutine.
 func NewCluster(t Target, f Fleet, nodes []string, onExit func(node string)) *Cluster {
-	return &Cluster{target: t, fleet: f, names: nodes, onExit: onExit, members: map[string]*member{}, cuts: map[Link]int{}}
+	return &Cluster{target: t, fleet: f, names: nodes, onExit: onExit, members: map[string]*member{}, impaired: map[Link][]Impairment{}}
 }
 
 // Nodes returns the names of all nodes, in order.
@@ -87,7 +90,7 @@ func (c *Cluster) watch(m *member, exited <-chan struct{}) {
 	go func() {
 		<-exited
 		c.mu.Lock()
-		unasked := m.killed == 0
+		unasked := m.down.killed == 0
 		m.exited = unasked
 		c.mu.Unlock()
 		if unasked {
@@ -96,7 +99,8 @@ func (c *Cluster) watch(m *member, exited <-chan struct{}) {
 	}()
 }
 
-// Serving waits until every node answers and all agree on one leader.
+// Serving waits until every node answers and all agree on one leader. It does not wait for nodes that
+// have ended by themselves.
 func (c *Cluster) Serving(ctx context.Context) error {
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
@@ -106,6 +110,9 @@ func (c *Cluster) Serving(ctx context.Context) error {
 			if err = agree(statuses); err == nil {
 				return nil
 			}
+		}
+		if ended := c.exited(); len(ended) > 0 {
+			return fmt.Errorf("the cluster does not serve: %s ended by itself; its log, in %s, says why", strings.Join(ended, ", "), LogDir)
 		}
 		select {
 		case <-ctx.Done():
@@ -180,18 +187,32 @@ func (c *Cluster) up() []string {
 	defer c.mu.Unlock()
 	var up []string
 	for _, name := range c.names {
-		if m := c.members[name]; m.killed == 0 && m.paused == 0 && !m.exited {
+		if m := c.members[name]; m.down == (downs{}) && !m.exited {
 			up = append(up, name)
 		}
 	}
 	return up
 }
 
+// exited returns the nodes that ended by themselves.
+func (c *Cluster) exited() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return !c.members[name].exited })
+}
+
+// unplugged returns the nodes that have no network.
+func (c *Cluster) unplugged() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return c.members[name].down.unplugged == 0 })
+}
+
 // Revive starts the nodes that ended by themselves.
 func (c *Cluster) Revive(ctx context.Context) error {
 	return c.each(c.names, func(m *member) error {
 		c.mu.Lock()
-		dead := m.exited && m.killed == 0
+		dead := m.exited && m.down.killed == 0
 		m.exited = false
 		c.mu.Unlock()
 		if !dead {
@@ -205,7 +226,7 @@ func (c *Cluster) Revive(ctx context.Context) error {
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	for _, m := range c.members {
-		m.killed++ // from here on, an end is what we asked for
+		m.down.killed++ // from here on, an end is what we asked for
 	}
 	c.mu.Unlock()
 	return c.fleet.Close()
@@ -231,19 +252,20 @@ func (c *Cluster) each(names []string, act func(*member) error) error {
 	return errors.Join(errs...)
 }
 
-// count changes how many faults hold a member down and returns both counts.
-func (c *Cluster) count(m *member, killed, paused int) (nowKilled, nowPaused int) {
+// count changes how many faults hold a member down and returns the new counts.
+func (c *Cluster) count(m *member, change downs) downs {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m.killed += killed
-	m.paused += paused
-	return m.killed, m.paused
+	m.down.killed += change.killed
+	m.down.paused += change.paused
+	m.down.unplugged += change.unplugged
+	return m.down
 }
 
 // kill ends nodes and returns those that it ended: others were down already.
 func (c *Cluster) kill(ctx context.Context, names []string) (hit []string, err error) {
 	return c.hit(names, func(m *member) (bool, error) {
-		if killed, _ := c.count(m, +1, 0); killed > 1 {
+		if now := c.count(m, downs{killed: +1}); now.killed > 1 {
 			return false, nil
 		}
 		return true, m.node.Kill(ctx)
@@ -268,14 +290,14 @@ func (c *Cluster) hit(names []string, act func(*member) (bool, error)) (hit []st
 
 func (c *Cluster) start(ctx context.Context, names []string) error {
 	return c.each(names, func(m *member) error {
-		killed, paused := c.count(m, -1, 0)
-		if killed > 0 {
+		now := c.count(m, downs{killed: -1})
+		if now.killed > 0 {
 			return nil
 		}
 		if err := c.launchAgain(ctx, m); err != nil {
 			return err
 		}
-		if paused > 0 {
+		if now.paused > 0 {
 			return m.node.Pause(ctx)
 		}
 		return nil
@@ -293,7 +315,7 @@ func (c *Cluster) launchAgain(ctx context.Context, m *member) error {
 // pause stops nodes and returns those that it stopped: others were down already.
 func (c *Cluster) pause(ctx context.Context, names []string) (hit []string, err error) {
 	return c.hit(names, func(m *member) (bool, error) {
-		if killed, paused := c.count(m, 0, +1); killed > 0 || paused > 1 {
+		if now := c.count(m, downs{paused: +1}); now.killed > 0 || now.paused > 1 {
 			return false, nil
 		}
 		return true, m.node.Pause(ctx)
@@ -302,36 +324,76 @@ func (c *Cluster) pause(ctx context.Context, names []string) (hit []string, err 
 
 func (c *Cluster) resume(ctx context.Context, names []string) error {
 	return c.each(names, func(m *member) error {
-		if killed, paused := c.count(m, 0, -1); killed > 0 || paused > 0 {
+		if now := c.count(m, downs{paused: -1}); now.killed > 0 || now.paused > 0 {
 			return nil
 		}
 		return m.node.Resume(ctx)
 	})
 }
 
-// shape adds n to the number of faults that cut each link, and brings the links to the state
-// that follows, all at once.
-func (c *Cluster) shape(ctx context.Context, links []Link, n int) error {
+// unplug pulls out nodes' networks and returns the nodes that had one.
+func (c *Cluster) unplug(ctx context.Context, names []string) (hit []string, err error) {
+	return c.hit(names, func(m *member) (bool, error) {
+		if now := c.count(m, downs{unplugged: +1}); now.unplugged > 1 {
+			return false, nil
+		}
+		u, ok := m.node.(Unplugger)
+		if !ok {
+			return false, fmt.Errorf("a node of this fleet cannot be unplugged: %w", ErrUnsupported)
+		}
+		return true, u.Unplug(ctx)
+	})
+}
+
+func (c *Cluster) plug(ctx context.Context, names []string) error {
+	return c.each(names, func(m *member) error {
+		u, ok := m.node.(Unplugger)
+		if now := c.count(m, downs{unplugged: -1}); now.unplugged > 0 || !ok {
+			return nil
+		}
+		return u.Plug(ctx)
+	})
+}
+
+// impair adds what is wrong with links to what was wrong with them before, and brings them to the
+// state that follows, all at once.
+func (c *Cluster) impair(ctx context.Context, i Impairment, links []Link) error {
+	return c.shape(ctx, links, func(l Link) { c.impaired[l] = append(c.impaired[l], i) })
+}
+
+// mend takes it away again.
+func (c *Cluster) mend(ctx context.Context, i Impairment, links []Link) error {
+	return c.shape(ctx, links, func(l Link) {
+		if at := slices.Index(c.impaired[l], i); at >= 0 {
+			c.impaired[l] = slices.Delete(c.impaired[l], at, at+1)
+		}
+	})
+}
+
+// shape changes what is known of links and brings those whose state is another one now to it.
+func (c *Cluster) shape(ctx context.Context, links []Link, change func(Link)) error {
 	c.shaping.Lock()
 	defer c.shaping.Unlock()
 	changed := make(map[Link]Impairment)
 	c.mu.Lock()
 	for _, l := range links {
-		before := c.cuts[l] > 0
-		c.cuts[l] += n
-		if after := c.cuts[l] > 0; after != before {
-			changed[l] = Impairment{Drop: after}
+		before := all(c.impaired[l])
+		change(l)
+		if after := all(c.impaired[l]); after != before {
+			changed[l] = after
 		}
 	}
 	c.mu.Unlock()
-	var group errgroup.Group
-	for l, i := range changed {
-		group.Go(func() error {
-			if err := c.fleet.Shape(ctx, l, i); err != nil {
-				return fmt.Errorf("link %v: %w", l, err)
-			}
-			return nil
-		})
+	if len(changed) == 0 {
+		return nil
 	}
-	return group.Wait()
+	return c.fleet.Shape(ctx, changed)
+}
+
+// all returns what several impairments come to.
+func all(impairments []Impairment) (sum Impairment) {
+	for _, i := range impairments {
+		sum = sum.And(i)
+	}
+	return sum
 }

@@ -14,12 +14,19 @@ type Fleet interface {
 	Placement(node string) Placement
 	// Launch starts a node. What it prints goes to log, line by line or not.
 	Launch(ctx context.Context, s NodeSpec, log io.Writer) (Node, error)
-	// Shape sets the state of one directed link. It returns when the state is in force.
-	Shape(ctx context.Context, l Link, i Impairment) error
-	// Traffic tells what went over a link and what was lost there since the plan was made.
-	Traffic(l Link) Traffic
+	// Shape brings directed links to new states, all at once, and leaves the others as they
+	// are. It returns when all are in force.
+	Shape(ctx context.Context, links map[Link]Impairment) error
+	// Traffic tells what went over links and what was lost there since the plan was made.
+	Traffic(ctx context.Context, links []Link) (map[Link]Traffic, error)
 	// Close ends all nodes and leaves nothing behind.
 	Close() error
+}
+
+// Prober is a fleet that can send something over a link by itself, so that a cut is seen to cut
+// although the nodes have nothing to say to each other.
+type Prober interface {
+	Probe(ctx context.Context, links []Link) error
 }
 
 // Node is a launched node.
@@ -39,6 +46,14 @@ type Node interface {
 	Exited() <-chan struct{}
 }
 
+// Unplugger is a node whose network can be pulled out altogether, clients' way to it included.
+type Unplugger interface {
+	// Unplug pulls the network out, and returns when it is seen to be gone.
+	Unplug(ctx context.Context) error
+	// Plug puts it back: with the same address, and every link in the state that it is to be in.
+	Plug(ctx context.Context) error
+}
+
 // Link is the way from one node to another. The way back is another link.
 type Link struct {
 	From string `json:"from"`
@@ -55,11 +70,19 @@ func (l Link) Both() []Link { return []Link{l, {From: l.To, To: l.From}} }
 type Impairment struct {
 	// Drop loses everything silently: nothing is refused, reset or closed.
 	Drop bool `json:"drop,omitempty"`
+	// Loss is the share of packets that are lost at random, from 0 to 1.
+	Loss float64 `json:"loss,omitempty"`
+}
+
+// And returns what two impairments of one link come to.
+func (i Impairment) And(other Impairment) Impairment {
+	return Impairment{Drop: i.Drop || other.Drop, Loss: 1 - (1-i.Loss)*(1-other.Loss)}
 }
 
 // Traffic counts bytes on a link.
 type Traffic struct {
-	Passed, Dropped uint64
+	Passed  uint64 `json:"passed"`
+	Dropped uint64 `json:"dropped"`
 }
 
 // NodeNames returns n1, n2, ... as nodes are named everywhere.

@@ -92,58 +92,89 @@ func (in *Injection) Pause(ctx context.Context, nodes ...string) error {
 	return in.sawHit("pause", "paused", nodes, hit, err)
 }
 
-// probeTimeout is how long a cut link may take to be seen losing something. Nodes that talk at
-// all do so many times in this time.
+// Unplug pulls out nodes' networks; healing puts them back. The fleet's Unplug returns once the
+// network is seen to be gone, which is the evidence.
+func (in *Injection) Unplug(ctx context.Context, nodes ...string) error {
+	in.OnHeal(func(ctx context.Context) error { return in.cluster.plug(ctx, nodes) })
+	hit, err := in.cluster.unplug(ctx, nodes)
+	return in.sawHit("unplug", "unplugged", nodes, hit, err)
+}
+
+// probeTimeout is how long an impaired link may take to be seen losing something. Nodes that talk
+// at all do so many times in this time.
 const probeTimeout = 2 * time.Second
 
 // Cut makes links lose everything; healing mends them. It returns once every link was seen to
-// lose something, except those whose sending node is down.
+// lose something, except those that have nobody to send on them.
 func (in *Injection) Cut(ctx context.Context, links ...Link) error {
-	in.OnHeal(func(ctx context.Context) error { return in.cluster.shape(ctx, links, -1) })
-	before := in.dropped(links)
-	if err := in.cluster.shape(ctx, links, +1); err != nil {
-		return fmt.Errorf("cut: %w", err)
+	return in.impair(ctx, "cut", Impairment{Drop: true}, links)
+}
+
+// Lose makes links lose a share of what is sent on them, from 0 to 1, packet by packet at random;
+// healing mends them. It returns once every link was seen to lose something, as Cut does.
+func (in *Injection) Lose(ctx context.Context, share float64, links ...Link) error {
+	return in.impair(ctx, "lose", Impairment{Loss: share}, links)
+}
+
+func (in *Injection) impair(ctx context.Context, verb string, i Impairment, links []Link) error {
+	in.OnHeal(func(ctx context.Context) error { return in.cluster.mend(ctx, i, links) })
+	before, err := in.cluster.fleet.Traffic(ctx, links)
+	if err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
 	}
+	decided := time.Now()
+	if err := in.cluster.impair(ctx, i, links); err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	in.saw("in_force_after_ms", float64(time.Since(decided).Microseconds())/1000)
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		silent, idle, lost := in.probe(links, before)
+		now, err := in.probe(ctx, links)
+		if err != nil {
+			return fmt.Errorf("%s: %w", verb, err)
+		}
+		silent, idle, lost := in.sort(links, before, now)
 		in.saw("dropped_bytes", lost)
 		in.saw("sender_down", idle)
 		switch {
 		case len(silent) == 0 && len(lost) > 0:
 			return nil
 		case len(silent) == 0:
-			return fmt.Errorf("cut: not confirmed, since every sender on the cut links is down: %v", idle)
+			return fmt.Errorf("%s: not confirmed, since nobody sends on these links: %v", verb, idle)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cut: nothing was lost on %v within %v", silent, probeTimeout)
+			return fmt.Errorf("%s: nothing was lost on %v within %v", verb, silent, probeTimeout)
 		case <-tick.C:
 		}
 	}
 }
 
-func (in *Injection) dropped(links []Link) map[Link]uint64 {
-	bytes := make(map[Link]uint64, len(links))
-	for _, l := range links {
-		bytes[l] = in.cluster.fleet.Traffic(l).Dropped
+// probe sends something over the links, if the fleet can, and returns what the links have seen.
+func (in *Injection) probe(ctx context.Context, links []Link) (map[Link]Traffic, error) {
+	if p, ok := in.cluster.fleet.(Prober); ok {
+		if err := p.Probe(ctx, links); err != nil {
+			return nil, fmt.Errorf("probe: %w", err)
+		}
 	}
-	return bytes
+	return in.cluster.fleet.Traffic(ctx, links)
 }
 
-// probe sorts cut links into those that lost something since before, those that did not, and
-// those whose sender is down and has nothing to lose.
-func (in *Injection) probe(links []Link, before map[Link]uint64) (silent, idle []string, lost map[string]uint64) {
+// sort tells impaired links that lost something since before from those that did not, and from
+// those on which nobody sends: a link that lost nothing because its sender is down, or because the
+// network of either end is gone, proves nothing and disproves nothing.
+func (in *Injection) sort(links []Link, before, now map[Link]Traffic) (silent, idle []string, lost map[string]uint64) {
 	up := in.cluster.up()
+	unplugged := in.cluster.unplugged()
 	lost = make(map[string]uint64)
-	for l, now := range in.dropped(links) {
-		switch n := now - before[l]; {
+	for _, l := range links {
+		switch n := now[l].Dropped - before[l].Dropped; {
 		case n > 0:
 			lost[l.String()] = n
-		case slices.Contains(up, l.From):
+		case slices.Contains(up, l.From) && !slices.Contains(unplugged, l.To):
 			silent = append(silent, l.String())
 		default:
 			idle = append(idle, l.String())

@@ -37,4 +37,6 @@ type Lane struct {
 	// it, on average: each is drawn between half and one and a half times as long. Without
 	// rest, a fault is healed only once the next one is in force.
 	Hold, Rest time.Duration
+	// Containers says that its faults need nodes in containers.
+	Containers bool
 }

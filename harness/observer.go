@@ -69,7 +69,7 @@ func (o *observer) claim(node string, c history.Claim) {
 
 // status records a node's answer if it says anything new about who leads.
 func (o *observer) status(node string, s history.Status) {
-	if s.Role == "leader" {
+	if s.Role == "leader" && !s.Vague {
 		o.claim(node, history.Claim{Term: s.Term, Source: "status"})
 	}
 	o.mu.Lock()
@@ -122,6 +122,59 @@ func (o *observer) last(ctx context.Context, c *Cluster) {
 			return
 		}
 	}
+}
+
+// hashes records the hashes of all nodes' states, if the target is a [Hasher]: at the end, as of one
+// revision that all of them have reached. It waits a little for them to get there.
+func (o *observer) hashes(ctx context.Context, c *Cluster) {
+	hasher, ok := o.target.(Hasher)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	var said map[string]history.Hash
+	for revision := uint64(0); ; {
+		if now := ask(ctx, hasher, c, revision); len(now) >= len(said) {
+			said = now // a round that time ran out on says less
+		}
+		lowest, same := revision, len(said) == len(c.Nodes())
+		for _, h := range said {
+			if lowest == 0 || h.Revision < lowest {
+				lowest = h.Revision
+			}
+		}
+		for _, h := range said {
+			same = same && h.Revision == lowest
+		}
+		if same || !sleep(ctx, pollInterval) {
+			break
+		}
+		revision = lowest
+	}
+	for _, name := range c.Nodes() {
+		if h, ok := said[name]; ok {
+			o.note(name, history.FHash, h)
+		}
+	}
+}
+
+// ask asks all nodes for the hash of their state as of a revision, or of now if it is 0.
+func ask(ctx context.Context, hasher Hasher, c *Cluster, revision uint64) map[string]history.Hash {
+	var mu sync.Mutex
+	said := make(map[string]history.Hash)
+	var wait sync.WaitGroup
+	for _, name := range c.Nodes() {
+		wait.Go(func() {
+			if h, err := hasher.Hash(ctx, c.Node(name), revision); err == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				said[name] = h
+			}
+		})
+	}
+	wait.Wait()
+	return said
 }
 
 func settled(statuses map[string]history.Status) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -67,9 +66,10 @@ func Run(ctx context.Context, t *Test) (err error) {
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
-	err = r.phases(ctx, logs)
-	err = errors.Join(err, r.cluster.Close(), logs.close(), r.log.Err(), file.Close())
-	return err
+	defer func() { // also if something panics: nothing may be left behind
+		err = errors.Join(err, r.cluster.Close(), logs.close(), r.log.Err(), file.Close())
+	}()
+	return r.phases(ctx, logs)
 }
 
 // phases takes the run from launch to the last read.
@@ -108,6 +108,7 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	}
 	stopObserving()
 	r.observe.last(ctx, r.cluster)
+	r.observe.hashes(ctx, r.cluster)
 	r.enter(history.PhaseEnd)
 	return ctx.Err()
 }
@@ -206,33 +207,4 @@ func (r *run) finalCalls(ctx context.Context, workers []*worker) {
 		})
 	}
 	wait.Wait()
-}
-
-// nodeLogs are the files that nodes' output goes to.
-type nodeLogs map[string]*os.File
-
-func openLogs(dir string, nodes []string) (nodeLogs, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	logs := nodeLogs{}
-	for _, name := range nodes {
-		f, err := os.Create(filepath.Join(dir, name+".log"))
-		if err != nil {
-			return nil, errors.Join(err, logs.close())
-		}
-		logs[name] = f
-	}
-	return logs, nil
-}
-
-func (l nodeLogs) close() error {
-	var errs []error
-	for _, f := range l {
-		errs = append(errs, f.Close())
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("close node logs: %w", err)
-	}
-	return nil
 }

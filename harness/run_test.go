@@ -125,7 +125,7 @@ func TestAStuckHealEndsTheRun(t *testing.T) {
 		fake := harnesstest.New(harnesstest.Mistakes{StuckHeals: true})
 		start := time.Now()
 		_, results, err := run(t, t.Context(), aTest(t, fake, "partition:halves"))
-		require.ErrorContains(t, err, "heal halves: link")
+		require.ErrorContains(t, err, "heal halves: ")
 		require.ErrorContains(t, err, "the scissors are stuck")
 		require.Less(t, time.Since(start), 10*time.Second)
 		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
@@ -362,12 +362,71 @@ func TestCutsAreConfirmed(t *testing.T) {
 		require.NoError(t, in.Heal(t.Context()))
 
 		require.NoError(t, c.NewInjection().Kill(t.Context(), "n1"))
-		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), l), "every sender on the cut links is down")
+		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), l), "nobody sends on these links: [n1>n2]")
 	})
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := launched(t, harnesstest.Mistakes{BlindCuts: true})
 		defer c.Close()
 		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), harness.Link{From: "n1", To: "n2"}), "nothing was lost on [n1>n2]")
+	})
+}
+
+// What several faults do to a link adds up, and what one of them did is taken away alone.
+func TestImpairmentsAddUp(t *testing.T) {
+	require.Equal(t, harness.Impairment{Drop: true, Loss: 0.75}, harness.Impairment{Loss: 0.5}.And(harness.Impairment{Drop: true, Loss: 0.5}))
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		l := harness.Link{From: "n1", To: "n2"}
+		cut, lossy := c.NewInjection(), c.NewInjection()
+		require.NoError(t, cut.Cut(t.Context(), l))
+		require.NoError(t, lossy.Lose(t.Context(), 0.5, l))
+		require.Equal(t, harness.Impairment{Drop: true, Loss: 0.5}, fake.State(l))
+		require.NoError(t, cut.Heal(t.Context()))
+		require.Equal(t, harness.Impairment{Loss: 0.5}, fake.State(l))
+		require.NoError(t, lossy.Heal(t.Context()))
+		require.Equal(t, harness.Impairment{}, fake.State(l))
+	})
+}
+
+// A node that two faults unplug is plugged in again when both are healed; what is unplugged is not up,
+// and cuts of its links are neither confirmed nor refuted.
+func TestUnplug(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		first, second := c.NewInjection(), c.NewInjection()
+		require.NoError(t, first.Unplug(t.Context(), "n1", "n2"))
+		require.ErrorContains(t, second.Unplug(t.Context(), "n2"), "all down already")
+		require.ElementsMatch(t, []string{"n1", "n2"}, fake.Unplugged())
+		require.Equal(t, []string{"n3", "n4", "n5"}, c.View(t.Context()).Up)
+		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), harness.Link{From: "n3", To: "n1"}), "nobody sends on these links")
+		require.NoError(t, first.Heal(t.Context()))
+		require.Equal(t, []string{"n2"}, fake.Unplugged())
+		require.NoError(t, second.Heal(t.Context()))
+		require.Empty(t, fake.Unplugged())
+	})
+}
+
+// States that have diverged are found by their hashes, and nothing else.
+func TestDivergedStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, results, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{Diverged: true}), "mix"))
+		require.NoError(t, err)
+		require.Equal(t, checkers.Invalid, results["state"].Verdict)
+		require.Contains(t, results["state"].Why, "at revision")
+		require.Equal(t, checkers.Valid, results["linear"].Verdict)
+	})
+}
+
+// A cluster of which a node ends at once is not waited for.
+func TestANodeThatEndsAtLaunchIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{Exits: true, NeverServes: true})
+		start := time.Now()
+		_, _, err := run(t, t.Context(), aTest(t, fake, "mix"))
+		require.ErrorContains(t, err, "n1 ended by itself; its log, in logs, says why")
+		require.Less(t, time.Since(start), 5*time.Second)
 	})
 }
 

@@ -34,6 +34,14 @@ type Witness interface {
 	Claim(line []byte) (term uint64, ok bool)
 }
 
+// Hasher is a target whose members can hash what they store, so that members whose states have
+// diverged are found out.
+type Hasher interface {
+	// Hash returns the hash of a member's state as of a revision, if the member can still tell,
+	// and otherwise, or if the revision is 0, as of now.
+	Hash(ctx context.Context, n Node, revision uint64) (history.Hash, error)
+}
+
 // Client is a connection to one member. What more it can do is the business of workloads, which
 // ask for it by type assertion.
 type Client interface {

@@ -95,17 +95,17 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 	}
 	e := history.Event{Process: w.process, Kind: history.Invoke, F: call.F, Node: w.node, Key: call.Key, Value: call.Value}
 	w.log.Append(e)
-	value, err := w.Workload.Invoke(ctx, w.client, call)
-	e.Kind, e.Value, e.Err = outcomeOf(call, err), nil, ""
+	answer, err := w.Workload.Invoke(ctx, w.client, call)
+	e.Kind, e.Value, e.Err, e.Stamp = outcomeOf(call, err), nil, "", answer.Stamp
 	if err != nil {
 		e.Err = err.Error()
 		if errors.Is(err, ErrMismatch) {
 			e.Err = history.Mismatch
 		}
 	} else {
-		e.Value = value
-		if value != nil {
-			w.seen.Store(call.Key, value)
+		e.Value = answer.Value
+		if answer.Value != nil {
+			w.seen.Store(call.Key, answer.Value)
 		}
 	}
 	w.log.Append(e)

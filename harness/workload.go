@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
+
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // Workload is what clients do.
@@ -11,9 +13,15 @@ type Workload interface {
 	// Next makes up the next call of a process. It is pure: the same randomness and the same
 	// turn give the same call.
 	Next(r *rand.Rand, t Turn) Call
-	// Invoke makes the call. It returns what the key holds after it, as far as the answer
-	// tells, and an error that wraps [ErrNotApplied] only if nothing has happened.
-	Invoke(ctx context.Context, c Client, call Call) (json.RawMessage, error)
+	// Invoke makes the call. Its error wraps [ErrNotApplied] only if nothing has happened.
+	Invoke(ctx context.Context, c Client, call Call) (Answer, error)
+}
+
+// Answer is what came of a call.
+type Answer struct {
+	// Value is what the key holds after the call, as far as the answer tells.
+	Value json.RawMessage
+	Stamp history.Stamp
 }
 
 // Finalizer is a workload that wants last calls at every node, once all faults are healed.

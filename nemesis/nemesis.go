@@ -25,13 +25,17 @@ type Family struct {
 	// New returns a nemesis with the given shape and aim. An empty one is drawn anew for each
 	// fault.
 	New func(shape, aim string) harness.Nemesis
+	// Containers says that the faults need nodes in containers.
+	Containers bool
 }
 
 // All lists the families by name.
 var All = map[string]Family{
-	"partition": {"cut links between nodes", partitionShapes, partitionAims, newPartition},
-	"kill":      {"end processes with SIGKILL and start them again", nil, aims, newKill},
-	"pause":     {"stop processes with SIGSTOP and let them go on", nil, aims, newPause},
+	"partition": {"cut links between nodes", partitionShapes, partitionAims, newPartition, false},
+	"kill":      {"end processes with SIGKILL and start them again", nil, aims, newKill, false},
+	"pause":     {"stop processes and let them go on", nil, aims, newPause, false},
+	"unplug":    {"pull out nodes' networks, clients' way to them included", nil, aims, newUnplug, true},
+	"loss":      {"lose packets at random", lossShapes, aims, newLoss, true},
 }
 
 // Words for specs with a name of their own.
@@ -62,14 +66,16 @@ func Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
 			continue
 		}
 		var mixed mix
+		containers := false
 		for one := range strings.SplitSeq(lane, ",") {
-			n, err := parseOne(one)
+			n, family, err := parseOne(one)
 			if err != nil {
 				return nil, fmt.Errorf("nemesis %q: %w", spec, err)
 			}
 			mixed = append(mixed, n)
+			containers = containers || family.Containers
 		}
-		lanes = append(lanes, harness.Lane{Name: lane, Nemesis: mixed, Hold: hold, Rest: rest})
+		lanes = append(lanes, harness.Lane{Name: lane, Nemesis: mixed, Hold: hold, Rest: rest, Containers: containers})
 	}
 	if len(lanes) == 0 && spec != "none" {
 		return nil, errors.New(`no nemesis is named; if that is what you want, say "none"`)
@@ -91,19 +97,19 @@ func parseRhythm(text string) (hold, rest time.Duration, err error) {
 	return hold, rest, nil
 }
 
-func parseOne(text string) (harness.Nemesis, error) {
+func parseOne(text string) (harness.Nemesis, Family, error) {
 	rest, aim, aimed := strings.Cut(text, "@")
 	name, shape, shaped := strings.Cut(rest, ":")
 	family, ok := All[name]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("unknown family %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
+		return nil, family, fmt.Errorf("unknown family %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
 	case shaped && !slices.Contains(family.Shapes, shape):
-		return nil, choice(name, "shape", shape, family.Shapes)
+		return nil, family, choice(name, "shape", shape, family.Shapes)
 	case aimed && !slices.Contains(family.Aims, aim):
-		return nil, choice(name, "aim", aim, family.Aims)
+		return nil, family, choice(name, "aim", aim, family.Aims)
 	}
-	return family.New(shape, aim), nil
+	return family.New(shape, aim), family, nil
 }
 
 func choice(family, what, got string, known []string) error {

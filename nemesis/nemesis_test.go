@@ -225,6 +225,34 @@ func TestDeadNodesAreNotPaused(t *testing.T) {
 	require.Nil(t, newPartition(halves, "").Next(rand.New(rand.NewPCG(1, 1)), v), "a cut that nobody would notice")
 }
 
+func TestUnplugAndLoss(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r, v := aRun(t)
+		aim := possible(v, rapid.SampledFrom(aims).Draw(t, "aim"))
+		u := newUnplug("", aim).Next(r, v).(Unplug)
+		require.NotEmpty(t, u.Nodes)
+		require.Subset(t, v.Nodes, u.Nodes)
+		shape := rapid.SampledFrom(lossShapes).Draw(t, "shape")
+		f := newLoss(shape, aim).Next(r, v)
+		if len(v.Nodes) == 1 {
+			require.Nil(t, f, "one node has no links")
+			return
+		}
+		l := f.(Loss)
+		require.Equal(t, lossShares[shape], l.Share)
+		require.True(t, symmetric(l.Links))
+		seen := map[harness.Link]bool{}
+		for _, link := range l.Links {
+			require.False(t, seen[link], "%v twice", link)
+			seen[link] = true
+			require.True(t, slices.Contains(l.Nodes, link.From) || slices.Contains(l.Nodes, link.To))
+		}
+	})
+	v := harness.View{Nodes: harness.NodeNames(3), Up: []string{"n1"}}
+	require.Nil(t, newUnplug("", all).Next(rand.New(rand.NewPCG(1, 1)), harness.View{Nodes: v.Nodes}), "nobody is up")
+	require.Equal(t, []string{"n1"}, newUnplug("", all).Next(rand.New(rand.NewPCG(1, 1)), v).(Unplug).Nodes)
+}
+
 func TestParse(t *testing.T) {
 	lanes, err := Parse("partition:halves@leader+kill@one,pause=100ms/0s", 2*time.Second, time.Second)
 	require.NoError(t, err)
@@ -239,9 +267,15 @@ func TestParse(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, lanes)
 
+	for spec, containers := range map[string]bool{"mix": false, "kill,unplug": true, "loss:half": true} {
+		lanes, err := Parse(spec, time.Second, time.Second)
+		require.NoError(t, err)
+		require.Equal(t, containers, lanes[0].Containers, spec)
+	}
+
 	for spec, want := range map[string]string{
 		"":                  "no nemesis is named",
-		"earthquake":        `unknown family "earthquake"; known are kill, partition, pause`,
+		"earthquake":        `unknown family "earthquake"; known are kill, loss, partition, pause, unplug`,
 		"partition:square":  `partition has no shape "square"; known are isolate`,
 		"partition@nobody":  `partition has no aim "nobody"`,
 		"kill:halves":       "kill has no shape to choose",

@@ -10,16 +10,17 @@ import (
 	"strconv"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // KV is what a client must be able to do for register.
 type KV interface {
 	// Read returns the value of a key, or nil if there is none.
-	Read(ctx context.Context, key string) (*string, error)
-	Write(ctx context.Context, key, value string) error
+	Read(ctx context.Context, key string) (*string, history.Stamp, error)
+	Write(ctx context.Context, key, value string) (history.Stamp, error)
 	// CompareAndSet sets a key if it holds old. [harness.ErrMismatch] is the proof that it
 	// holds another value, or none.
-	CompareAndSet(ctx context.Context, key, old, value string) error
+	CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error)
 }
 
 // register is Jepsen's workload of the same name: every key is a register. Written values are
@@ -145,34 +146,42 @@ func bounded(value string) string {
 var errNoKV = errors.New("the target's client cannot read, write and compare-and-set")
 
 // Invoke implements [harness.Workload].
-func (w *register) Invoke(ctx context.Context, c harness.Client, call harness.Call) (json.RawMessage, error) {
+func (w *register) Invoke(ctx context.Context, c harness.Client, call harness.Call) (answer harness.Answer, err error) {
 	kv, ok := c.(KV)
 	if !ok {
-		return nil, fmt.Errorf("%w: %w", errNoKV, harness.ErrNotApplied) // nothing was sent
+		return answer, fmt.Errorf("%w: %w", errNoKV, harness.ErrNotApplied) // nothing was sent
 	}
 	switch call.F {
 	case read:
-		value, err := kv.Read(ctx, call.Key)
-		if err != nil {
-			return nil, err
+		var value *string
+		if value, answer.Stamp, err = kv.Read(ctx, call.Key); err == nil {
+			answer.Value, err = recorded(value)
 		}
-		if value == nil {
-			return json.RawMessage(null), nil
-		}
-		// What a target says is data: if it is none of the numbers that were written, it is
-		// recorded as the string that it is.
-		if n, err := strconv.Atoi(*value); err != nil || strconv.Itoa(n) != *value {
-			return json.Marshal(bounded(*value))
-		}
-		return json.RawMessage(*value), nil
+		return answer, err
 	case write:
-		return call.Value, kv.Write(ctx, call.Key, string(call.Value))
+		answer.Value = call.Value
+		answer.Stamp, err = kv.Write(ctx, call.Key, string(call.Value))
+		return answer, err
 	case cas:
 		var values [2]json.Number
 		if err := json.Unmarshal(call.Value, &values); err != nil {
-			return nil, fmt.Errorf("cas %s: %w: %w", call.Value, err, harness.ErrNotApplied) // nothing was sent
+			return answer, fmt.Errorf("cas %s: %w: %w", call.Value, err, harness.ErrNotApplied) // nothing was sent
 		}
-		return json.RawMessage(values[1]), kv.CompareAndSet(ctx, call.Key, string(values[0]), string(values[1]))
+		answer.Value = json.RawMessage(values[1])
+		answer.Stamp, err = kv.CompareAndSet(ctx, call.Key, string(values[0]), string(values[1]))
+		return answer, err
 	}
-	return nil, fmt.Errorf("register has no operation %q: %w", call.F, harness.ErrNotApplied) // nothing was sent
+	return answer, fmt.Errorf("register has no operation %q: %w", call.F, harness.ErrNotApplied) // nothing was sent
+}
+
+// recorded is a value as it goes to the history. What a target says is data: if it is none of the
+// numbers that were written, it is recorded as the string that it is.
+func recorded(value *string) (json.RawMessage, error) {
+	if value == nil {
+		return json.RawMessage(null), nil
+	}
+	if n, err := strconv.Atoi(*value); err != nil || strconv.Itoa(n) != *value {
+		return json.Marshal(bounded(*value))
+	}
+	return json.RawMessage(*value), nil
 }

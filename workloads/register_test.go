@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 var options = Options{Keys: 4, OpsPerKey: 100, Mix: map[string]int{"read": 2, "write": 1, "cas": 1}, Seed: 7}
@@ -132,32 +133,35 @@ type kv struct {
 
 func (c *kv) Close() error { return nil }
 
-func (c *kv) Read(_ context.Context, key string) (*string, error) {
+func (c *kv) Read(_ context.Context, key string) (*string, history.Stamp, error) {
 	if v, ok := c.values[key]; ok {
-		return &v, c.err
+		return &v, history.Stamp{Version: 7}, c.err
 	}
-	return nil, c.err
+	return nil, history.Stamp{}, c.err
 }
 
-func (c *kv) Write(_ context.Context, key, value string) error {
+func (c *kv) Write(_ context.Context, key, value string) (history.Stamp, error) {
 	c.values[key] = value
-	return c.err
+	return history.Stamp{Version: 8}, c.err
 }
 
-func (c *kv) CompareAndSet(_ context.Context, key, old, value string) error {
+func (c *kv) CompareAndSet(_ context.Context, key, old, value string) (history.Stamp, error) {
 	if c.values[key] != old {
-		return harness.ErrMismatch
+		return history.Stamp{}, harness.ErrMismatch
 	}
 	c.values[key] = value
-	return c.err
+	return history.Stamp{Version: 9}, c.err
 }
 
 func TestInvoke(t *testing.T) {
 	w := aRegister(t)
 	c := &kv{values: map[string]string{}}
 	invoke := func(f, value string) (string, error) {
-		v, err := w.Invoke(t.Context(), c, harness.Call{F: f, Key: "k", Value: json.RawMessage(value)})
-		return string(v), err
+		answer, err := w.Invoke(t.Context(), c, harness.Call{F: f, Key: "k", Value: json.RawMessage(value)})
+		if err == nil && string(answer.Value) != null {
+			require.Equal(t, map[string]uint64{read: 7, write: 8, cas: 9}[f], answer.Stamp.Version, "what the target says of the place is passed on")
+		}
+		return string(answer.Value), err
 	}
 	for _, step := range []struct {
 		f, value, want string

@@ -16,7 +16,11 @@ func TestArrows(t *testing.T) {
 	may := map[string][]string{
 		"harness/history":     {},
 		"harness":             {"harness/history"},
-		"harness/fleet":       {"harness", "harness/history"},
+		"harness/fleet":       {"harness", "harness/history", "harness/fleet/agent"},
+		"harness/fleet/agent": {"harness"},
+		"harness/images":      {},
+		"targets/etcd":        {"harness", "harness/history", "harness/images"},
+		"targets/consul":      {"harness", "harness/history", "harness/images"},
 		"harness/harnesstest": {"harness", "harness/history"},
 		"nemesis":             {"harness", "harness/history"},
 		"workloads":           {"harness", "harness/history"},

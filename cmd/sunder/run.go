@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -36,12 +37,17 @@ type runFlags struct {
 	latency                          time.Duration
 	seed                             uint64
 	bug                              string
+	image                            string
+	serializable                     bool
+	consistency                      string
 	targetFlags                      map[string]string
 	mix                              map[string]int
 	keys, opsPerKey                  int
 	out                              string
 	budget                           budgetFlags
 	quiet                            bool
+
+	build map[string]string // what the fleet says of itself
 }
 
 func newRunCommand() *cobra.Command {
@@ -67,8 +73,8 @@ told again finds the same bug often, not always.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(targets))
-	flags.StringVar(&f.fleet, "fleet", "local", "what nodes run on: "+names(fleets))
+	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(targets)+`; "etcd@v3.5.35" names a version`)
+	flags.StringVar(&f.fleet, "fleet", fleetAuto, "what nodes run on: "+names(fleets)+"; auto is docker if the target needs it")
 	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+names(workloads.All))
 	flags.StringVar(&f.nemesis, "nemesis", "mix", `faults: of `+names(nemesis.All)+`; or "mix", "none"`)
 	flags.IntVar(&f.nodes, "nodes", 5, "nodes of the cluster")
@@ -83,6 +89,9 @@ told again finds the same bug often, not always.`,
 	flags.DurationVar(&f.latency, "latency", 0, "how long messages between nodes take, one way")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of calls and faults (default drawn)")
 	flags.StringVar(&f.bug, "bug", "", "plant bugs in the built-in Raft, separated by commas; see 'sunder list'")
+	flags.StringVar(&f.image, "image", "", "image of the target's nodes, instead of the official one or one that was built here")
+	flags.BoolVar(&f.serializable, "serializable", false, "etcd: read from the state of the node that is asked, which may be stale")
+	flags.StringVar(&f.consistency, "consistency", "", "consul: consistency of reads: consistent, default, stale (default consistent)")
 	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
 	flags.StringToIntVar(&f.mix, "mix", map[string]int{"read": 50, "write": 25, "cas": 25}, "shares of the operations")
 	flags.IntVar(&f.keys, "keys", 8, "keys in use at a time")
@@ -100,17 +109,21 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if f.clients == 0 {
 		f.clients = 2 * f.nodes
 	}
-	test, err := f.test(cmd.Flags())
+	test, why, err := f.test(cmd.Flags())
 	if err != nil {
 		return usage(cmd, err)
+	}
+	if c, ok := test.Target.(io.Closer); ok {
+		defer c.Close()
 	}
 	if test.Dir, err = f.makeDir(test.About.Started); err != nil {
 		return err
 	}
-	if test.Fleet, err = fleets[f.fleet].new(f, test.Dir); err != nil {
-		return err
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", test.About.Command, f.fleet, why)
+	if test.Fleet, err = fleets[f.fleet].new(cmd.Context(), f, test.Dir, cmd.ErrOrStderr()); err != nil {
+		return errors.Join(err, os.Remove(test.Dir)) // nothing was run
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s\n", test.About.Command)
+	maps.Copy(test.About.Build, f.build)
 	show := newProgressLine(cmd.ErrOrStderr(), f.quiet)
 	test.Progress = show.update
 	runErr := harness.Run(cmd.Context(), test)
@@ -118,37 +131,55 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	return f.finish(cmd, test.Dir, runErr)
 }
 
-// test puts the run together. Its errors are about flags.
-func (f *runFlags) test(flags *pflag.FlagSet) (*harness.Test, error) {
-	target, ok := targets[f.target]
-	if !ok {
-		return nil, fmt.Errorf("--target: unknown target %q; known are %s", f.target, names(targets))
-	}
-	if _, ok := fleets[f.fleet]; !ok {
-		return nil, fmt.Errorf("--fleet: unknown fleet %q; known are %s", f.fleet, names(fleets))
-	}
-	sut, err := target.new(f)
+// test puts the run together, and says why it is on the fleet that it is on. Its errors are about flags.
+func (f *runFlags) test(flags *pflag.FlagSet) (_ *harness.Test, why string, err error) {
+	name, version, target, err := findTarget(f.target)
 	if err != nil {
-		return nil, err
-	}
-	workload, err := workloads.New(f.workload, workloads.Options{Keys: f.keys, OpsPerKey: f.opsPerKey, Mix: f.mix, Seed: f.seed})
-	if err != nil {
-		return nil, err
+		return nil, "", fmt.Errorf("--target: %w", err)
 	}
 	lanes, err := nemesis.Parse(f.nemesis, f.hold, f.rest)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if why, err = f.chooseFleet(name, target, lanes); err != nil {
+		return nil, "", err
+	}
+	if err := f.validate(name); err != nil {
+		return nil, "", err
+	}
+	sut, err := target.new(f, version)
+	if err != nil {
+		return nil, "", err
+	}
+	workload, err := workloads.New(f.workload, workloads.Options{Keys: f.keys, OpsPerKey: f.opsPerKey, Mix: f.mix, Seed: f.seed})
+	if err != nil {
+		return nil, "", err
 	}
 	test := &harness.Test{
 		Target: sut, Workload: workload, Lanes: lanes, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
 		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout, Seed: f.seed,
 		About: history.Test{
-			Started: time.Now(), Target: f.target, Fleet: f.fleet, Workload: f.workload, Nemesis: f.nemesis,
+			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+version, "@"), Fleet: f.fleet, Workload: f.workload, Nemesis: f.nemesis,
 			Checkers: slices.Concat(workloads.All[f.workload].Checkers, target.checkers, checkers.Always()),
 			Command:  f.command(flags), Options: options(flags), Build: buildInfo(),
 		},
 	}
-	return test, test.Validate()
+	return test, why, test.Validate()
+}
+
+// validate refuses flags that are of another target than the one that is run.
+func (f *runFlags) validate(target string) error {
+	switch {
+	case f.bug != "" && target != "raft":
+		return fmt.Errorf("--bug: bugs can be planted in the built-in Raft only, not in %s", target)
+	case f.serializable && target != "etcd":
+		return fmt.Errorf("--serializable is of etcd, not of %s", target)
+	case f.consistency != "" && target != "consul":
+		return fmt.Errorf("--consistency is of consul, not of %s", target)
+	case f.image != "" && f.fleet != fleetDocker:
+		return errors.New("--image: only nodes in containers have one; use --fleet docker")
+	}
+	return nil
 }
 
 // command is the command line that runs this test again: what was changed from the defaults, and
@@ -194,13 +225,12 @@ func options(flags *pflag.FlagSet) map[string]string {
 
 // makeDir makes the run directory and lets runs/latest point to it.
 func (f *runFlags) makeDir(started time.Time) (string, error) {
-	clean := strings.Map(func(r rune) rune {
+	name := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(":@,+=/", r) {
 			return '-'
 		}
 		return r
-	}, f.nemesis)
-	name := fmt.Sprintf("%s-%s-%s-%s-%d", started.UTC().Format("20060102T150405.000"), f.target, f.workload, clean, f.seed)
+	}, fmt.Sprintf("%s-%s-%s-%s-%d", started.UTC().Format("20060102T150405.000"), f.target, f.workload, f.nemesis, f.seed))
 	dir := filepath.Join(f.out, name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err

@@ -13,7 +13,7 @@ type links struct {
 }
 
 type linkState struct {
-	harness.Impairment
+	cut bool
 	harness.Traffic
 }
 
@@ -29,13 +29,13 @@ func (s *links) of(l harness.Link) *linkState {
 	return state
 }
 
-// shape sets the state of a link and reports whether it was another one before.
-func (s *links) shape(l harness.Link, i harness.Impairment) bool {
+// shape cuts or mends a link and reports whether that changes anything.
+func (s *links) shape(l harness.Link, cut bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.of(l)
-	changed := state.Impairment != i
-	state.Impairment = i
+	changed := state.cut != cut
+	state.cut = cut
 	return changed
 }
 
@@ -44,7 +44,7 @@ func (s *links) pass(l harness.Link, n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.of(l)
-	if state.Drop {
+	if state.cut {
 		state.Dropped += uint64(n)
 		return false
 	}
@@ -56,11 +56,15 @@ func (s *links) pass(l harness.Link, n int) bool {
 func (s *links) cut(l harness.Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.of(l).Drop
+	return s.of(l).cut
 }
 
-func (s *links) traffic(l harness.Link) harness.Traffic {
+func (s *links) traffic(links []harness.Link) map[harness.Link]harness.Traffic {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.of(l).Traffic
+	seen := make(map[harness.Link]harness.Traffic, len(links))
+	for _, l := range links {
+		seen[l] = s.of(l).Traffic
+	}
+	return seen
 }

@@ -157,11 +157,14 @@ func (f *Local) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 }
 
 // Shape implements [harness.Fleet].
-func (f *Local) Shape(_ context.Context, l harness.Link, i harness.Impairment) error {
-	if !f.links.shape(l, i) {
-		return nil // nothing changes
-	}
-	if !i.Drop {
+func (f *Local) Shape(_ context.Context, links map[harness.Link]harness.Impairment) error {
+	for l, i := range links {
+		switch {
+		case i.Loss > 0:
+			return fmt.Errorf("link %v: a proxy of streams has no packets to lose; the docker fleet does: %w", l, harness.ErrUnsupported)
+		case !f.links.shape(l, i.Drop) || i.Drop:
+			continue
+		}
 		for _, p := range f.proxies {
 			p.mend(l)
 		}
@@ -170,7 +173,9 @@ func (f *Local) Shape(_ context.Context, l harness.Link, i harness.Impairment) e
 }
 
 // Traffic implements [harness.Fleet].
-func (f *Local) Traffic(l harness.Link) harness.Traffic { return f.links.traffic(l) }
+func (f *Local) Traffic(_ context.Context, links []harness.Link) (map[harness.Link]harness.Traffic, error) {
+	return f.links.traffic(links), nil
+}
 
 // Close implements [harness.Fleet]. The data directories stay: they belong to the run.
 func (f *Local) Close() error {

@@ -228,14 +228,21 @@ func (r *rig) arrives(from, to, text string) {
 func (r *rig) vanishes(from, to, text string) {
 	r.t.Helper()
 	l := harness.Link{From: from, To: to}
-	before := r.fleet.Traffic(l).Dropped
+	before := r.dropped(l)
 	r.tell(from, to, text)
-	r.eventually(func() bool { return r.fleet.Traffic(l).Dropped > before }, "%v swallows %q", l, text)
+	r.eventually(func() bool { return r.dropped(l) > before }, "%v swallows %q", l, text)
 	require.Zero(r.t, r.logs[to].count("got "+text))
 }
 
 func (r *rig) shape(from, to string, drop bool) {
-	require.NoError(r.t, r.fleet.Shape(r.t.Context(), harness.Link{From: from, To: to}, harness.Impairment{Drop: drop}))
+	links := map[harness.Link]harness.Impairment{{From: from, To: to}: {Drop: drop}}
+	require.NoError(r.t, r.fleet.Shape(r.t.Context(), links))
+}
+
+func (r *rig) dropped(l harness.Link) uint64 {
+	seen, err := r.fleet.Traffic(r.t.Context(), []harness.Link{l})
+	require.NoError(r.t, err)
+	return seen[l].Dropped
 }
 
 func TestCutsSwallowAndHeal(t *testing.T) {
@@ -264,7 +271,7 @@ func TestOneWayIsOneWay(t *testing.T) {
 	r.arrives("n1", "n2", "hello")
 	r.vanishes("n2", "n1", "hello back")
 	require.Zero(t, r.logs["n1"].count("answer ok"), "the answer goes over the cut link")
-	r.eventually(func() bool { return r.fleet.Traffic(harness.Link{From: "n2", To: "n1"}).Dropped > 0 }, "the answer is lost")
+	r.eventually(func() bool { return r.dropped(harness.Link{From: "n2", To: "n1"}) > 0 }, "the answer is lost")
 	r.shape("n2", "n1", false)
 	r.arrives("n2", "n1", "healed")
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,8 @@ type Mistakes struct {
 	NoRecovery  bool // a node that was killed never answers again
 	LaunchFails bool
 	Exits       bool // n1 ends by itself after a second
+	NeverServes bool // no node ever leads
+	Diverged    bool // the last node's state has another hash
 }
 
 // Fake is a cluster in memory. Its nodes share one map, which those can use that are in contact
@@ -39,6 +42,7 @@ type Fake struct {
 	names   []string
 	nodes   map[string]*node
 	cut     map[harness.Link]bool
+	state   map[harness.Link]harness.Impairment
 	dropped map[harness.Link]uint64
 	values  map[string][]string // all values of a key, the last one last
 	writes  int
@@ -50,7 +54,7 @@ type Fake struct {
 // New returns a fake cluster with the given mistakes.
 func New(m Mistakes) *Fake {
 	return &Fake{
-		Mistakes: m, Claims: true, nodes: map[string]*node{}, cut: map[harness.Link]bool{},
+		Mistakes: m, Claims: true, nodes: map[string]*node{}, cut: map[harness.Link]bool{}, state: map[harness.Link]harness.Impairment{},
 		dropped: map[harness.Link]uint64{}, values: map[string][]string{},
 	}
 }
@@ -62,6 +66,7 @@ type node struct {
 	log            io.Writer
 	killed, paused bool
 	broken         bool
+	unplugged      bool
 	exited         chan struct{}
 }
 
@@ -104,14 +109,31 @@ func (f *Fake) Launch(_ context.Context, s harness.NodeSpec, log io.Writer) (har
 }
 
 // Shape implements [harness.Fleet].
-func (f *Fake) Shape(_ context.Context, l harness.Link, i harness.Impairment) error {
+func (f *Fake) Shape(_ context.Context, links map[harness.Link]harness.Impairment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !i.Drop && f.Mistakes.StuckHeals {
-		return errors.New("the scissors are stuck")
+	for l, i := range links {
+		if !i.Drop && f.Mistakes.StuckHeals {
+			return errors.New("the scissors are stuck")
+		}
+		f.cut[l] = i != (harness.Impairment{}) && !f.Mistakes.BlindCuts
+		f.state[l] = i
 	}
-	f.cut[l] = i.Drop && !f.Mistakes.BlindCuts
 	return nil
+}
+
+// State returns what is wrong with a link.
+func (f *Fake) State(l harness.Link) harness.Impairment {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state[l]
+}
+
+// Unplugged returns the nodes without a network.
+func (f *Fake) Unplugged() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.names), func(name string) bool { return !f.nodes[name].unplugged })
 }
 
 // Cut reports whether a link is cut.
@@ -122,13 +144,17 @@ func (f *Fake) Cut(l harness.Link) bool {
 }
 
 // Traffic implements [harness.Fleet]: nodes that run send all the time.
-func (f *Fake) Traffic(l harness.Link) harness.Traffic {
+func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Link]harness.Traffic, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n := f.nodes[l.From]; f.cut[l] && n != nil && !n.killed && !n.paused {
-		f.dropped[l]++
+	seen := make(map[harness.Link]harness.Traffic, len(links))
+	for _, l := range links {
+		if n := f.nodes[l.From]; f.cut[l] && n != nil && !n.killed && !n.paused && !n.unplugged && !f.nodes[l.To].unplugged {
+			f.dropped[l]++
+		}
+		seen[l] = harness.Traffic{Dropped: f.dropped[l]}
 	}
-	return harness.Traffic{Dropped: f.dropped[l]}
+	return seen, nil
 }
 
 // Close implements [harness.Fleet].
@@ -151,13 +177,13 @@ func (f *Fake) serves(name string) bool {
 	reach := 0
 	for _, other := range f.names {
 		n := f.nodes[other]
-		if n != nil && !n.killed && !n.paused && !n.broken &&
+		if n != nil && !n.killed && !n.paused && !n.broken && !n.unplugged &&
 			!f.cut[harness.Link{From: name, To: other}] && !f.cut[harness.Link{From: other, To: name}] {
 			reach++
 		}
 	}
 	n := f.nodes[name]
-	return n != nil && !n.killed && !n.paused && !n.broken && reach > len(f.names)/2
+	return n != nil && !n.killed && !n.paused && !n.broken && !n.unplugged && !f.Mistakes.NeverServes && reach > len(f.names)/2
 }
 
 // elect finds out who leads now; the caller holds mu.
@@ -203,6 +229,21 @@ func (f *Fake) Status(ctx context.Context, hn harness.Node) (history.Status, err
 		s.Role = "leader"
 	}
 	return s, nil
+}
+
+// Hash implements [harness.Hasher].
+func (f *Fake) Hash(ctx context.Context, hn harness.Node, _ uint64) (history.Hash, error) {
+	n := hn.(*node)
+	if err := n.wait(ctx); err != nil {
+		return history.Hash{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := history.Hash{Revision: uint64(f.writes), Sum: fmt.Sprint(f.writes)}
+	if f.Mistakes.Diverged && n.name == f.names[len(f.names)-1] {
+		h.Sum = "something else"
+	}
+	return h, nil
 }
 
 // Dial implements [harness.Target].
@@ -252,6 +293,22 @@ func (n *node) Pause(context.Context) error { return n.set(true) }
 // Resume implements [harness.Node].
 func (n *node) Resume(context.Context) error { return n.set(false) }
 
+// Unplug implements [harness.Unplugger].
+func (n *node) Unplug(context.Context) error { return n.plug(false) }
+
+// Plug implements [harness.Unplugger].
+func (n *node) Plug(context.Context) error { return n.plug(true) }
+
+func (n *node) plug(in bool) error {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if n.unplugged != in {
+		return errors.New("it is so already")
+	}
+	n.unplugged = !in
+	return nil
+}
+
 func (n *node) set(paused bool) error {
 	n.fake.mu.Lock()
 	defer n.fake.mu.Unlock()
@@ -265,7 +322,7 @@ func (n *node) set(paused bool) error {
 // wait lets an answer take its time: a killed node refuses, a paused one is silent.
 func (n *node) wait(ctx context.Context) error {
 	n.fake.mu.Lock()
-	killed, silent := n.killed, n.paused || n.broken
+	killed, silent := n.killed, n.paused || n.broken || n.unplugged
 	n.fake.mu.Unlock()
 	switch {
 	case killed:
@@ -309,7 +366,7 @@ func (c *Client) do(ctx context.Context, act func(f *Fake) error) error {
 }
 
 // Read returns a key's value.
-func (c *Client) Read(ctx context.Context, key string) (value *string, err error) {
+func (c *Client) Read(ctx context.Context, key string) (value *string, at history.Stamp, err error) {
 	err = c.do(ctx, func(f *Fake) error {
 		values := f.values[key]
 		if f.Mistakes.StaleReads && len(values) > 1 {
@@ -321,12 +378,12 @@ func (c *Client) Read(ctx context.Context, key string) (value *string, err error
 		}
 		return nil
 	})
-	return value, err
+	return value, at, err
 }
 
 // Write sets a key.
-func (c *Client) Write(ctx context.Context, key, value string) error {
-	return c.do(ctx, func(f *Fake) error {
+func (c *Client) Write(ctx context.Context, key, value string) (history.Stamp, error) {
+	return history.Stamp{}, c.do(ctx, func(f *Fake) error {
 		if f.writes++; !f.Mistakes.LoseWrites || f.writes%10 != 0 {
 			f.values[key] = append(f.values[key], value)
 		}
@@ -335,8 +392,8 @@ func (c *Client) Write(ctx context.Context, key, value string) error {
 }
 
 // CompareAndSet sets a key that holds old.
-func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) error {
-	return c.do(ctx, func(f *Fake) error {
+func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
+	return history.Stamp{}, c.do(ctx, func(f *Fake) error {
 		if n := len(f.values[key]); n == 0 || f.values[key][n-1] != old {
 			return harness.ErrMismatch
 		}

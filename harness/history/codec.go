@@ -43,7 +43,17 @@ func appendEvent(b []byte, e *Event) []byte {
 		b = append(b, `,"err":`...)
 		b = appendString(b, e.Err)
 	}
+	b = appendNumber(b, `,"version":`, e.Stamp.Version)
+	b = appendNumber(b, `,"revision":`, e.Stamp.Revision)
+	b = appendNumber(b, `,"term":`, e.Stamp.Term)
 	return append(b, '}', '\n')
+}
+
+func appendNumber(b []byte, name string, n uint64) []byte {
+	if n == 0 {
+		return b
+	}
+	return strconv.AppendUint(append(b, name...), n, 10)
 }
 
 func appendString(b []byte, s string) []byte {
@@ -70,6 +80,9 @@ const (
 	fieldKey
 	fieldValue
 	fieldErr
+	fieldVersion
+	fieldRevision
+	fieldTerm
 
 	fieldsRequired = fieldAt | fieldProcess | fieldKind | fieldF
 )
@@ -80,6 +93,7 @@ var fieldNames = [...]struct {
 }{
 	{"index", fieldIndex}, {"at", fieldAt}, {"process", fieldProcess}, {"kind", fieldKind}, {"f", fieldF},
 	{"node", fieldNode}, {"key", fieldKey}, {"value", fieldValue}, {"err", fieldErr},
+	{"version", fieldVersion}, {"revision", fieldRevision}, {"term", fieldTerm},
 }
 
 func fieldOf(name []byte) int {
@@ -97,6 +111,7 @@ type raw struct {
 	kind               Kind
 	f, node, key, err  []byte
 	value              []byte
+	stamp              Stamp
 	has                int
 }
 
@@ -175,6 +190,12 @@ func (d *decoder) field(bit int, r *raw) (err error) {
 		r.err, err = d.str()
 	case fieldValue:
 		r.value, err = d.any()
+	case fieldVersion:
+		r.stamp.Version, err = d.natural()
+	case fieldRevision:
+		r.stamp.Revision, err = d.natural()
+	case fieldTerm:
+		r.stamp.Term, err = d.natural()
 	}
 	return err
 }
@@ -182,7 +203,7 @@ func (d *decoder) field(bit int, r *raw) (err error) {
 func (r *raw) event() Event {
 	return Event{
 		Index: int(r.index), At: time.Duration(r.at), Process: int(r.process), Kind: r.kind,
-		F: string(r.f), Node: string(r.node), Key: string(r.key), Value: bytes.Clone(r.value), Err: string(r.err),
+		F: string(r.f), Node: string(r.node), Key: string(r.key), Value: bytes.Clone(r.value), Err: string(r.err), Stamp: r.stamp,
 	}
 }
 
@@ -220,6 +241,12 @@ func (d *decoder) here() string {
 	}
 	rest := d.buf[d.pos:]
 	return strconv.QuoteToASCII(string(rest[:min(len(rest), 12)]))
+}
+
+// natural returns a number as stamps have them.
+func (d *decoder) natural() (uint64, error) {
+	n, err := d.integer(0, math.MaxInt64)
+	return uint64(n), err
 }
 
 func (d *decoder) integer(low, high int64) (int64, error) {

@@ -81,6 +81,20 @@ type Event struct {
 	Value json.RawMessage
 	// Err says in words why a call failed or is in doubt.
 	Err string
+	// Stamp is the place of an answer in the target's own order, as far as the answer tells.
+	Stamp Stamp
+}
+
+// Stamp is what an answer says of its place in the target's own order of things. Zero is what it
+// does not say.
+type Stamp struct {
+	// Version is that of the key which was read or written: etcd's mod_revision, Consul's
+	// ModifyIndex. No two writes of a key have the same.
+	Version uint64
+	// Revision is that of the whole store when it answered: etcd's revision, Consul's index.
+	Revision uint64
+	// Term is the term that the answering node was in.
+	Term uint64
 }
 
 // Op is one call of a client: its invocation and its completion.

@@ -19,6 +19,7 @@ type History struct {
 	symbols symbols // keys and errors: there may be many
 	names   symbols // operations and nodes: there are few
 	values  arena
+	stamps  []Stamp // the zero one first
 	clients map[int32]client
 }
 
@@ -30,6 +31,7 @@ type record struct {
 	process    int32
 	key, err   uint32
 	pair       uint32 // of a client's call: the other end, or 0
+	stamp      uint32
 	f, node    uint16
 	kind       Kind
 }
@@ -52,7 +54,7 @@ func (h *History) Len() int { return h.n }
 func (h *History) Append(e Event) error {
 	r := raw{
 		at: int64(e.At), process: int64(e.Process), kind: e.Kind,
-		f: []byte(e.F), node: []byte(e.Node), key: []byte(e.Key), err: []byte(e.Err), value: e.Value,
+		f: []byte(e.F), node: []byte(e.Node), key: []byte(e.Key), err: []byte(e.Err), value: e.Value, stamp: e.Stamp,
 	}
 	return h.append(&r)
 }
@@ -81,6 +83,7 @@ func (h *History) append(r *raw) error {
 		}
 	}
 	rec.value, rec.valueBytes = h.values.add(r.value)
+	rec.stamp = h.addStamp(r.stamp)
 	if h.n%blockEvents == 0 {
 		h.blocks = append(h.blocks, make([]record, 0, blockEvents))
 	}
@@ -88,6 +91,17 @@ func (h *History) append(r *raw) error {
 	*last = append(*last, rec)
 	h.n++
 	return nil
+}
+
+func (h *History) addStamp(s Stamp) uint32 {
+	if s == (Stamp{}) {
+		return 0
+	}
+	if len(h.stamps) == 0 {
+		h.stamps = append(h.stamps, Stamp{})
+	}
+	h.stamps = append(h.stamps, s)
+	return uint32(len(h.stamps) - 1)
 }
 
 func (h *History) pair(r *raw, rec *record) error {
@@ -123,11 +137,15 @@ func (h *History) record(i int) *record { return &h.blocks[i/blockEvents][i%bloc
 // Event returns the event at index i. Its Value must not be changed.
 func (h *History) Event(i int) Event {
 	r := h.record(i)
-	return Event{
+	e := Event{
 		Index: i, At: r.at, Process: int(r.process), Kind: r.kind,
 		F: h.names.texts[r.f], Node: h.names.texts[r.node], Key: h.symbols.texts[r.key],
 		Value: h.values.get(r.value, r.valueBytes), Err: h.symbols.texts[r.err],
 	}
+	if r.stamp != 0 {
+		e.Stamp = h.stamps[r.stamp]
+	}
+	return e
 }
 
 // Events returns all events in order.

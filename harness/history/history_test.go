@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -34,6 +35,8 @@ func TestLogAndReadAgree(t *testing.T) {
 		{Process: 1, Kind: Fail, F: "cas", Node: "n2", Key: "k \"1\"\n</script>", Err: Mismatch},
 		{Process: Nemesis, Kind: Invoke, F: "kill", Value: json.RawMessage(`{"id":0,"fault":{"nodes":["n1"]}}`)},
 		{Process: 0, Kind: Info, F: "write", Node: "n1", Key: "k1", Err: "überfällig"},
+		{Process: 2, Kind: Invoke, F: "read", Node: "n1", Key: "k1"},
+		{Process: 2, Kind: OK, F: "read", Node: "n1", Key: "k1", Value: json.RawMessage(`3`), Stamp: Stamp{Version: 7, Revision: 9, Term: 2}},
 		{Process: Observer, Kind: Note, F: FClaim, Node: "n2", Value: json.RawMessage(`{"term":7,"source":"log"}`)},
 	}
 	var file bytes.Buffer
@@ -55,9 +58,10 @@ func TestLogAndReadAgree(t *testing.T) {
 	for op := range h.Ops() {
 		ops = append(ops, op)
 	}
-	require.Len(t, ops, 2)
+	require.Len(t, ops, 3)
 	require.Equal(t, Never, ops[0].Return.At, "an info has no end")
 	require.Equal(t, Fail, ops[1].Return.Kind)
+	require.Equal(t, Stamp{Version: 7, Revision: 9, Term: 2}, ops[2].Return.Stamp)
 
 	for e, claim := range Notes[Claim](h, Observer, FClaim) {
 		require.Equal(t, "n2", e.Node)
@@ -184,6 +188,10 @@ func TestCodecAgreesWithEncodingJSON(t *testing.T) {
 			Process: rapid.IntRange(Controller, 1<<30).Draw(t, "process"), Kind: Kind(rapid.IntRange(1, int(Note)).Draw(t, "kind")),
 			F: rapid.StringN(1, 10, -1).Draw(t, "f"), Node: rapid.String().Draw(t, "node"),
 			Key: rapid.String().Draw(t, "key"), Err: rapid.String().Draw(t, "err"),
+			Stamp: Stamp{
+				Version: rapid.Uint64Max(math.MaxInt64/16).Draw(t, "version"), Revision: rapid.Uint64Max(1000).Draw(t, "revision"),
+				Term: rapid.Uint64Max(1000).Draw(t, "term"),
+			},
 		}
 		var value any
 		switch rapid.IntRange(0, 3).Draw(t, "value kind") {
@@ -201,15 +209,18 @@ func TestCodecAgreesWithEncodingJSON(t *testing.T) {
 			Index, At, Process      int64
 			Kind, F, Node, Key, Err string
 			Value                   json.RawMessage
+			Version, Revision, Term uint64
 		}
 		require.NoError(t, json.Unmarshal(line, &generic))
 		require.Equal(t, e.Key, generic.Key)
+		require.Equal(t, e.Stamp, Stamp{generic.Version, generic.Revision, generic.Term})
 		require.Equal(t, e.Kind.String(), generic.Kind)
 
 		// What another tool would write: other order, spaces, escapes.
 		other, err := json.MarshalIndent(map[string]any{
 			"index": e.Index, "at": int64(e.At), "process": e.Process, "kind": e.Kind.String(),
 			"f": e.F, "node": e.Node, "key": e.Key, "value": e.Value, "err": e.Err,
+			"version": e.Stamp.Version, "revision": e.Stamp.Revision, "term": e.Stamp.Term,
 		}, "", "\t")
 		require.NoError(t, err)
 		var r raw

@@ -13,6 +13,7 @@ const (
 	FPhase  = "phase"  // Controller: the run enters a [Phase]
 	FClaim  = "claim"  // Observer: a [Claim] of the event's node
 	FStatus = "status" // Observer: a [Status] of the event's node
+	FHash   = "hash"   // Observer: a [Hash] of the event's node
 	FExit   = "exit"   // Observer: the event's node ended by itself; Err says how
 	FHeal   = "heal"   // Nemesis: a fault is undone
 )
@@ -56,14 +57,24 @@ type Claim struct {
 
 // Status is what a node answers about itself.
 type Status struct {
-	Role    string `json:"role"` // leader, follower, candidate, ...
-	Term    uint64 `json:"term"`
-	Leader  string `json:"leader,omitempty"`
+	Role   string `json:"role"` // leader, follower, candidate, ...
+	Term   uint64 `json:"term"`
+	Leader string `json:"leader,omitempty"`
+	// Vague says that the target cannot tell role and term of one and the same moment: a
+	// leader's answer is no claim to the term.
+	Vague   bool   `json:"vague,omitempty"`
 	Commit  uint64 `json:"commit,omitempty"`
 	Applied uint64 `json:"applied,omitempty"`
 	// Hash of the applied state, if the target has one. Two nodes that applied the same
 	// index must have the same hash.
 	Hash string `json:"hash,omitempty"`
+}
+
+// Hash is what a node says of its state at a revision of the store. Two nodes must have the same
+// hash at the same revision.
+type Hash struct {
+	Revision uint64 `json:"revision"`
+	Sum      string `json:"sum"`
 }
 
 // FaultEvent is the value of the nemesis' events. The id pairs the events of one fault.

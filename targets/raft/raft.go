@@ -115,45 +115,45 @@ func (c *Client) Close() error {
 }
 
 // Read returns the value of a key, or nil if there is none. The read is linearizable.
-func (c *Client) Read(ctx context.Context, key string) (*string, error) {
+func (c *Client) Read(ctx context.Context, key string) (*string, history.Stamp, error) {
 	var r node.Reply
 	code, err := c.do(ctx, http.MethodGet, keyPath(key), nil, &r)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, history.Stamp{}, err
 	case code == http.StatusOK && r.Value != nil:
-		return r.Value, nil
+		return r.Value, history.Stamp{}, nil
 	case code == http.StatusNotFound:
-		return nil, nil
+		return nil, history.Stamp{}, nil
 	}
-	return nil, answerError(code, r)
+	return nil, history.Stamp{}, answerError(code, r)
 }
 
 // Write sets a key.
-func (c *Client) Write(ctx context.Context, key, value string) error {
+func (c *Client) Write(ctx context.Context, key, value string) (history.Stamp, error) {
 	var r node.Reply
 	code, err := c.do(ctx, http.MethodPut, keyPath(key), node.Request{Value: value}, &r)
 	if err == nil && code != http.StatusOK {
 		err = answerError(code, r)
 	}
-	return err
+	return history.Stamp{}, err
 }
 
 // CompareAndSet sets a key if it holds old. [harness.ErrMismatch] says that it holds another
 // value, or none.
-func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) error {
+func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
 	var r node.Reply
 	code, err := c.do(ctx, http.MethodPost, keyPath(key)+"/cas", node.Request{Old: old, Value: value}, &r)
 	switch {
 	case err != nil:
-		return err
+		return history.Stamp{}, err
 	case code == http.StatusOK:
-		return nil
+		return history.Stamp{}, nil
 	case code == http.StatusConflict:
 		// Proof: the command went through the log and was applied, and comparing was all it did.
-		return harness.ErrMismatch
+		return history.Stamp{}, harness.ErrMismatch
 	}
-	return answerError(code, r)
+	return history.Stamp{}, answerError(code, r)
 }
 
 // Delete removes a key and reports whether it was there.

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sunder-dev/sunder/harness/fleet"
+	"github.com/sunder-dev/sunder/harness/images"
+)
+
+func newImagesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "images",
+		Short: "List the images that sunder built, or build some",
+		Long: `List the images that sunder built. A run takes the official image of a target if it is here, or
+one that was built here, or pulls the official one; --image names another.`,
+		Example: `  sunder images
+  sunder images build etcd                 # the version that is tested by default
+  sunder images build etcd@v3.5.35 consul`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			engine, err := fleet.Connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer engine.Close()
+			list, err := engine.Images(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, i := range list {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-30s %6.1f MB  made %s  %s\n", i.Ref, float64(i.Bytes)/1e6, i.Made.Format(time.DateTime), i.Version)
+			}
+			if len(list) == 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), "none yet; 'sunder images build etcd' makes one")
+			}
+			return nil
+		},
+	}
+	cmd.AddCommand(newImagesBuildCommand())
+	return cmd
+}
+
+func newImagesBuildCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "build TARGET[@VERSION]...",
+		Short: "Build images of servers from source, for where no registry can be reached",
+		Long: `Build servers from the Go module proxy, each in a module of its own that is thrown away, and
+make images of nothing but the program. Versions that are there are not built again. Go is
+needed. etcd takes a minute or two on two cores, Consul about six.
+
+Consul is MPL-2.0 up to 1.16.3 and BUSL 1.1 after that: fine for testing, not for passing on.`,
+		Example: `  sunder images build etcd consul raft
+  sunder images build etcd@v3.5.35`,
+		Args: arguments(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var recipes []images.Recipe
+			for _, arg := range args {
+				name, version, entry, err := findTarget(arg)
+				if err != nil {
+					return usage(cmd, err)
+				}
+				if entry.recipe == nil {
+					recipes = append(recipes, images.Recipe{Name: name})
+					continue
+				}
+				recipe := entry.recipe(version)
+				if err := recipe.Check(); err != nil {
+					return usage(cmd, err)
+				}
+				recipes = append(recipes, recipe)
+			}
+			engine, err := fleet.Connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer engine.Close()
+			for _, r := range recipes {
+				if err := buildImage(cmd, engine, r, force); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "build again what is there")
+	return cmd
+}
+
+func buildImage(cmd *cobra.Command, engine *fleet.Engine, r images.Recipe, force bool) error {
+	ctx, say := cmd.Context(), cmd.ErrOrStderr()
+	if r.Module == "" {
+		ref, err := ownImage(ctx, engine, say)
+		if err == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is there\n", ref)
+		}
+		return err
+	}
+	if _, ok, err := engine.HasImage(ctx, r.Ref()); err != nil {
+		return err
+	} else if ok && !force {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s is there\n", r.Ref())
+		return nil
+	}
+	dir, done, err := tempDir()
+	if err != nil {
+		return err
+	}
+	defer done()
+	began := time.Now()
+	fmt.Fprintf(say, "building %s %s from %s; this takes minutes\n", r.Name, r.Version, r.Module)
+	if r.Licence != "" {
+		fmt.Fprintf(say, "licence: %s\n", r.Licence)
+	}
+	program, err := images.Build(ctx, r, engine.Arch(), dir, newPulse(say, r.Name))
+	if err != nil {
+		return err
+	}
+	if err := engine.Import(ctx, r.Ref(), program, r.Path, r.Name+" "+r.Version+" from "+r.Module); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s is made (%.0f s)\n", r.Ref(), time.Since(began).Seconds())
+	return nil
+}
+
+// pulse shows that a build goes on: of all that the go command says, a line now and then.
+type pulse struct {
+	w    io.Writer
+	name string
+	next time.Time
+}
+
+func newPulse(w io.Writer, name string) *pulse {
+	return &pulse{w: w, name: name, next: time.Now().Add(plainInterval)}
+}
+
+// Write implements [io.Writer].
+func (p *pulse) Write(b []byte) (int, error) {
+	if now := time.Now(); now.After(p.next) {
+		p.next = now.Add(plainInterval)
+		last, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+		fmt.Fprintf(p.w, "  %s: %s\n", p.name, last)
+	}
+	return len(b), nil
+}

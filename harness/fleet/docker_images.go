@@ -1,0 +1,131 @@
+package fleet
+
+import (
+	"archive/tar"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+)
+
+// Image is an image that sunder built.
+type Image struct {
+	Ref     string
+	Made    time.Time
+	Bytes   int64
+	Version string // what is in it, in words
+}
+
+// labelImage marks images that sunder built; its value says what is in them.
+const labelImage = "sunder.image"
+
+// Images lists the images that sunder built, by name.
+func (e *Engine) Images(ctx context.Context) ([]Image, error) {
+	list, err := e.client.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", labelImage))})
+	if err != nil {
+		return nil, err
+	}
+	var images []Image
+	for _, i := range list {
+		for _, ref := range i.RepoTags {
+			images = append(images, Image{Ref: ref, Made: time.Unix(i.Created, 0), Bytes: i.Size, Version: i.Labels[labelImage]})
+		}
+	}
+	slices.SortFunc(images, func(a, b Image) int { return cmp.Compare(a.Ref, b.Ref) })
+	return images, nil
+}
+
+// HasImage reports whether the engine has an image, and its id.
+func (e *Engine) HasImage(ctx context.Context, ref string) (id string, ok bool, err error) {
+	i, err := e.client.ImageInspect(ctx, ref)
+	if cerrdefs.IsNotFound(err) {
+		return "", false, nil
+	}
+	return i.ID, err == nil, err
+}
+
+// Pull gets an image from its registry. The function progress is told, now and then, what goes on.
+func (e *Engine) Pull(ctx context.Context, ref string, progress func(string)) error {
+	stream, err := e.client.ImagePull(ctx, ref, image.PullOptions{})
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", ref, err)
+	}
+	defer stream.Close()
+	for d := json.NewDecoder(stream); ; {
+		var m struct{ Status, ID, Progress, Error string }
+		switch err := d.Decode(&m); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("pull %s: %w", ref, err)
+		case m.Error != "":
+			return fmt.Errorf("pull %s: %s", ref, m.Error)
+		}
+		progress(strings.TrimSpace(m.ID + " " + m.Status + " " + m.Progress))
+	}
+}
+
+// Import makes an image of nothing but one static program.
+func (e *Engine) Import(ctx context.Context, ref, program, at, version string) error {
+	layer, write := io.Pipe()
+	go func() { write.CloseWithError(writeLayer(write, program, at)) }()
+	defer layer.Close()
+	answer, err := e.client.ImageImport(ctx, image.ImportSource{Source: layer, SourceName: "-"}, ref, image.ImportOptions{
+		Message:  "made by sunder",
+		Changes:  []string{fmt.Sprintf("ENTRYPOINT [%q]", at), fmt.Sprintf("LABEL %s=%q", labelImage, version)},
+		Platform: "linux/" + e.Arch(),
+	})
+	if err != nil {
+		return fmt.Errorf("make image %s: %w", ref, err)
+	}
+	defer answer.Close()
+	if _, err := io.Copy(io.Discard, answer); err != nil {
+		return fmt.Errorf("make image %s: %w", ref, err)
+	}
+	if _, ok, err := e.HasImage(ctx, ref); err != nil || !ok {
+		return errors.Join(fmt.Errorf("the engine took image %s and does not have it", ref), err)
+	}
+	return nil
+}
+
+// writeLayer writes the only layer of an image: the program and the directories that lead to it.
+func writeLayer(w io.Writer, program, at string) error {
+	f, err := os.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	t := tar.NewWriter(w)
+	dirs := []string{strings.TrimPrefix(containerData, "/"), "tmp"}
+	for d := path.Dir(at); d != "/"; d = path.Dir(d) {
+		dirs = append(dirs, strings.TrimPrefix(d, "/"))
+	}
+	slices.Sort(dirs)
+	for _, d := range dirs {
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: d + "/", Mode: 0o755}); err != nil {
+			return err
+		}
+	}
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(at, "/"), Mode: 0o755, Size: info.Size()}); err != nil {
+		return err
+	}
+	if _, err := io.Copy(t, f); err != nil {
+		return err
+	}
+	return t.Close()
+}

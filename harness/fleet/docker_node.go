@@ -1,0 +1,243 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// dockerNode is a node in a container that lives in the network of its pod.
+type dockerNode struct {
+	fleet *Docker
+	name  string
+	id    string // of the container
+	pod   *pod
+	logs  *follower
+
+	waiting context.CancelFunc // ends all waits for the container's end
+	ctx     context.Context
+
+	mu     sync.Mutex
+	exited chan struct{} // nil before the first start
+}
+
+func newDockerNode(f *Docker, name, id string, p *pod, log io.Writer) *dockerNode {
+	n := &dockerNode{fleet: f, name: name, id: id, pod: p, logs: follow(f.engine.client, id, log)}
+	n.ctx, n.waiting = context.WithCancel(context.Background())
+	return n
+}
+
+// Name implements [harness.Node].
+func (n *dockerNode) Name() string { return n.name }
+
+// Addr implements [harness.Node].
+func (n *dockerNode) Addr(port string) string { return n.pod.reach[port] }
+
+// Exited implements [harness.Node].
+func (n *dockerNode) Exited() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.exited
+}
+
+// Start implements [harness.Node].
+func (n *dockerNode) Start(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.running() {
+		return nil
+	}
+	if err := n.fleet.engine.client.ContainerStart(ctx, n.id, container.StartOptions{}); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	n.logs.started()
+	exited := make(chan struct{})
+	n.exited = exited
+	go func() {
+		defer close(exited)
+		n.awaitEnd()
+	}()
+	return nil
+}
+
+// awaitEnd returns when the container does not run any more, or nobody wants to know.
+func (n *dockerNode) awaitEnd() {
+	for n.ctx.Err() == nil {
+		ended, failed := n.fleet.engine.client.ContainerWait(n.ctx, n.id, container.WaitConditionNotRunning)
+		select {
+		case <-ended:
+			return
+		case err := <-failed:
+			if cerrdefs.IsNotFound(err) {
+				return
+			}
+			select { // the engine is busy or gone; ask again
+			case <-n.ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// running reports whether the container runs, as far as is known; the caller holds mu.
+func (n *dockerNode) running() bool {
+	if n.exited == nil {
+		return false
+	}
+	select {
+	case <-n.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// Kill implements [harness.Node] by SIGKILL; a paused container dies of it too.
+func (n *dockerNode) Kill(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.running() {
+		return nil
+	}
+	if err := n.fleet.engine.client.ContainerKill(ctx, n.id, "SIGKILL"); err != nil && !cerrdefs.IsConflict(err) && !cerrdefs.IsNotFound(err) {
+		return fmt.Errorf("kill: %w", err)
+	}
+	select { // a conflict says that it ends by itself at this moment
+	case <-n.exited:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the container does not end: %w", ctx.Err())
+	}
+}
+
+// Pause implements [harness.Node] by the freezer, which stops all of a container's processes.
+func (n *dockerNode) Pause(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.running() {
+		return errors.New("there is no process to pause")
+	}
+	if err := n.fleet.engine.client.ContainerPause(ctx, n.id); err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	return n.confirm(ctx, "paused", func(s *container.State) bool { return s.Paused })
+}
+
+// Resume implements [harness.Node].
+func (n *dockerNode) Resume(ctx context.Context) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.running() {
+		return nil // it died meanwhile, which is reported elsewhere
+	}
+	if err := n.fleet.engine.client.ContainerUnpause(ctx, n.id); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	return n.confirm(ctx, "running", func(s *container.State) bool { return !s.Paused })
+}
+
+// confirm asks the engine whether the container is in the state that it should be in by now.
+func (n *dockerNode) confirm(ctx context.Context, what string, is func(*container.State) bool) error {
+	c, err := n.fleet.engine.client.ContainerInspect(ctx, n.id)
+	if err != nil {
+		return err
+	}
+	if !is(c.State) {
+		return fmt.Errorf("the container is not %s but %s", what, c.State.Status)
+	}
+	return nil
+}
+
+// Unplug implements [harness.Unplugger]. The agent cannot be told anything meanwhile, so it is told
+// beforehand to let nothing in: whatever links are cut by the time that the network is back, none is
+// whole for a moment.
+func (n *dockerNode) Unplug(ctx context.Context) error {
+	f := n.fleet
+	closed := map[netip.Addr]harness.Impairment{}
+	for _, p := range f.pods {
+		if p != n.pod {
+			closed[p.addr] = harness.Impairment{Drop: true}
+		}
+	}
+	f.mu.Lock()
+	f.unplug[n.name] = true
+	f.mu.Unlock()
+	if _, err := n.pod.agent.Set(ctx, closed); err != nil {
+		return err
+	}
+	seen, err := n.pod.agent.Traffic(ctx)
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	f.lastSeen[n.name] = seen
+	f.mu.Unlock()
+	n.pod.agent.Close() // its connections would only die slowly
+	if err := f.engine.client.NetworkDisconnect(ctx, f.network, n.pod.id, true); err != nil {
+		return fmt.Errorf("disconnect: %w", err)
+	}
+	return n.confirmPlugged(ctx, false)
+}
+
+// Plug implements [harness.Unplugger].
+func (n *dockerNode) Plug(ctx context.Context) error {
+	f := n.fleet
+	if n.confirmPlugged(ctx, true) != nil { // it may never have been pulled out
+		err := f.engine.client.NetworkConnect(ctx, f.network, n.pod.id, &network.EndpointSettings{
+			IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.pod.addr.String()},
+		})
+		if err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		if err := n.confirmPlugged(ctx, true); err != nil {
+			return err
+		}
+	}
+	if err := f.awaitAgent(ctx, n.pod); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	delete(f.unplug, n.name)
+	delete(f.lastSeen, n.name)
+	state := f.incoming(n.name)
+	f.mu.Unlock()
+	_, err := n.pod.agent.Set(ctx, state)
+	return err
+}
+
+// confirmPlugged asks the engine whether the pod is in the run's network, with its address.
+func (n *dockerNode) confirmPlugged(ctx context.Context, want bool) error {
+	c, err := n.fleet.engine.client.ContainerInspect(ctx, n.pod.id)
+	if err != nil {
+		return err
+	}
+	is := false
+	for _, e := range c.NetworkSettings.Networks {
+		is = is || (e.NetworkID == n.fleet.network && e.IPAddress == n.pod.addr.String())
+	}
+	if is != want {
+		return fmt.Errorf("the node is in its network with its address: %t, and should be: %t", is, want)
+	}
+	return nil
+}
+
+// end kills the node and reads the last of its log.
+func (n *dockerNode) end(ctx context.Context) error {
+	err := n.Kill(ctx)
+	n.logs.end(ctx)
+	n.waiting()
+	if exited := n.Exited(); exited != nil {
+		<-exited
+	}
+	return err
+}

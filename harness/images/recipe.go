@@ -1,0 +1,112 @@
+// Package images builds the programs that containers are made of, where no registry can be reached:
+// servers from the Go module proxy, and sunder itself. It knows no container engine.
+package images
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+)
+
+// Recipe says how a server is built from its Go module.
+type Recipe struct {
+	Name    string // "etcd"
+	Version string // "v3.6.16"
+	Module  string // "go.etcd.io/etcd/server/v3"
+	Package string // of its main function
+	// Replace are replacements that the module makes for itself, which do not count for those who
+	// depend on it: module -> version of the same module.
+	Replace map[string]string
+	// Path is where the image has the program.
+	Path string
+	// Official is the official image of the version.
+	Official string
+	// Licence says what one must know before giving the result to others; empty if nothing.
+	Licence string
+}
+
+// Ref is the name of the image that is built by the recipe.
+func (r Recipe) Ref() string { return "sunder/" + r.Name + ":" + r.Version }
+
+// Build builds the program, static, for Linux on the given architecture, and returns its path. It
+// needs Go and, for what is not in the module cache, the module proxy. What the go command says
+// goes to progress. The module is a temporary one: it never touches ours.
+func Build(ctx context.Context, r Recipe, arch, dir string, progress io.Writer) (program string, err error) {
+	mod, err := r.goMod()
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), mod, 0o644); err != nil {
+		return "", err
+	}
+	program = filepath.Join(dir, r.Name)
+	if err := goBuild(ctx, dir, arch, program, progress, "-mod=mod", r.Package); err != nil {
+		return "", fmt.Errorf("build %s %s: %w", r.Name, r.Version, err)
+	}
+	return program, nil
+}
+
+// Check says whether the version can be one of the module.
+func (r Recipe) Check() error {
+	if err := module.Check(r.Module, r.Version); err != nil {
+		return fmt.Errorf("%s has no version %q: %w", r.Name, r.Version, err)
+	}
+	return nil
+}
+
+// goMod writes a module that has nothing but the server as its tool.
+func (r Recipe) goMod() ([]byte, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	var f modfile.File
+	err := errors.Join(
+		f.AddModuleStmt("sunder.invalid/"+r.Name),
+		f.AddGoStmt("1.24"), // the server's own may raise it
+		f.AddRequire(r.Module, r.Version),
+	)
+	for path, version := range r.Replace {
+		err = errors.Join(err, f.AddReplace(path, "", path, version))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f.Format()
+}
+
+// errNoGo says what to do where there is no Go.
+var errNoGo = errors.New("the go command is needed to build it, and is not there: install Go from https://go.dev/dl")
+
+// goBuild runs go build in dir. Flags come before the package.
+func goBuild(ctx context.Context, dir, arch, out string, progress io.Writer, args ...string) error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return errNoGo
+	}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", out}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOWORK=off", "GOFLAGS=-buildvcs=false")
+	var said bytes.Buffer
+	cmd.Stderr = io.MultiWriter(&said, progress)
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("go build: %w\n%s", err, tail(said.String()))
+	}
+	return nil
+}
+
+// tail returns the last lines of what a command said.
+func tail(said string) string {
+	lines := strings.Split(strings.TrimSpace(said), "\n")
+	return strings.Join(lines[max(0, len(lines)-10):], "\n")
+}

@@ -1,0 +1,246 @@
+// Package consul is Consul's key-value store as a target: how to launch a server, and a client that
+// talks to one server and never tries again.
+package consul
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/harness/images"
+)
+
+// The ports of a server. Gossip needs UDP as well as TCP.
+const (
+	portRPC    = "rpc"
+	portGossip = "gossip"
+	portHTTP   = "http"
+)
+
+// program is where the official images, and ours, have Consul.
+const program = "/bin/consul"
+
+// DefaultVersion is what is tested if no version is named.
+const DefaultVersion = "v1.21.0"
+
+// Recipe says how a version of the server is built; of [DefaultVersion], if none is named.
+func Recipe(version string) images.Recipe {
+	if version == "" {
+		version = DefaultVersion
+	}
+	r := images.Recipe{
+		Name: "consul", Version: version, Module: "github.com/hashicorp/consul", Package: "github.com/hashicorp/consul",
+		Path: program, Official: "hashicorp/consul:" + strings.TrimPrefix(version, "v"),
+		// Its go.mod replaces this one, and has a requirement that nobody else can resolve.
+		Replace: map[string]string{"github.com/hashicorp/consul-awsauth": "v0.0.0-20220713182709-05ac1c5c2706"},
+	}
+	if semver.Compare(version, "v1.16.3") > 0 {
+		r.Licence = "Business Source License 1.1: fine for testing; do not pass the image on (1.16.3 and before are MPL-2.0)"
+	}
+	return r
+}
+
+// Consistency is that of reads, by the names of Consul's documentation.
+type Consistency string
+
+// The consistencies of reads.
+const (
+	// Consistent reads are linearizable: the leader makes sure that it still leads.
+	Consistent Consistency = "consistent"
+	// Default reads trust the leader's lease. They may be stale while leadership changes.
+	Default Consistency = "default"
+	// Stale reads are answered from the state of the server that is asked.
+	Stale Consistency = "stale"
+)
+
+// Target launches servers of a Consul cluster.
+type Target struct {
+	Consistency Consistency
+	// Flags are passed to the agent, beside what the placement says.
+	Flags []string
+
+	status *http.Client
+
+	mu    sync.Mutex
+	names map[string]string // of servers, by the address that Raft knows them by, as far as is known
+}
+
+// New returns a target with the given consistency of reads; empty is [Consistent].
+func New(version string, c Consistency, flags []string) (*Target, error) {
+	if !semver.IsValid(version) {
+		return nil, fmt.Errorf("consul has no version %q; one is written like %s", version, DefaultVersion)
+	}
+	switch c {
+	case "":
+		c = Consistent
+	case Consistent, Default, Stale:
+	default:
+		return nil, fmt.Errorf("consul has no consistency %q; known are %s, %s, %s", c, Consistent, Default, Stale)
+	}
+	return &Target{Consistency: c, Flags: flags, status: newHTTP(), names: map[string]string{}}, nil
+}
+
+// Close ends the connections that servers were asked on.
+func (t *Target) Close() error {
+	t.status.CloseIdleConnections()
+	return nil
+}
+
+// Ports implements [harness.Target].
+func (t *Target) Ports() []string { return []string{portRPC, portGossip, portHTTP} }
+
+// settings let a cluster survive that several servers are down at a time, take snapshots in a short
+// run, and elect as fast as Consul can. With dead servers cleaned up by autopilot, rolling kills can lose the
+// quorum for good (consul issue 8118).
+const settings = `
+performance { raft_multiplier = 1 }
+autopilot {
+  cleanup_dead_servers = false
+  server_stabilization_time = "1s"
+  last_contact_threshold = "10s"
+}
+raft_snapshot_threshold = 1000
+raft_snapshot_interval = "2s"
+raft_trailing_logs = 500
+limits {
+  http_max_conns_per_client = 2000
+  rpc_max_conns_per_client = 2000
+}
+connect { enabled = false }
+disable_update_check = true
+leave_on_terminate = false
+skip_leave_on_interrupt = true
+retry_interval = "1s"
+`
+
+// Spec implements [harness.Target].
+func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
+	command := []string{
+		program, "agent", "-server", "-node=" + p.Node, "-node-id=" + nodeID(p.Node), "-disable-host-node-id",
+		"-data-dir=" + p.DataDir + "/consul", "-log-json", "-bootstrap-expect=" + strconv.Itoa(len(p.Members)), "-hcl=" + settings,
+	}
+	for _, m := range p.Members {
+		if m.Name == p.Node {
+			host := hostOf(m.Addr[portRPC])
+			command = append(command, "-bind="+host, "-client="+host, "-hcl="+ports(m))
+		}
+		command = append(command, "-retry-join="+m.Addr[portGossip])
+	}
+	return harness.NodeSpec{Name: p.Node, Command: append(command, t.Flags...), DataDir: p.DataDir}
+}
+
+// nodeID is an identity that stays: without one, a server whose data is younger than its peers' memory
+// is refused for a conflict (consul issue 7396).
+func nodeID(name string) string {
+	h := hex.EncodeToString(sha256.New().Sum([]byte(name)))
+	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[0:8], h[8:12], h[13:16], h[17:20], h[20:32])
+}
+
+func hostOf(addr string) string {
+	host, _, _ := net.SplitHostPort(addr) // what a fleet gives is an address
+	return host
+}
+
+func ports(m harness.Member) string {
+	number := func(port string) string {
+		_, n, _ := net.SplitHostPort(m.Addr[port])
+		return n
+	}
+	return fmt.Sprintf("ports { server = %s\n serf_lan = %s\n http = %s\n serf_wan = -1\n dns = -1\n grpc = -1\n grpc_tls = -1 }",
+		number(portRPC), number(portGossip), number(portHTTP))
+}
+
+// Claim implements [harness.Witness].
+func (t *Target) Claim(line []byte) (term uint64, ok bool) {
+	if !bytes.Contains(line, []byte(`"election won"`)) {
+		return 0, false
+	}
+	var said struct {
+		Message string `json:"@message"`
+		Module  string `json:"@module"`
+		Term    uint64 `json:"term"`
+	}
+	if json.Unmarshal(line, &said) != nil || said.Message != "election won" || !strings.HasSuffix(said.Module, ".raft") {
+		return 0, false
+	}
+	return said.Term, true
+}
+
+// self is what an agent says of itself, as far as it matters here.
+type self struct {
+	Member struct {
+		Addr string
+		Tags struct{ Port string }
+	}
+	Stats struct {
+		Consul struct {
+			LeaderAddr string `json:"leader_addr"`
+		}
+		Raft struct {
+			State        string
+			Term         string
+			CommitIndex  string `json:"commit_index"`
+			AppliedIndex string `json:"applied_index"`
+		}
+	}
+}
+
+// Status implements [harness.Target]. The answer is vague: Raft's Stats reads state and term one after
+// the other, so a leader that steps down in between says that it leads the term of its successor.
+func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {
+	var s self
+	if _, err := get(ctx, t.status, n.Addr(portHTTP), "/v1/agent/self", &s); err != nil {
+		return history.Status{}, err
+	}
+	status := history.Status{Role: strings.ToLower(s.Stats.Raft.State), Vague: true}
+	for _, number := range []struct {
+		text string
+		to   *uint64
+	}{{s.Stats.Raft.Term, &status.Term}, {s.Stats.Raft.CommitIndex, &status.Commit}, {s.Stats.Raft.AppliedIndex, &status.Applied}} {
+		var err error
+		if *number.to, err = strconv.ParseUint(number.text, 10, 64); err != nil {
+			return history.Status{}, fmt.Errorf("raft's stats: %w", err)
+		}
+	}
+	status.Leader = t.name(net.JoinHostPort(s.Member.Addr, s.Member.Tags.Port), n.Name(), s.Stats.Consul.LeaderAddr)
+	return status, nil
+}
+
+// name learns the name of a server by its address and returns that of another one: the address until
+// it has been asked itself, and empty if there is none.
+func (t *Target) name(self, name, other string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.names[self] = name
+	if known, ok := t.names[other]; ok {
+		return known
+	}
+	return other
+}
+
+// Hash implements [harness.Hasher] by a hash of all keys, with their indices, as the server itself has
+// them now. Consul cannot tell of the past.
+func (t *Target) Hash(ctx context.Context, n harness.Node, _ uint64) (history.Hash, error) {
+	var entries []entry
+	index, err := get(ctx, t.status, n.Addr(portHTTP), "/v1/kv/?recurse&stale", &entries)
+	if err != nil {
+		return history.Hash{}, err
+	}
+	h := sha256.New()
+	for _, e := range entries { // in the order of the keys
+		fmt.Fprintf(h, "%q %d %d %q\n", e.Key, e.CreateIndex, e.ModifyIndex, e.Value)
+	}
+	return history.Hash{Revision: index, Sum: fmt.Sprintf("%x of %d keys", h.Sum(nil)[:8], len(entries))}, nil
+}

@@ -1,0 +1,250 @@
+// Package etcd is etcd as a target, versions 3.4 to 3.7: how to launch a member, and a client that
+// talks to one member and never tries again.
+package etcd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/harness/images"
+)
+
+// The ports of a member.
+const (
+	portPeer   = "peer"
+	portClient = "client"
+)
+
+// program is where the official images, and ours, have etcd.
+const program = "/usr/local/bin/etcd"
+
+// DefaultVersion is what is tested if no version is named.
+const DefaultVersion = "v3.6.16"
+
+// Recipe says how a version of the server is built; of [DefaultVersion], if none is named.
+func Recipe(version string) images.Recipe {
+	if version == "" {
+		version = DefaultVersion
+	}
+	return images.Recipe{
+		Name: "etcd", Version: version, Module: "go.etcd.io/etcd/server/v3", Package: "go.etcd.io/etcd/server/v3",
+		Path: program, Official: "gcr.io/etcd-development/etcd:" + version,
+	}
+}
+
+// Target launches members of an etcd cluster.
+type Target struct {
+	// Version of the server, such as "v3.6.16"; it decides which flags there are.
+	Version string
+	// Serializable lets reads be answered from the state of the member that is asked, whether it
+	// is up to date or not. That is etcd's documented trade of consistency for speed.
+	Serializable bool
+	// Flags are passed to etcd, beside what the placement says; the last one of a name counts.
+	Flags []string
+
+	mu      sync.Mutex
+	members map[uint64]string           // by id, as far as is known
+	conns   map[string]*grpc.ClientConn // for questions about members, by address
+}
+
+// New returns a target that launches a version of etcd that it knows the flags of.
+func New(version string, serializable bool, flags []string) (*Target, error) {
+	if _, err := minorOf(version); err != nil {
+		return nil, err
+	}
+	return &Target{
+		Version: version, Serializable: serializable, Flags: flags,
+		members: map[uint64]string{}, conns: map[string]*grpc.ClientConn{},
+	}, nil
+}
+
+// Ports implements [harness.Target].
+func (t *Target) Ports() []string { return []string{portPeer, portClient} }
+
+// Snapshots come every so many entries, and so many are kept behind one, so that a member that was
+// down for a second or two is sent a snapshot.
+const (
+	snapshotCount  = 1000
+	catchUpEntries = 500
+)
+
+// Spec implements [harness.Target].
+func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
+	var cluster []string
+	var self harness.Member
+	for _, m := range p.Members {
+		cluster = append(cluster, m.Name+"=http://"+m.Addr[portPeer])
+		if m.Name == p.Node {
+			self = m
+		}
+	}
+	command := []string{
+		program, "--name=" + p.Node, "--data-dir=" + p.DataDir + "/etcd", "--logger=zap", "--log-outputs=stderr",
+		"--listen-peer-urls=http://" + self.Addr[portPeer], "--initial-advertise-peer-urls=http://" + self.Addr[portPeer],
+		"--listen-client-urls=http://" + self.Addr[portClient], "--advertise-client-urls=http://" + self.Addr[portClient],
+		"--initial-cluster=" + strings.Join(cluster, ","), "--initial-cluster-state=new", "--initial-cluster-token=sunder",
+		"--heartbeat-interval=100", "--election-timeout=1000", "--snapshot-count=" + strconv.Itoa(snapshotCount),
+	}
+	minor, _ := minorOf(t.Version) // New has checked it
+	command = append(command, versionFlags(minor)...)
+	return harness.NodeSpec{Name: p.Node, Command: append(command, t.Flags...), DataDir: p.DataDir}
+}
+
+// versionFlags are the flags that not all versions have, or have under the same name.
+func versionFlags(minor int) []string {
+	switch catchUp := strconv.Itoa(catchUpEntries); {
+	case minor <= 4:
+		return []string{"--pre-vote=true"} // the default from 3.5 on; there is no flag for what is kept
+	case minor == 5:
+		return []string{"--experimental-snapshot-catchup-entries=" + catchUp, "--experimental-initial-corrupt-check=true"}
+	default: // 3.6 renamed them; 3.7 removed the old names
+		return []string{"--snapshot-catchup-entries=" + catchUp, "--feature-gates=InitialCorruptCheck=true"}
+	}
+}
+
+// The versions whose flags are known.
+const (
+	oldest = 4
+	newest = 7
+)
+
+var versionForm = regexp.MustCompile(`^v3\.(\d{1,2})(\.\d+)?([-+].*)?$`)
+
+// minorOf returns the 6 of v3.6.5.
+func minorOf(version string) (int, error) {
+	m := versionForm.FindStringSubmatch(version)
+	if m == nil {
+		return 0, fmt.Errorf("etcd has no version %q; one is written like %s", version, DefaultVersion)
+	}
+	minor, err := strconv.Atoi(m[1])
+	if err != nil || minor < oldest || minor > newest {
+		return 0, fmt.Errorf("etcd %s: versions 3.%d to 3.%d are known here", version, oldest, newest)
+	}
+	return minor, nil
+}
+
+// became is what the raft of a member logs when it has won an election.
+var became = regexp.MustCompile(`^[0-9a-f]+ became leader at term (\d+)$`)
+
+// Claim implements [harness.Witness].
+func (t *Target) Claim(line []byte) (term uint64, ok bool) {
+	if !bytes.Contains(line, []byte("became leader at term")) {
+		return 0, false
+	}
+	var said struct{ Msg string }
+	if json.Unmarshal(line, &said) != nil {
+		return 0, false
+	}
+	m := became.FindStringSubmatch(said.Msg)
+	if m == nil {
+		return 0, false
+	}
+	term, err := strconv.ParseUint(m[1], 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return term, true
+}
+
+// Status implements [harness.Target]. The answer is vague: etcd says who leads as soon as it knows,
+// and of the term that of the last entry that it has applied (server.go: setTerm in apply). One that was
+// just elected says for a while that it leads the term before.
+func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {
+	c, err := t.asking(n)
+	if err != nil {
+		return history.Status{}, err
+	}
+	s, err := c.Status(ctx, &etcdserverpb.StatusRequest{})
+	if err != nil {
+		return history.Status{}, err
+	}
+	self := s.Header.MemberId
+	status := history.Status{
+		Role: "follower", Vague: true, Term: s.RaftTerm, Leader: t.name(self, n.Name(), s.Leader),
+		Commit: s.RaftIndex, Applied: s.RaftAppliedIndex,
+	}
+	switch {
+	case s.IsLearner:
+		status.Role = "learner"
+	case s.Leader == self:
+		status.Role = "leader"
+	}
+	return status, nil
+}
+
+// name learns the name of a member by its id and returns the name of another one: an id until it has
+// been asked itself, and empty if there is none.
+func (t *Target) name(self uint64, name string, other uint64) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.members[self] = name
+	switch known, ok := t.members[other]; {
+	case ok:
+		return known
+	case other == 0:
+		return ""
+	default:
+		return strconv.FormatUint(other, 16)
+	}
+}
+
+// asking returns what answers questions about a member. There is one connection for each, for the
+// whole run.
+func (t *Target) asking(n harness.Node) (etcdserverpb.MaintenanceClient, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	addr := n.Addr(portClient)
+	c, ok := t.conns[addr]
+	if !ok {
+		var err error
+		if c, err = dial(addr); err != nil {
+			return nil, err
+		}
+		t.conns[addr] = c
+	}
+	return etcdserverpb.NewMaintenanceClient(c), nil
+}
+
+// Hash implements [harness.Hasher] by the hash of all keys and their history up to a revision.
+func (t *Target) Hash(ctx context.Context, n harness.Node, revision uint64) (history.Hash, error) {
+	c, err := t.asking(n)
+	if err != nil {
+		return history.Hash{}, err
+	}
+	if revision == 0 {
+		s, err := c.Status(ctx, &etcdserverpb.StatusRequest{})
+		if err != nil {
+			return history.Hash{}, err
+		}
+		revision = uint64(s.Header.Revision)
+	}
+	h, err := c.HashKV(ctx, &etcdserverpb.HashKVRequest{Revision: int64(revision)})
+	if err != nil {
+		return history.Hash{}, err
+	}
+	return history.Hash{Revision: revision, Sum: fmt.Sprintf("%08x since %d", h.Hash, h.CompactRevision)}, nil
+}
+
+// Close ends the connections that members were asked on.
+func (t *Target) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for addr, c := range t.conns {
+		errs = append(errs, c.Close())
+		delete(t.conns, addr)
+	}
+	return errors.Join(errs...)
+}
