@@ -6,8 +6,8 @@ LINT = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: build test race sim lint bench bugs soak clean
 
-build: ## the binary, in bin/
-	$(GO) build -o bin/ ./cmd/sunder
+build: ## the binary, in bin/; static, so that it can go into containers as it is
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/sunder
 
 test: ## everything that CI demands: all tests with the race detector, and the simulation in full
 	$(GO) vet ./...

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -48,6 +49,15 @@ Every request needs the token that the environment variable ` + agent.TokenEnv +
 			return agent.Run(cmd.Context(), c, fw)
 		},
 	}
+	cmd.AddCommand(&cobra.Command{
+		Use:     "probe",
+		Short:   "Try what the kernel can do to packets, in the network namespace that this runs in",
+		Example: `  unshare --net sunder agent probe`,
+		Args:    arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(agent.Probe())
+		},
+	})
 	cmd.Flags().StringVar(&listen, "listen", "", "the node's address, and the port to listen on")
 	cmd.Flags().StringVar(&peers, "peers", "", "addresses of the other nodes, separated by commas")
 	return cmd

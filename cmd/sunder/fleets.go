@@ -97,12 +97,12 @@ func newDockerFleet(ctx context.Context, f *runFlags, dir string, say io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	release, api := engine.Version()
+	facts := engine.Facts()
 	id, _, err := engine.HasImage(ctx, config.Image)
 	if err != nil {
 		return nil, err
 	}
-	f.build = map[string]string{"engine": release, "engine_api": api, "image": config.Image, "image_id": id}
+	f.build = map[string]string{"engine": facts.Version, "engine_api": facts.API, "kernel": facts.Kernel, "image": config.Image, "image_id": id}
 	return fleet.NewDocker(engine, config), nil
 }
 

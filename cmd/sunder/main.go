@@ -118,6 +118,6 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad usage, 255 error, 130 interru
 	}
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(newRunCommand(), newCheckCommand(), newReportCommand(), newListCommand(), newVersionCommand(), newRaftdCommand(), newAgentCommand(),
-		newImagesCommand(), newCleanCommand())
+		newImagesCommand(), newCleanCommand(), newDoctorCommand())
 	return root
 }

@@ -188,7 +188,14 @@ func (f *runFlags) command(flags *pflag.FlagSet) string {
 	words := []string{"sunder run"}
 	flags.Visit(func(flag *pflag.Flag) {
 		if flag.Name != "seed" && flag.Name != "quiet" && flag.Name != "out" {
-			words = append(words, "--"+flag.Name, quote(flagValue(flag)))
+			word := "--" + flag.Name
+			switch {
+			case flag.Value.Type() != "bool":
+				word += " " + quote(flagValue(flag))
+			case flagValue(flag) != "true":
+				word += "=false"
+			}
+			words = append(words, word)
 		}
 	})
 	return strings.Join(append(words, "--seed", strconv.FormatUint(f.seed, 10)), " ")

@@ -366,6 +366,9 @@ func (f *Docker) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) 
 	return n, n.Start(ctx)
 }
 
+// closeTimeout bounds the removing of everything.
+const closeTimeout = time.Minute
+
 // Close implements [harness.Fleet]. The nodes' logs are read to their ends before they are removed.
 func (f *Docker) Close() error {
 	f.mu.Lock()
@@ -376,7 +379,7 @@ func (f *Docker) Close() error {
 	f.closed = true
 	nodes := f.nodes
 	f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var group errgroup.Group
 	for _, n := range nodes {

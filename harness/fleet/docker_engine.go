@@ -66,9 +66,6 @@ func (e *Engine) look(ctx context.Context) error {
 // Close ends the connections to the engine.
 func (e *Engine) Close() error { return e.provider.Close() }
 
-// Version says what the engine is: its version and the API version that was agreed on.
-func (e *Engine) Version() (engine, api string) { return e.info.ServerVersion, e.api }
-
 // Arch is the engine's processor architecture as Go names it.
 func (e *Engine) Arch() string {
 	switch a := e.info.Architecture; a {

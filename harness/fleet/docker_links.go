@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"sync"
 
@@ -88,18 +87,19 @@ func (f *Docker) Probe(ctx context.Context, links []harness.Link) error {
 func (f *Docker) Traffic(ctx context.Context, links []harness.Link) (map[harness.Link]harness.Traffic, error) {
 	f.mu.Lock()
 	seen := map[string]map[netip.Addr]harness.Traffic{}
+	receivers := map[string]bool{}
 	for _, l := range links {
-		seen[l.To] = f.lastSeen[l.To] // nil, but for what is unplugged
+		if f.unplug[l.To] {
+			seen[l.To] = f.lastSeen[l.To]
+		} else {
+			receivers[l.To] = true
+		}
 	}
-	unplugged := maps.Clone(f.unplug)
 	f.mu.Unlock()
 
 	var mu sync.Mutex
 	var group errgroup.Group
-	for _, to := range f.order {
-		if _, asked := seen[to]; !asked || unplugged[to] {
-			continue
-		}
+	for to := range receivers {
 		group.Go(func() error {
 			t, err := f.pods[to].agent.Traffic(ctx)
 			if err != nil {

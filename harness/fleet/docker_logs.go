@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -88,6 +89,9 @@ func (f *follower) run(ctx context.Context) {
 				err = f.copy(ctx)
 			} else if err == nil {
 				err = errors.New("the stream ended and the container did not")
+			}
+			if cerrdefs.IsNotFound(err) {
+				return // somebody has removed it
 			}
 			if err == nil {
 				break

@@ -23,7 +23,7 @@ func Self(ctx context.Context, arch, dir string, progress io.Writer) (program, d
 	if err != nil {
 		return "", "", err
 	}
-	if !runsInScratch(program, arch) {
+	if info, ok := debug.ReadBuildInfo(); !ok || info.Path != command || !runsInScratch(program, arch) {
 		if program, err = buildSelf(ctx, arch, dir, progress); err != nil {
 			return "", "", fmt.Errorf("nodes in containers need a static sunder, and this one is not: %w", err)
 		}

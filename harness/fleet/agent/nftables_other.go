@@ -7,6 +7,9 @@ import (
 	"net/netip"
 )
 
+// Probe finds nothing: agents run on Linux only.
+func Probe() []Capability { return nil }
+
 // NewFirewall fails: agents run in containers, which run Linux.
 func NewFirewall([]netip.Addr) (Firewall, error) {
 	return nil, errors.New("an agent runs on Linux only")
