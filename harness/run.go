@@ -90,12 +90,16 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 
 	r.enter(history.PhaseLoad)
 	workers := newWorkers(r)
+	deadline := time.Now().Add(r.TimeLimit)
 	stopLoad := r.load(ctx, workers)
 	faultsErr := r.lanes(ctx)
 	r.enter(history.PhaseHeal)
-	reviveErr := r.revive(ctx)
-	stopLoad(ctx.Err() == nil && faultsErr == nil)
-	if err := errors.Join(faultsErr, reviveErr); err != nil {
+	err := errors.Join(faultsErr, r.revive(ctx))
+	if err == nil {
+		r.calmDown(ctx, deadline)
+	}
+	stopLoad()
+	if err != nil {
 		return err
 	}
 
@@ -163,20 +167,31 @@ func (r *run) report() (stop func()) {
 	return func() { close(quit); wait.Wait() }
 }
 
-// load lets the workers call until the time limit, or until ctx ends. The function that it
-// returns ends the load, at its time or at once, and waits for the last calls.
-func (r *run) load(ctx context.Context, workers []*worker) (stop func(inTime bool)) {
-	loading, end := context.WithTimeout(ctx, r.TimeLimit)
+// load lets the workers call until the function that it returns is called, or ctx ends. That function
+// waits for the last calls.
+func (r *run) load(ctx context.Context, workers []*worker) (stop func()) {
+	loading, end := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	for _, w := range workers {
 		wait.Go(func() { w.work(loading, ctx) })
 	}
-	return func(inTime bool) {
-		if !inTime {
-			end()
-		}
-		wait.Wait()
-		end()
+	return func() { end(); wait.Wait() }
+}
+
+// enoughCalm is how many calls should succeed on the healed cluster before the load ends: without
+// them, nobody would know whether it came to itself again.
+const enoughCalm = 20
+
+// calmDown lets the load go on, on the healed cluster, to the time limit, and for as long as the cluster
+// may take to recover if it does not serve by then.
+func (r *run) calmDown(ctx context.Context, deadline time.Time) {
+	healed := r.ok.Load()
+	if !sleep(ctx, time.Until(deadline)) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
+	defer cancel()
+	for r.ok.Load() < healed+enoughCalm && sleep(ctx, pollInterval) {
 	}
 }
 

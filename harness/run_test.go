@@ -408,6 +408,19 @@ func TestUnplug(t *testing.T) {
 	})
 }
 
+// A cluster that takes longer to come to itself than there is time for is waited for: whether it does
+// is what the run is about.
+func TestTheHealedClusterIsGivenTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{SlowToElect: 5 * time.Second})
+		test := aTest(t, fake, "partition:halves")
+		test.RecoverTimeout = 20 * time.Second
+		_, results, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		require.Equal(t, checkers.Valid, results["progress"].Verdict, results["progress"].Why)
+	})
+}
+
 // States that have diverged are found by their hashes, and nothing else.
 func TestDivergedStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

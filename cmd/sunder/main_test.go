@@ -119,25 +119,39 @@ func TestBadUsage(t *testing.T) {
 		args []string
 		says string
 	}{
-		"command":     {[]string{"walk"}, "unknown command"},
-		"flag":        {[]string{"run", "--nods", "3"}, "unknown flag: --nods"},
-		"value":       {[]string{"run", "--nodes", "three"}, `invalid argument "three"`},
-		"argument":    {[]string{"run", "raft"}, "unknown command"},
-		"target":      {[]string{"run", "--target", "zab"}, `unknown target "zab"; known are consul, etcd, raft`},
-		"fleet":       {[]string{"run", "--fleet", "armada"}, `unknown fleet "armada"; known are auto, docker, local`},
-		"workload":    {[]string{"run", "--workload", "queue"}, `unknown workload "queue"`},
-		"nemesis":     {[]string{"run", "--nemesis", "flood"}, `unknown family "flood"`},
-		"nodes":       {[]string{"run", "--nodes", "0"}, "0 nodes: at least 1"},
-		"bug":         {[]string{"run", "--bug", "beetle"}, `unknown bug "beetle"`},
-		"mix":         {[]string{"run", "--mix", "append=1"}, `unknown operation "append"`},
-		"target flag": {[]string{"run", "--target-flag", "fsync=false"}, `a node has no flag "fsync"`},
-		"no history":  {[]string{"check", dir + "/nothing"}, "no such file"},
-		"no run":      {[]string{"check", t.TempDir()}, "is no run directory"},
-		"bad history": {[]string{"check", bad}, bad + `:1: not a history event: field "process" is missing`},
-		"checker":     {[]string{"check", "--checker", "liner", bad}, `unknown checker "liner"`},
-		"no argument": {[]string{"check"}, "accepts 1 arg(s), received 0"},
-		"raftd id":    {[]string{"raftd", "--id", "one", "--peers", "n1=:1"}, "nodes are named n1, n2 and so on"},
-		"raftd peers": {[]string{"raftd", "--id", "n1", "--peers", "here"}, "is not of the form n1=host:port"},
+		"command":      {[]string{"walk"}, "unknown command"},
+		"flag":         {[]string{"run", "--nods", "3"}, "unknown flag: --nods"},
+		"value":        {[]string{"run", "--nodes", "three"}, `invalid argument "three"`},
+		"argument":     {[]string{"run", "raft"}, "unknown command"},
+		"target":       {[]string{"run", "--target", "zab"}, `unknown target "zab"; known are consul, etcd, raft`},
+		"fleet":        {[]string{"run", "--fleet", "armada"}, `unknown fleet "armada"; known are auto, docker, local`},
+		"workload":     {[]string{"run", "--workload", "queue"}, `unknown workload "queue"`},
+		"nemesis":      {[]string{"run", "--nemesis", "flood"}, `unknown family "flood"`},
+		"nodes":        {[]string{"run", "--nodes", "0"}, "0 nodes: at least 1"},
+		"bug":          {[]string{"run", "--bug", "beetle"}, `unknown bug "beetle"`},
+		"mix":          {[]string{"run", "--mix", "append=1"}, `unknown operation "append"`},
+		"target flag":  {[]string{"run", "--target-flag", "fsync=false"}, `a node has no flag "fsync"`},
+		"version":      {[]string{"run", "--target", "etcd@v2.3"}, `etcd has no version "v2.3"; one is written like v3.6.16`},
+		"own":          {[]string{"run", "--target", "raft@v1"}, "raft has no versions"},
+		"local etcd":   {[]string{"run", "--target", "etcd", "--fleet", "local"}, "etcd runs in containers only; use --fleet docker"},
+		"unplug":       {[]string{"run", "--fleet", "local", "--nemesis", "unplug"}, "nemesis unplug needs containers; use --fleet docker"},
+		"latency":      {[]string{"run", "--fleet", "docker", "--latency", "9ms"}, "cannot slow links down yet"},
+		"their bug":    {[]string{"run", "--target", "etcd", "--bug", "stale-read"}, "built-in Raft only, not in etcd"},
+		"serializable": {[]string{"run", "--serializable"}, "--serializable is of etcd, not of raft"},
+		"consistency":  {[]string{"run", "--consistency", "stale"}, "--consistency is of consul, not of raft"},
+		"consistent":   {[]string{"run", "--target", "consul", "--consistency", "eventual"}, `consul has no consistency "eventual"; known are consistent, default, stale`},
+		"image":        {[]string{"run", "--image", "etcd:dev"}, "only nodes in containers have one"},
+		"build":        {[]string{"images", "build", "zookeeper"}, `unknown target "zookeeper"`},
+		"build what":   {[]string{"images", "build"}, "requires at least 1 arg(s)"},
+		"agent":        {[]string{"agent", "--listen", "here"}, "--listen: "},
+		"agent token":  {[]string{"agent", "--listen", "127.0.0.1:1"}, "an agent needs a token"},
+		"no history":   {[]string{"check", dir + "/nothing"}, "no such file"},
+		"no run":       {[]string{"check", t.TempDir()}, "is no run directory"},
+		"bad history":  {[]string{"check", bad}, bad + `:1: not a history event: field "process" is missing`},
+		"checker":      {[]string{"check", "--checker", "liner", bad}, `unknown checker "liner"`},
+		"no argument":  {[]string{"check"}, "accepts 1 arg(s), received 0"},
+		"raftd id":     {[]string{"raftd", "--id", "one", "--peers", "n1=:1"}, "nodes are named n1, n2 and so on"},
+		"raftd peers":  {[]string{"raftd", "--id", "n1", "--peers", "here"}, "is not of the form n1=host:port"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := sunder(t, c.args...)
@@ -172,7 +186,7 @@ func TestListVersionAndHelp(t *testing.T) {
 	code, stdout, _ = sunder(t, "version")
 	require.Equal(t, exitValid, code)
 	require.Contains(t, stdout, "sunder ")
-	for _, command := range []string{"", "run", "check", "report", "list", "raftd"} {
+	for _, command := range []string{"", "run", "check", "report", "list", "raftd", "agent", "images", "images build", "clean", "doctor"} {
 		code, stdout, _ := sunder(t, strings.Fields(command+" --help")...)
 		require.Equal(t, exitValid, code)
 		require.Contains(t, stdout, "Examples:", command)
@@ -196,9 +210,10 @@ type controller struct {
 	stdout *bytes.Buffer
 }
 
-func startController(t *testing.T) *controller {
+func startController(t *testing.T, more ...string) *controller {
 	out := t.TempDir()
-	c := &controller{cmd: exec.Command(os.Args[0], "run", "-o", out, "--time-limit", "60s", "--seed", "1", "--nemesis", "partition:isolate@one=30s/1s+pause@one=30s/1s"), stdout: &bytes.Buffer{}}
+	c := &controller{stdout: &bytes.Buffer{}}
+	c.cmd = exec.Command(os.Args[0], append([]string{"run", "-o", out, "--time-limit", "60s", "--seed", "1", "--nemesis", "partition:isolate@one=30s/1s+pause@one=30s/1s"}, more...)...)
 	c.cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1")
 	c.cmd.Stdout = c.stdout
 	require.NoError(t, c.cmd.Start())

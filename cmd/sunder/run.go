@@ -116,12 +116,13 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	if c, ok := test.Target.(io.Closer); ok {
 		defer c.Close()
 	}
-	if test.Dir, err = f.makeDir(test.About.Started); err != nil {
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", test.About.Command, f.fleet, why)
+	test.Dir = f.dir(test.About.Started)
+	if test.Fleet, err = fleets[f.fleet].new(cmd.Context(), f, test.Dir, cmd.ErrOrStderr()); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", test.About.Command, f.fleet, why)
-	if test.Fleet, err = fleets[f.fleet].new(cmd.Context(), f, test.Dir, cmd.ErrOrStderr()); err != nil {
-		return errors.Join(err, os.Remove(test.Dir)) // nothing was run
+	if err := makeDir(test.Dir); err != nil {
+		return errors.Join(err, test.Fleet.Close())
 	}
 	maps.Copy(test.About.Build, f.build)
 	show := newProgressLine(cmd.ErrOrStderr(), f.quiet)
@@ -230,27 +231,30 @@ func options(flags *pflag.FlagSet) map[string]string {
 	return all
 }
 
-// makeDir makes the run directory and lets runs/latest point to it.
-func (f *runFlags) makeDir(started time.Time) (string, error) {
-	name := strings.Map(func(r rune) rune {
+// dir is the run directory: it says when, what, and with which seed.
+func (f *runFlags) dir(started time.Time) string {
+	return filepath.Join(f.out, strings.Map(func(r rune) rune {
 		if strings.ContainsRune(":@,+=/", r) {
 			return '-'
 		}
 		return r
-	}, fmt.Sprintf("%s-%s-%s-%s-%d", started.UTC().Format("20060102T150405.000"), f.target, f.workload, f.nemesis, f.seed))
-	dir := filepath.Join(f.out, name)
+	}, fmt.Sprintf("%s-%s-%s-%s-%d", started.UTC().Format("20060102T150405.000"), f.target, f.workload, f.nemesis, f.seed)))
+}
+
+// makeDir makes a run directory and lets runs/latest point to it.
+func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
+		return err
 	}
+	out, name := filepath.Split(dir)
 	// Another run may do the same at this moment; either link is as good.
-	latest := filepath.Join(f.out, "latest")
-	next := filepath.Join(f.out, "."+name)
+	next := filepath.Join(out, "."+name)
 	if err := os.Symlink(name, next); err == nil {
-		if os.Rename(next, latest) != nil {
+		if os.Rename(next, filepath.Join(out, "latest")) != nil {
 			_ = os.Remove(next)
 		}
 	}
-	return dir, nil
+	return nil
 }
 
 // finish judges and reports what was recorded, whatever became of the run, and turns all of it into

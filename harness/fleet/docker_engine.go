@@ -53,6 +53,10 @@ func (e *Engine) look(ctx context.Context) error {
 	if host := e.client.DaemonHost(); !strings.HasPrefix(host, "unix://") && !strings.HasPrefix(host, "npipe://") {
 		return errors.New("this engine is on another machine; sunder breaks clusters on this one only")
 	}
+	// The library looks elsewhere if what was asked for is not there.
+	if asked := os.Getenv("DOCKER_HOST"); asked != "" && asked != e.client.DaemonHost() {
+		return fmt.Errorf("DOCKER_HOST is %s, where there is none", asked)
+	}
 	ping, err := e.client.Ping(ctx)
 	if err != nil {
 		return err

@@ -29,6 +29,8 @@ type Mistakes struct {
 	Exits       bool // n1 ends by itself after a second
 	NeverServes bool // no node ever leads
 	Diverged    bool // the last node's state has another hash
+	// SlowToElect is for how long nobody leads after a link was mended.
+	SlowToElect time.Duration
 }
 
 // Fake is a cluster in memory. Its nodes share one map, which those can use that are in contact
@@ -48,6 +50,7 @@ type Fake struct {
 	writes  int
 	term    uint64
 	leader  string
+	calm    time.Time // nobody leads before
 	Closed  bool
 }
 
@@ -116,6 +119,9 @@ func (f *Fake) Shape(_ context.Context, links map[harness.Link]harness.Impairmen
 		if !i.Drop && f.Mistakes.StuckHeals {
 			return errors.New("the scissors are stuck")
 		}
+		if i == (harness.Impairment{}) && f.Mistakes.SlowToElect > 0 {
+			f.calm = time.Now().Add(f.Mistakes.SlowToElect)
+		}
 		f.cut[l] = i != (harness.Impairment{}) && !f.Mistakes.BlindCuts
 		f.state[l] = i
 	}
@@ -183,7 +189,7 @@ func (f *Fake) serves(name string) bool {
 		}
 	}
 	n := f.nodes[name]
-	return n != nil && !n.killed && !n.paused && !n.broken && !n.unplugged && !f.Mistakes.NeverServes && reach > len(f.names)/2
+	return n != nil && !n.killed && !n.paused && !n.broken && !n.unplugged && !f.Mistakes.NeverServes && !time.Now().Before(f.calm) && reach > len(f.names)/2
 }
 
 // elect finds out who leads now; the caller holds mu.

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 )
 
 // Recipe says how a server is built from its Go module.
@@ -57,7 +58,11 @@ func Build(ctx context.Context, r Recipe, arch, dir string, progress io.Writer) 
 
 // Check says whether the version can be one of the module.
 func (r Recipe) Check() error {
-	if err := module.Check(r.Module, r.Version); err != nil {
+	err := module.Check(r.Module, r.Version)
+	if err == nil && semver.Canonical(r.Version) != r.Version {
+		err = errors.New("it is not of the form v1.2.3")
+	}
+	if err != nil {
 		return fmt.Errorf("%s has no version %q: %w", r.Name, r.Version, err)
 	}
 	return nil

@@ -144,7 +144,8 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 // nodeID is an identity that stays: without one, a server whose data is younger than its peers' memory
 // is refused for a conflict (consul issue 7396).
 func nodeID(name string) string {
-	h := hex.EncodeToString(sha256.New().Sum([]byte(name)))
+	sum := sha256.Sum256([]byte(name))
+	h := hex.EncodeToString(sum[:])
 	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[0:8], h[8:12], h[13:16], h[17:20], h[20:32])
 }
 
