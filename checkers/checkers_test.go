@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -138,6 +139,39 @@ func TestStateByRevision(t *testing.T) {
 	require.Equal(t, "the nodes' states have diverged: at revision 7, n1 has hash aa and n3 has bb", r.Why)
 }
 
+// Two nodes that agree say nothing of a third.
+func TestStateOfEveryNode(t *testing.T) {
+	h := &history.History{}
+	note(t, h, 0, history.Controller, history.FTest, "", history.Test{Version: 1, Nodes: []string{"n1", "n2", "n3"}})
+	note(t, h, 0, history.Controller, history.FPhase, "", history.PhaseRecover)
+	hash := func(node string, h2 history.Hash) { note(t, h, 1, history.Observer, history.FHash, node, h2) }
+	hash("n1", history.Hash{Revision: 7, Sum: "aa"})
+	hash("n2", history.Hash{Revision: 7, Sum: "aa"})
+	hash("n3", history.Hash{Revision: 8, Sum: "aa"})
+	r := check(t, "state", h)
+	require.Equal(t, Unknown, r.Verdict)
+	require.Contains(t, r.Why, "n3 was not seen")
+	hash("n3", history.Hash{Revision: 7, Since: 5, Sum: "bb"})
+	require.Equal(t, Unknown, check(t, "state", h).Verdict, "of another part of the past")
+	hash("n3", history.Hash{Revision: 7, Sum: "aa"})
+	require.Equal(t, Valid, check(t, "state", h).Verdict)
+}
+
+// What the target documents is said beside what was found.
+func TestTheCaveatIsSaid(t *testing.T) {
+	h := &history.History{}
+	note(t, h, 0, history.Controller, history.FTest, "", history.Test{Version: 1, Caveat: "the manual says so"})
+	for _, o := range []op2{{"write", "1"}, {"read", "2"}} {
+		require.NoError(t, h.Append(history.Event{Process: 1, Kind: history.Invoke, F: o.f, Key: "k", Value: json.RawMessage(map[string]string{"write": "1"}[o.f])}))
+		require.NoError(t, h.Append(history.Event{Process: 1, Kind: history.OK, F: o.f, Key: "k", Value: json.RawMessage(o.value)}))
+	}
+	r := check(t, "linear", h)
+	require.Equal(t, Invalid, r.Verdict)
+	require.True(t, strings.HasSuffix(r.Why, "; the manual says so"), r.Why)
+}
+
+type op2 struct{ f, value string }
+
 func TestStats(t *testing.T) {
 	r := check(t, "stats", historyOf(t, wrote("k", 1, 0, 4), read("k", "1", 5, 6), failed(swapped("k", 1, 2, 7, 8)), inDoubt(wrote("k", 3, 9, 10))))
 	require.Equal(t, Unknown, r.Verdict)
@@ -246,7 +280,7 @@ func TestProgress(t *testing.T) {
 		"did not recover":                                                             func(a *aRun) { a.recovered = false },
 		"n2 ended by itself":                                                          func(a *aRun) { a.exit = true },
 		"cut short":                                                                   func(a *aRun) { a.cutShort = true },
-		"no last operation at n3 succeeded":                                           func(a *aRun) { a.lastRead = false },
+		"the last operations at n3 did not all succeed":                               func(a *aRun) { a.lastRead = false },
 		"only 29 operations succeeded":                                                func(a *aRun) { a.nemesis, a.before, a.during, a.after, a.lastRead = "none", 28, 0, 0, false },
 	} {
 		a := good

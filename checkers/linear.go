@@ -78,7 +78,11 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	}
 	switch {
 	case len(bad) > 0:
-		return explain(search, keys, bad)
+		r := explain(search, keys, bad)
+		if t, ok := h.Test(); ok && t.Caveat != "" {
+			r.Why += "; " + clip(t.Caveat, maxText)
+		}
+		return r
 	case len(open) > 0:
 		return Result{Verdict: Unknown, Why: fmt.Sprintf("%s: %d of %d keys are undecided: %s",
 			search.reason(), len(open), len(names), strings.Join(open[:min(len(open), 5)], ", "))}

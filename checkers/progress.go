@@ -65,7 +65,7 @@ func (p progress) Check(_ context.Context, h *history.History) Result {
 	if !ok {
 		return unknown("the cluster did not recover after the last heal, or was not given the time to")
 	}
-	before, during, after, lastReads := p.count(h, first, last, final.From)
+	before, during, after, lastCalls := p.count(h, first, last, final.From)
 	switch total := before + during + after; {
 	case len(faults) == 0 && total < p.before+p.during+p.after:
 		return unknown("only %d operations succeeded", total)
@@ -79,24 +79,21 @@ func (p progress) Check(_ context.Context, h *history.History) Result {
 		return unknown("only %d operations succeeded after the last heal", after)
 	}
 	for _, node := range test.Nodes {
-		if len(lastReads) > 0 && lastReads[node] == 0 {
-			return unknown("no last operation at %s succeeded", node)
+		if len(lastCalls) > 0 && !lastCalls[node] {
+			return unknown("the last operations at %s did not all succeed", node)
 		}
 	}
 	return Result{Verdict: Valid, Why: fmt.Sprintf("%d faults, all confirmed; %d operations succeeded before, %d during and %d after them", len(faults), before, during, after)}
 }
 
-// count counts operations that succeeded, and for each node those of the final phase.
-func (progress) count(h *history.History, first, last, final time.Duration) (before, during, after int, lastReads map[string]int) {
-	lastReads = make(map[string]int)
+// count counts operations that succeeded, and says for each node whether the last of its last calls did:
+// they are made one after the other, each until it succeeds.
+func (progress) count(h *history.History, first, last, final time.Duration) (before, during, after int, lastCalls map[string]bool) {
+	lastCalls = make(map[string]bool)
 	for op := range h.Ops() {
 		ok := op.Return.Kind == history.OK
 		if op.Call.At >= final {
-			if n := lastReads[op.Call.Node]; ok {
-				lastReads[op.Call.Node] = n + 1
-			} else {
-				lastReads[op.Call.Node] = n
-			}
+			lastCalls[op.Call.Node] = ok
 		}
 		switch {
 		case !ok:
@@ -108,7 +105,7 @@ func (progress) count(h *history.History, first, last, final time.Duration) (bef
 			after++
 		}
 	}
-	return before, during, after, lastReads
+	return before, during, after, lastCalls
 }
 
 func orElse(s, otherwise string) string {

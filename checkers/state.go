@@ -14,8 +14,9 @@ type state struct{}
 
 // place is where in the target's order of things a state was hashed.
 type place struct {
-	of string // what is counted
-	at uint64
+	of    string // what is counted
+	at    uint64
+	since int64 // how far the past is forgotten
 }
 
 // sighting is a node's hash of its state.
@@ -51,13 +52,13 @@ func (state) Check(_ context.Context, h *history.History) Result {
 		if s.Hash == "" || s.Applied == 0 {
 			continue // nodes that have done nothing do not differ
 		}
-		p := place{"index", s.Applied}
+		p := place{of: "index", at: s.Applied}
 		if other := see(p, e, s.Hash); other != nil {
 			return diverged(p, *other, sighting{e.Node, s.Hash, e.Index})
 		}
 	}
 	for e, s := range history.Notes[history.Hash](h, history.Observer, history.FHash) {
-		p := place{"revision", s.Revision}
+		p := place{of: "revision", at: s.Revision, since: s.Since}
 		if other := see(p, e, s.Sum); other != nil {
 			return diverged(p, *other, sighting{e.Node, s.Sum, e.Index})
 		}
@@ -65,7 +66,13 @@ func (state) Check(_ context.Context, h *history.History) Result {
 	if len(agree) == 0 {
 		return Result{Verdict: Unknown, Why: "after the last heal, no two nodes were seen at the same place of their logs: there is nothing to compare"}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("at the same place of their logs, nodes were always in the same state; %d of them agree at the end", len(agree))}
+	test, _ := h.Test()
+	for _, node := range test.Nodes {
+		if !agree[node] {
+			return Result{Verdict: Unknown, Why: fmt.Sprintf("after the last heal, %s was not seen at the same place of its log as others: its state was compared with none", node)}
+		}
+	}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("at the same place of their logs, nodes were always in the same state; all %d agree at the end", len(agree))}
 }
 
 func diverged(p place, a, b sighting) Result {

@@ -169,7 +169,7 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 
 // View asks the cluster how it is, for the nemesis to aim.
 func (c *Cluster) View(ctx context.Context) View {
-	v := View{Nodes: c.names, Up: c.up()}
+	v := View{Nodes: c.names, Up: c.up(), Unplugged: c.unplugged()}
 	statuses, _ := c.statuses(ctx, v.Up) // those that do not answer do not lead, as far as one can see
 	for name, s := range statuses {
 		if s.Role == "leader" {

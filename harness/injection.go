@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -117,7 +118,10 @@ func (in *Injection) Lose(ctx context.Context, share float64, links ...Link) err
 }
 
 func (in *Injection) impair(ctx context.Context, verb string, i Impairment, links []Link) error {
-	in.OnHeal(func(ctx context.Context) error { return in.cluster.mend(ctx, i, links) })
+	var confirmed map[Link]Traffic
+	in.OnHeal(func(ctx context.Context) error {
+		return errors.Join(in.leaked(ctx, i, confirmed), in.cluster.mend(ctx, i, links))
+	})
 	before, err := in.cluster.fleet.Traffic(ctx, links)
 	if err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
@@ -141,6 +145,7 @@ func (in *Injection) impair(ctx context.Context, verb string, i Impairment, link
 		in.saw("sender_down", idle)
 		switch {
 		case len(silent) == 0 && len(lost) > 0:
+			confirmed = now
 			return nil
 		case len(silent) == 0:
 			return fmt.Errorf("%s: not confirmed, since nobody sends on these links: %v", verb, idle)
@@ -151,6 +156,25 @@ func (in *Injection) impair(ctx context.Context, verb string, i Impairment, link
 		case <-tick.C:
 		}
 	}
+}
+
+// leaked says which of the links that were cut have let something pass since that was confirmed. Whatever
+// the reason, what was recorded of them is not what happened.
+func (in *Injection) leaked(ctx context.Context, i Impairment, confirmed map[Link]Traffic) error {
+	if !i.Drop || confirmed == nil {
+		return nil
+	}
+	links := slices.Collect(maps.Keys(confirmed))
+	now, err := in.cluster.fleet.Traffic(ctx, links)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if n := now[l].Passed - confirmed[l].Passed; n != 0 {
+			err = errors.Join(err, fmt.Errorf("link %v was cut, and %d bytes have passed it", l, n))
+		}
+	}
+	return err
 }
 
 // probe sends something over the links, if the fleet can, and returns what the links have seen.
@@ -171,9 +195,9 @@ func (in *Injection) sort(links []Link, before, now map[Link]Traffic) (silent, i
 	unplugged := in.cluster.unplugged()
 	lost = make(map[string]uint64)
 	for _, l := range links {
-		switch n := now[l].Dropped - before[l].Dropped; {
-		case n > 0:
-			lost[l.String()] = n
+		switch was, is := before[l].Dropped, now[l].Dropped; {
+		case is > was:
+			lost[l.String()] = is - was
 		case slices.Contains(up, l.From) && !slices.Contains(unplugged, l.To):
 			silent = append(silent, l.String())
 		default:

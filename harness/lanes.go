@@ -43,6 +43,7 @@ func (r *run) lanes(ctx context.Context) error {
 	var wait sync.WaitGroup
 	for i, l := range r.Lanes {
 		wait.Go(func() {
+			defer r.crashed("the nemesis")
 			at := lane{run: r, Lane: l, rand: rand.New(rand.NewPCG(r.Seed, streamLanes+uint64(i)))}
 			if errs[i] = at.act(ctx); errs[i] != nil {
 				cancel() // never go on measuring a cluster in an unknown state

@@ -24,7 +24,9 @@ type Fault interface {
 // View is what a nemesis sees of the cluster.
 type View struct {
 	Nodes []string // all, in order
-	Up    []string // those that run and are not paused
+	Up    []string // those that run, are not paused, and have a network
+	// Unplugged are those that have no network.
+	Unplugged []string
 	// Leaders are the nodes that say they lead, the one with the highest term first.
 	Leaders []string
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ const maxLogLine = 64 << 10
 type observer struct {
 	target Target
 	log    *history.Log
+	// crashed is deferred in goroutines: it makes a panic the end of the run.
+	crashed func(who string)
 
 	mu     sync.Mutex
 	claims map[claimKey]bool
@@ -34,8 +37,8 @@ type claimKey struct {
 	history.Claim
 }
 
-func newObserver(t Target, log *history.Log) *observer {
-	return &observer{target: t, log: log, claims: map[claimKey]bool{}, latest: map[string]history.Status{}}
+func newObserver(t Target, log *history.Log, crashed func(who string)) *observer {
+	return &observer{target: t, log: log, crashed: crashed, claims: map[claimKey]bool{}, latest: map[string]history.Status{}}
 }
 
 // leader returns the node that claimed the highest term so far.
@@ -87,6 +90,7 @@ func (o *observer) poll(c *Cluster) (stop func()) {
 	var wait sync.WaitGroup
 	for _, name := range c.Nodes() {
 		wait.Go(func() {
+			defer o.crashed("a poll of " + name)
 			for {
 				asking, done := context.WithTimeout(ctx, statusTimeout)
 				s, err := o.target.Status(asking, c.Node(name))
@@ -104,7 +108,7 @@ func (o *observer) poll(c *Cluster) (stop func()) {
 }
 
 // settleTimeout is how long nodes may take, once all calls have ended, to apply the same index.
-const settleTimeout = 2 * time.Second
+const settleTimeout = 10 * time.Second
 
 // last records the statuses of all nodes at the end, when nothing goes on any more: nodes that
 // have applied the same index must be in the same state. It waits a little for them to get there.
@@ -135,14 +139,12 @@ func (o *observer) hashes(ctx context.Context, c *Cluster) {
 	defer cancel()
 	var said map[string]history.Hash
 	for revision := uint64(0); ; {
-		if now := ask(ctx, hasher, c, revision); len(now) >= len(said) {
+		if now := o.ask(ctx, hasher, c, revision); len(now) >= len(said) {
 			said = now // a round that time ran out on says less
 		}
-		lowest, same := revision, len(said) == len(c.Nodes())
+		lowest, same := uint64(math.MaxUint64), len(said) == len(c.Nodes())
 		for _, h := range said {
-			if lowest == 0 || h.Revision < lowest {
-				lowest = h.Revision
-			}
+			lowest = min(lowest, h.Revision)
 		}
 		for _, h := range said {
 			same = same && h.Revision == lowest
@@ -150,7 +152,9 @@ func (o *observer) hashes(ctx context.Context, c *Cluster) {
 		if same || !sleep(ctx, pollInterval) {
 			break
 		}
-		revision = lowest
+		if revision = lowest; len(said) == 0 {
+			revision = 0
+		}
 	}
 	for _, name := range c.Nodes() {
 		if h, ok := said[name]; ok {
@@ -160,12 +164,13 @@ func (o *observer) hashes(ctx context.Context, c *Cluster) {
 }
 
 // ask asks all nodes for the hash of their state as of a revision, or of now if it is 0.
-func ask(ctx context.Context, hasher Hasher, c *Cluster, revision uint64) map[string]history.Hash {
+func (o *observer) ask(ctx context.Context, hasher Hasher, c *Cluster, revision uint64) map[string]history.Hash {
 	var mu sync.Mutex
 	said := make(map[string]history.Hash)
 	var wait sync.WaitGroup
 	for _, name := range c.Nodes() {
 		wait.Go(func() {
+			defer o.crashed("the hashing of " + name)
 			if h, err := hasher.Hash(ctx, c.Node(name), revision); err == nil {
 				mu.Lock()
 				defer mu.Unlock()
@@ -177,9 +182,13 @@ func ask(ctx context.Context, hasher Hasher, c *Cluster, revision uint64) map[st
 	return said
 }
 
+// settled reports whether nodes that hash their state in their status have applied the same index.
 func settled(statuses map[string]history.Status) bool {
 	var first *history.Status
 	for _, s := range statuses {
+		if s.Hash == "" {
+			continue
+		}
 		if first == nil {
 			first = &s
 		}
@@ -198,6 +207,7 @@ func (o *observer) tap(node string, w io.Writer) io.Writer {
 		return w
 	}
 	return &tap{Writer: w, claim: func(line []byte) {
+		defer o.crashed("the reading of the log of " + node)
 		if term, ok := witness.Claim(line); ok {
 			o.claim(node, history.Claim{Term: term, Source: "log"})
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,15 @@ type run struct {
 	seen           sync.Map // key -> json.RawMessage: what was last seen there
 	faults         faultBoard
 	phase          atomic.Value // history.Phase
+	abort          context.CancelCauseFunc
+}
+
+// crashed is deferred in every goroutine of the run. It makes a panic the end of the run, which is healed
+// and leaves nothing behind as always.
+func (r *run) crashed(who string) {
+	if p := recover(); p != nil {
+		r.abort(fmt.Errorf("%s crashed: %v\n%s", who, p, debug.Stack()))
+	}
 }
 
 // Run makes the test and leaves its history in the run directory. The history is there, and is
@@ -54,11 +65,13 @@ func Run(ctx context.Context, t *Test) (err error) {
 		return err
 	}
 	r := &run{Test: t, start: time.Now()}
+	ctx, r.abort = context.WithCancelCause(ctx)
+	defer r.abort(nil)
 	r.log = history.NewLog(file, func() time.Duration { return time.Since(r.start) })
 	if err := r.describe(); err != nil {
 		return errors.Join(err, file.Close())
 	}
-	r.observe = newObserver(t.Target, r.log)
+	r.observe = newObserver(t.Target, r.log, r.crashed)
 	r.cluster = NewCluster(t.Target, t.Fleet, NodeNames(t.Nodes), func(node string) {
 		r.log.Append(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: node, Err: "the process ended by itself"})
 	})
@@ -100,7 +113,7 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	}
 	stopLoad()
 	if err != nil {
-		return err
+		return errors.Join(err, context.Cause(ctx))
 	}
 
 	r.enter(history.PhaseRecover)
@@ -114,13 +127,16 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	r.observe.last(ctx, r.cluster)
 	r.observe.hashes(ctx, r.cluster)
 	r.enter(history.PhaseEnd)
-	return ctx.Err()
+	return context.Cause(ctx)
 }
 
 // describe writes what the run is to test.json and as the first event.
 func (r *run) describe() error {
 	about := r.About
 	about.Version, about.Started = 1, r.start.UTC()
+	if c, ok := r.Target.(Caveater); ok {
+		about.Caveat = c.Caveat()
+	}
 	about.Seed, about.Nodes, about.Clients = r.Seed, NodeNames(r.Nodes), r.Clients
 	value, err := json.Marshal(about)
 	if err != nil {
@@ -173,7 +189,10 @@ func (r *run) load(ctx context.Context, workers []*worker) (stop func()) {
 	loading, end := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	for _, w := range workers {
-		wait.Go(func() { w.work(loading, ctx) })
+		wait.Go(func() {
+			defer r.crashed("a worker")
+			w.work(loading, ctx)
+		})
 	}
 	return func() { end(); wait.Wait() }
 }
@@ -202,21 +221,27 @@ func (r *run) revive(ctx context.Context) error {
 	return r.cluster.Revive(ctx)
 }
 
-// finalCalls makes the workload's last calls at every node, side by side.
+// finalCalls makes the workload's last calls at every node, side by side. One that fails is made again, for
+// as long as the cluster may take to recover: what nobody looks at in the end is not known to be there.
 func (r *run) finalCalls(ctx context.Context, workers []*worker) {
 	final, ok := r.Workload.(Finalizer)
 	if !ok {
 		return
 	}
 	calls := final.Final(int(r.calls.Load()))
+	patient, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
+	defer cancel()
 	var wait sync.WaitGroup
 	for i := range r.Nodes {
 		w := newWorker(r, len(workers)+i, i)
 		wait.Go(func() {
+			defer r.crashed("a last call")
 			defer w.hangUp()
 			for _, call := range calls {
-				if ctx.Err() != nil || !w.call(ctx, call) {
-					return
+				for !w.call(ctx, call) {
+					if !sleep(patient, aimAgain) {
+						return
+					}
 				}
 			}
 		})

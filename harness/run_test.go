@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -418,6 +419,43 @@ func TestTheHealedClusterIsGivenTime(t *testing.T) {
 		_, results, err := run(t, t.Context(), test)
 		require.NoError(t, err)
 		require.Equal(t, checkers.Valid, results["progress"].Verdict, results["progress"].Why)
+	})
+}
+
+// panics is a workload with a mistake in it.
+type panics struct{ harness.Workload }
+
+func (p panics) Next(r *rand.Rand, t harness.Turn) harness.Call {
+	if t.Seq == 3 {
+		panic("it was not meant to be")
+	}
+	return p.Workload.Next(r, t)
+}
+
+// A mistake in a goroutine of the run ends the run, and not the program: all is healed and removed.
+func TestAPanicEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		test := aTest(t, fake, "partition")
+		test.Workload = panics{test.Workload}
+		_, results, err := run(t, t.Context(), test)
+		require.ErrorContains(t, err, "a worker crashed: it was not meant to be")
+		require.NotErrorIs(t, err, context.Canceled, "nobody has interrupted it")
+		require.True(t, fake.Closed)
+		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
+	})
+}
+
+// A cut that let something pass after it was confirmed is an error of the run.
+func TestACutThatLeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{LeakyCuts: true})
+		defer c.Close()
+		in := c.NewInjection()
+		l := harness.Link{From: "n1", To: "n2"}
+		require.NoError(t, in.Cut(t.Context(), l))
+		require.ErrorContains(t, in.Heal(t.Context()), "link n1>n2 was cut, and 1 bytes have passed it")
+		require.False(t, fake.Cut(l), "it is mended all the same")
 	})
 }
 

@@ -34,6 +34,10 @@ type Witness interface {
 	Claim(line []byte) (term uint64, ok bool)
 }
 
+// Caveater is a target of which less is promised than the checkers ask for, and says what, so that
+// nobody takes what it documents for a bug.
+type Caveater interface{ Caveat() string }
+
 // Hasher is a target whose members can hash what they store, so that members whose states have
 // diverged are found out.
 type Hasher interface {

@@ -63,8 +63,8 @@ func newLoss(shape, aim string) harness.Nemesis {
 		for i, n := range f.Nodes {
 			f.Links = append(f.Links, between([]string{n}, without(v.Nodes, f.Nodes[:i+1]))...)
 		}
-		if len(f.Links) == 0 {
-			return nil // there is nobody to aim at
+		if !noticed(v, f.Links) {
+			return nil
 		}
 		return f
 	})

@@ -48,12 +48,18 @@ func (f Partition) Inject(ctx context.Context, in *harness.Injection) error {
 func newPartition(shape, aim string) harness.Nemesis {
 	return aimFunc(func(r *rand.Rand, v harness.View) harness.Fault {
 		f := aimPartition(r, v, draw(r, shape, partitionShapes), draw(r, aim, partitionAims))
-		for _, l := range f.Links {
-			if slices.Contains(v.Up, l.From) {
-				return f
-			}
+		if !noticed(v, f.Links) {
+			return nil
 		}
-		return nil // a cut of nothing, or that no running node would notice, is none
+		return f
+	})
+}
+
+// noticed reports whether somebody sends on any of the links: what is wrong with the others, nobody would
+// ever notice.
+func noticed(v harness.View, links []harness.Link) bool {
+	return slices.ContainsFunc(links, func(l harness.Link) bool {
+		return slices.Contains(v.Up, l.From) && !slices.Contains(v.Unplugged, l.To)
 	})
 }
 

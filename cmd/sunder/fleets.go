@@ -48,8 +48,8 @@ func (f *runFlags) chooseFleet(target string, entry targetEntry, lanes []harness
 		return "", fmt.Errorf("--fleet: unknown fleet %q; known are %s, %s", f.fleet, fleetAuto, names(fleets))
 	case f.fleet == fleetLocal && needs != "":
 		return "", fmt.Errorf("--fleet local: %s; use --fleet docker", needs)
-	case f.fleet == fleetDocker && f.latency > 0:
-		return "", errors.New("--latency: the docker fleet cannot slow links down yet; use --fleet local")
+	case f.latency > 0 && (f.fleet == fleetDocker || needs != ""):
+		return "", errors.New("--latency: the docker fleet cannot slow links down yet; only the local one can")
 	case f.fleet != fleetAuto:
 		return "as asked for", nil
 	case needs != "":
@@ -102,7 +102,7 @@ func newDockerFleet(ctx context.Context, f *runFlags, dir string, say io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	f.build = map[string]string{"engine": facts.Version, "engine_api": facts.API, "kernel": facts.Kernel, "image": config.Image, "image_id": id}
+	f.build = map[string]string{"engine": facts.Version, "engine_api": facts.API, "kernel": facts.Kernel, "agent": own, "image": config.Image, "image_id": id}
 	return fleet.NewDocker(engine, config), nil
 }
 

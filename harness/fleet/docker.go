@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	randv2 "math/rand/v2"
 	"net"
 	"net/netip"
@@ -42,20 +43,17 @@ type Docker struct {
 	token  string
 
 	lease *lease
+	place string // where the lease is
 	id    string // short, in the names of what we make
 
-	mu       sync.Mutex
-	order    []string
-	ports    []string
-	network  string // its id
-	pods     map[string]*pod
-	nodes    map[string]*dockerNode
-	volumes  []string
-	closed   bool
-	links    map[harness.Link]harness.Impairment // as they are to be
-	unplug   map[string]bool
-	byAddr   map[netip.Addr]string
-	lastSeen map[string]map[netip.Addr]harness.Traffic // of nodes that are unplugged
+	mu      sync.Mutex
+	order   []string
+	ports   []string
+	network string // its id
+	pods    map[string]*pod
+	nodes   map[string]*dockerNode
+	closed  bool
+	links   map[harness.Link]harness.Impairment // as they are to be
 }
 
 // DockerConfig says what a docker fleet is made of.
@@ -71,6 +69,12 @@ type pod struct {
 	addr  netip.Addr
 	reach map[string]string // where the controller reaches a port
 	agent *agent.Client
+
+	// talk is held while the agent is talked to, and while the network is pulled out or put back: what
+	// is told about links arrives in the order in which it was decided.
+	talk      sync.Mutex
+	unplugged bool
+	lastSeen  map[netip.Addr]harness.Traffic // by the time that it was unplugged
 }
 
 // NewDocker returns a fleet on an engine, which it closes.
@@ -78,7 +82,6 @@ func NewDocker(engine *Engine, c DockerConfig) *Docker {
 	return &Docker{
 		DockerConfig: c, engine: engine, token: rand.Text(), id: strings.ToLower(rand.Text()[:8]),
 		pods: map[string]*pod{}, nodes: map[string]*dockerNode{}, links: map[harness.Link]harness.Impairment{},
-		unplug: map[string]bool{}, byAddr: map[netip.Addr]string{}, lastSeen: map[string]map[netip.Addr]harness.Traffic{},
 	}
 }
 
@@ -89,9 +92,12 @@ func (f *Docker) Plan(ctx context.Context, nodes, ports []string) (err error) {
 		return errors.New("a node without ports cannot be reached")
 	}
 	if _, err := f.engine.Clean(ctx); err != nil {
-		return fmt.Errorf("remove what dead runs left: %w", err)
+		slog.Warn("what dead runs left could not all be removed; 'sunder clean' may help", "err", err) // it is not in our way
 	}
 	if f.lease, err = takeLease(f.id); err != nil {
+		return fmt.Errorf("lease: %w", err)
+	}
+	if f.place, err = leasePlace(); err != nil {
 		return fmt.Errorf("lease: %w", err)
 	}
 	f.order, f.ports = nodes, ports
@@ -103,7 +109,6 @@ func (f *Docker) Plan(ctx context.Context, nodes, ports []string) (err error) {
 	for _, name := range nodes {
 		addr = addr.Next()
 		f.pods[name] = &pod{addr: addr}
-		f.byAddr[addr] = name
 	}
 	var group errgroup.Group
 	for _, name := range nodes {
@@ -119,7 +124,7 @@ func (f *Docker) Plan(ctx context.Context, nodes, ports []string) (err error) {
 
 // labels mark everything that a run makes.
 func (f *Docker) labels() map[string]string {
-	return map[string]string{labelRun: f.Name, labelLease: f.lease.path(), labelHost: hostName()}
+	return map[string]string{labelRun: f.Name, labelLease: f.lease.run, labelPlace: f.place}
 }
 
 // makeNetwork makes a network with a subnet of its own, out of a part of 10/8 that few use. The
@@ -131,10 +136,12 @@ func (f *Docker) makeNetwork(ctx context.Context) (netip.Prefix, error) {
 		if inUse(subnet) {
 			continue
 		}
-		n, err := f.engine.provider.CreateNetwork(ctx, testcontainers.NetworkRequest{ //nolint:staticcheck // the successor cannot name a network
+		making, cancel := sure(ctx)
+		n, err := f.engine.provider.CreateNetwork(making, testcontainers.NetworkRequest{ //nolint:staticcheck // the successor cannot name a network
 			Name: "sunder-" + f.id, Driver: "bridge", Labels: f.labels(),
 			IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String(), Gateway: subnet.Addr().Next().String()}}},
 		})
+		cancel()
 		if err == nil {
 			f.network = n.(*testcontainers.DockerNetwork).ID
 			return subnet, nil
@@ -211,8 +218,22 @@ func (f *Docker) startPod(ctx context.Context, name string) error {
 	return f.awaitAgent(ctx, p)
 }
 
+// sure returns a context for making something: it does not end when ctx does. An engine that was asked
+// to make something makes it, whether anybody waits for the answer or not, and what nobody knows of
+// nobody removes.
+func sure(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), makeTimeout)
+}
+
+const makeTimeout = 30 * time.Second
+
 // create makes a container and does not start it.
 func (f *Docker) create(ctx context.Context, r testcontainers.ContainerRequest) (id string, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	ctx, cancel := sure(ctx)
+	defer cancel()
 	c, err := f.engine.provider.CreateContainer(ctx, r)
 	if err != nil {
 		return "", err
@@ -334,7 +355,9 @@ func (f *Docker) Placement(name string) harness.Placement {
 func (f *Docker) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (harness.Node, error) {
 	p := f.pods[s.Name]
 	name := f.containerName(s.Name)
-	if _, err := f.engine.client.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: f.labels()}); err != nil {
+	making, cancel := sure(ctx)
+	defer cancel()
+	if _, err := f.engine.client.VolumeCreate(making, volume.CreateOptions{Name: name, Labels: f.labels()}); err != nil {
 		return nil, fmt.Errorf("volume: %w", err)
 	}
 	env := make(map[string]string, len(s.Env))
@@ -356,7 +379,6 @@ func (f *Docker) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) 
 	}
 	n := newDockerNode(f, s.Name, id, p, log)
 	f.mu.Lock()
-	f.volumes = append(f.volumes, name)
 	f.nodes[s.Name] = n
 	closed := f.closed
 	f.mu.Unlock()
@@ -366,8 +388,12 @@ func (f *Docker) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) 
 	return n, n.Start(ctx)
 }
 
-// closeTimeout bounds the removing of everything.
-const closeTimeout = time.Minute
+// endTimeout bounds the ending of nodes and the reading of their last words, closeTimeout the removing
+// of everything, which is done whatever came of the former.
+const (
+	endTimeout   = 10 * time.Second
+	closeTimeout = time.Minute
+)
 
 // Close implements [harness.Fleet]. The nodes' logs are read to their ends before they are removed.
 func (f *Docker) Close() error {
@@ -379,11 +405,11 @@ func (f *Docker) Close() error {
 	f.closed = true
 	nodes := f.nodes
 	f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	ending, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	var group errgroup.Group
 	for _, n := range nodes {
-		group.Go(func() error { return n.end(ctx) })
+		group.Go(func() error { return n.end(ending) })
 	}
 	errs := []error{group.Wait()}
 	for _, p := range f.pods {
@@ -392,7 +418,9 @@ func (f *Docker) Close() error {
 		}
 	}
 	if f.lease != nil {
-		_, err := f.engine.remove(ctx, f.lease.path())
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_, err := f.engine.remove(ctx, f.lease.run)
 		errs = append(errs, err, f.lease.release())
 	}
 	return errors.Join(append(errs, f.engine.Close())...)

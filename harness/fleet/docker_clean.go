@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"sync"
+	"time"
 
-	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/network"
@@ -20,17 +19,9 @@ import (
 // Labels of everything that a run makes.
 const (
 	labelRun   = "sunder.run"   // the run's name
-	labelLease = "sunder.lease" // the file that is locked as long as the run lives
-	labelHost  = "sunder.host"  // the machine, or container, that the file is on
+	labelLease = "sunder.lease" // the name of its lease
+	labelPlace = "sunder.place" // where the lease is
 )
-
-func hostName() string {
-	name, err := os.Hostname()
-	if err != nil {
-		return "unknown"
-	}
-	return name
-}
 
 // Cleaned says what was removed of one run, or why nothing was.
 type Cleaned struct {
@@ -42,21 +33,26 @@ type Cleaned struct {
 
 // Clean removes what runs that are dead have left, and nothing of one that lives.
 func (e *Engine) Clean(ctx context.Context) ([]Cleaned, error) {
+	done, err := oneCleaner(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	runs, err := e.runs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var all []Cleaned
-	for _, path := range slices.Sorted(maps.Keys(runs)) {
-		run := runs[path]
-		c := Cleaned{Run: run.name, Kept: run.alive(path)}
+	for _, lease := range slices.Sorted(maps.Keys(runs)) {
+		run := runs[lease]
+		c := Cleaned{Run: run.name, Kept: run.alive(lease)}
 		if c.Kept == "" {
-			removed, err := e.remove(ctx, path)
+			removed, err := e.remove(ctx, lease)
 			if err != nil {
 				return all, fmt.Errorf("run %s: %w", run.name, err)
 			}
 			c.Containers, c.Networks, c.Volumes = removed.Containers, removed.Networks, removed.Volumes
-			_ = os.Remove(path) // of a run that was killed
+			forgetLease(lease)
 		}
 		all = append(all, c)
 	}
@@ -64,12 +60,16 @@ func (e *Engine) Clean(ctx context.Context) ([]Cleaned, error) {
 }
 
 // found is a run as the labels tell of it.
-type found struct{ name, host string }
+type found struct{ name, place string }
 
 // alive says why a run must be left alone, if it must.
 func (r found) alive(lease string) string {
-	if r.host != hostName() {
-		return fmt.Sprintf("it was started on %s, so whether it lives cannot be told here", r.host)
+	here, err := leasePlace()
+	switch {
+	case err != nil:
+		return fmt.Sprintf("whether it lives cannot be told: %v", err)
+	case r.place != here:
+		return fmt.Sprintf("it is a run of %s, so whether it lives cannot be told here, on %s", r.place, here)
 	}
 	switch ended, err := leaseEnded(lease); {
 	case err != nil:
@@ -80,10 +80,10 @@ func (r found) alive(lease string) string {
 	return ""
 }
 
-// runs finds all runs of which anything is there, by the path of the lease.
+// runs finds all runs of which anything is there, by their leases.
 func (e *Engine) runs(ctx context.Context) (map[string]found, error) {
 	runs := map[string]found{}
-	note := func(labels map[string]string) { runs[labels[labelLease]] = found{labels[labelRun], labels[labelHost]} }
+	note := func(labels map[string]string) { runs[labels[labelLease]] = found{labels[labelRun], labels[labelPlace]} }
 	things, err := e.things(ctx, filters.Arg("label", labelLease))
 	if err != nil {
 		return nil, err
@@ -120,25 +120,44 @@ func (e *Engine) things(ctx context.Context, label filters.KeyValuePair) (t thin
 	return t, err
 }
 
-// remove removes everything of the run with the given lease. Networks and volumes can be removed only
-// once no container uses them.
+// remove removes everything of the run with the given lease, until nothing of it is there: what was
+// asked for before a controller was interrupted may come about later.
 func (e *Engine) remove(ctx context.Context, lease string) (c Cleaned, err error) {
 	if lease == "" {
 		return c, errors.New("a run without a lease")
 	}
-	t, err := e.things(ctx, filters.Arg("label", labelLease+"="+lease))
-	if err != nil {
-		return c, err
+	for clean := 0; clean < 2; {
+		t, err := e.things(ctx, filters.Arg("label", labelLease+"="+lease))
+		if err != nil {
+			return c, err
+		}
+		if len(t.containers)+len(t.networks)+len(t.volumes) == 0 {
+			clean++
+		} else {
+			clean = 0
+			err = e.removeThings(ctx, t, &c)
+		}
+		select {
+		case <-ctx.Done():
+			return c, errors.Join(err, ctx.Err())
+		case <-time.After(removeAgain):
+		}
 	}
+	return c, nil
+}
+
+// removeAgain is how long to wait before looking whether more has come about.
+const removeAgain = 50 * time.Millisecond
+
+// removeThings tries to remove things and counts those that it did. Networks and volumes can be removed
+// only once no container uses them, and what somebody else is removing only by him.
+func (e *Engine) removeThings(ctx context.Context, t things, c *Cleaned) error {
 	var mu sync.Mutex
 	did := func(count *int, err error) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if err == nil {
 			*count++
-		}
-		if cerrdefs.IsNotFound(err) {
-			return nil // somebody else was faster
 		}
 		return err
 	}
@@ -155,5 +174,5 @@ func (e *Engine) remove(ctx context.Context, lease string) (c Cleaned, err error
 	for _, one := range t.volumes {
 		errs = append(errs, did(&c.Volumes, e.client.VolumeRemove(ctx, one.Name, true)))
 	}
-	return c, errors.Join(errs...)
+	return errors.Join(errs...)
 }

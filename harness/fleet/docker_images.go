@@ -62,15 +62,23 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress func(string)) er
 		return fmt.Errorf("pull %s: %w", ref, err)
 	}
 	defer stream.Close()
+	if err := readProgress(stream, progress); err != nil {
+		return fmt.Errorf("pull %s: %w", ref, err)
+	}
+	return nil
+}
+
+// readProgress reads what an engine says while it works; errors are part of it.
+func readProgress(stream io.Reader, progress func(string)) error {
 	for d := json.NewDecoder(stream); ; {
 		var m struct{ Status, ID, Progress, Error string }
 		switch err := d.Decode(&m); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("pull %s: %w", ref, err)
+			return err
 		case m.Error != "":
-			return fmt.Errorf("pull %s: %s", ref, m.Error)
+			return errors.New(m.Error)
 		}
 		progress(strings.TrimSpace(m.ID + " " + m.Status + " " + m.Progress))
 	}
@@ -90,7 +98,7 @@ func (e *Engine) Import(ctx context.Context, ref, program, at, version string) e
 		return fmt.Errorf("make image %s: %w", ref, err)
 	}
 	defer answer.Close()
-	if _, err := io.Copy(io.Discard, answer); err != nil {
+	if err := readProgress(answer, func(string) {}); err != nil {
 		return fmt.Errorf("make image %s: %w", ref, err)
 	}
 	if _, ok, err := e.HasImage(ctx, ref); err != nil || !ok {

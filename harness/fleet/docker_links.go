@@ -20,43 +20,49 @@ func (f *Docker) Shape(ctx context.Context, links map[harness.Link]harness.Impai
 
 // shape returns what the agents said: when the new states were in force.
 func (f *Docker) shape(ctx context.Context, links map[harness.Link]harness.Impairment) ([]agent.Shaped, error) {
-	f.mu.Lock()
 	receivers := map[string]bool{}
+	f.mu.Lock()
 	for l, i := range links {
 		f.links[l] = i
-		// What is unplugged receives nothing, and learns of its links when it is plugged in again.
-		if !f.unplug[l.To] {
-			receivers[l.To] = true
-		}
-	}
-	states := make(map[string]map[netip.Addr]harness.Impairment, len(receivers))
-	for to := range receivers {
-		states[to] = f.incoming(to)
+		receivers[l.To] = true
 	}
 	f.mu.Unlock()
-
 	var mu sync.Mutex
 	var said []agent.Shaped
-	var group errgroup.Group
-	for to, state := range states {
-		group.Go(func() error {
-			s, err := f.pods[to].agent.Set(ctx, state)
-			if err != nil {
-				return fmt.Errorf("links to %s: %w", to, err)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			said = append(said, s)
-			return nil
-		})
-	}
-	err := group.Wait()
+	err := f.each(receivers, func(to string, p *pod) error {
+		if p.unplugged {
+			return nil // it receives nothing, and learns of its links when it is plugged in again
+		}
+		s, err := p.agent.Set(ctx, f.incoming(to))
+		if err != nil {
+			return fmt.Errorf("links to %s: %w", to, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, s)
+		return nil
+	})
 	return said, err
 }
 
-// incoming returns what is wrong with the links to a node, by the sender's address; the caller
-// holds mu.
+// each talks to pods side by side.
+func (f *Docker) each(names map[string]bool, talk func(name string, p *pod) error) error {
+	var group errgroup.Group
+	for name := range names {
+		group.Go(func() error {
+			p := f.pods[name]
+			p.talk.Lock()
+			defer p.talk.Unlock()
+			return talk(name, p)
+		})
+	}
+	return group.Wait()
+}
+
+// incoming returns what is to be wrong with the links to a node by now, by the sender's address.
 func (f *Docker) incoming(to string) map[netip.Addr]harness.Impairment {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	state := map[netip.Addr]harness.Impairment{}
 	for l, i := range f.links {
 		if l.To == to && i != (harness.Impairment{}) {
@@ -69,49 +75,41 @@ func (f *Docker) incoming(to string) map[netip.Addr]harness.Impairment {
 // Probe implements [harness.Prober]: the agents send, whether the nodes run or not.
 func (f *Docker) Probe(ctx context.Context, links []harness.Link) error {
 	peers := map[string][]netip.Addr{}
-	f.mu.Lock()
+	senders := map[string]bool{}
 	for _, l := range links {
-		if !f.unplug[l.From] {
-			peers[l.From] = append(peers[l.From], f.pods[l.To].addr)
+		senders[l.From] = true
+		peers[l.From] = append(peers[l.From], f.pods[l.To].addr)
+	}
+	return f.each(senders, func(from string, p *pod) error {
+		if p.unplugged {
+			return nil
 		}
-	}
-	f.mu.Unlock()
-	var group errgroup.Group
-	for from, to := range peers {
-		group.Go(func() error { return f.pods[from].agent.Probe(ctx, to) })
-	}
-	return group.Wait()
+		return p.agent.Probe(ctx, peers[from])
+	})
 }
 
 // Traffic implements [harness.Fleet]: what the receivers' packet rules have counted.
 func (f *Docker) Traffic(ctx context.Context, links []harness.Link) (map[harness.Link]harness.Traffic, error) {
-	f.mu.Lock()
-	seen := map[string]map[netip.Addr]harness.Traffic{}
 	receivers := map[string]bool{}
 	for _, l := range links {
-		if f.unplug[l.To] {
-			seen[l.To] = f.lastSeen[l.To]
-		} else {
-			receivers[l.To] = true
-		}
+		receivers[l.To] = true
 	}
-	f.mu.Unlock()
-
 	var mu sync.Mutex
-	var group errgroup.Group
-	for to := range receivers {
-		group.Go(func() error {
-			t, err := f.pods[to].agent.Traffic(ctx)
-			if err != nil {
+	seen := map[string]map[netip.Addr]harness.Traffic{}
+	err := f.each(receivers, func(to string, p *pod) error {
+		t := p.lastSeen
+		if !p.unplugged {
+			var err error
+			if t, err = p.agent.Traffic(ctx); err != nil {
 				return fmt.Errorf("traffic to %s: %w", to, err)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			seen[to] = t
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen[to] = t
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	traffic := make(map[harness.Link]harness.Traffic, len(links))

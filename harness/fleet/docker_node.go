@@ -29,6 +29,7 @@ type dockerNode struct {
 
 	mu     sync.Mutex
 	exited chan struct{} // nil before the first start
+	dying  bool          // it was killed and has not been seen to end
 }
 
 func newDockerNode(f *Docker, name, id string, p *pod, log io.Writer) *dockerNode {
@@ -54,6 +55,13 @@ func (n *dockerNode) Exited() <-chan struct{} {
 func (n *dockerNode) Start(ctx context.Context) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.dying {
+		select {
+		case <-n.exited:
+		case <-ctx.Done():
+			return fmt.Errorf("the container was killed and does not end: %w", ctx.Err())
+		}
+	}
 	if n.running() {
 		return nil
 	}
@@ -62,7 +70,7 @@ func (n *dockerNode) Start(ctx context.Context) error {
 	}
 	n.logs.started()
 	exited := make(chan struct{})
-	n.exited = exited
+	n.exited, n.dying = exited, false
 	go func() {
 		defer close(exited)
 		n.awaitEnd()
@@ -112,6 +120,7 @@ func (n *dockerNode) Kill(ctx context.Context) error {
 	if err := n.fleet.engine.client.ContainerKill(ctx, n.id, "SIGKILL"); err != nil && !cerrdefs.IsConflict(err) && !cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("kill: %w", err)
 	}
+	n.dying = true
 	select { // a conflict says that it ends by itself at this moment
 	case <-n.exited:
 		return nil
@@ -140,11 +149,16 @@ func (n *dockerNode) Resume(ctx context.Context) error {
 	if !n.running() {
 		return nil // it died meanwhile, which is reported elsewhere
 	}
+	if n.confirm(ctx, "running", isRunning) == nil {
+		return nil // it was never paused, although somebody tried
+	}
 	if err := n.fleet.engine.client.ContainerUnpause(ctx, n.id); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	return n.confirm(ctx, "running", func(s *container.State) bool { return !s.Paused })
+	return n.confirm(ctx, "running", isRunning)
 }
+
+func isRunning(s *container.State) bool { return !s.Paused }
 
 // confirm asks the engine whether the container is in the state that it should be in by now.
 func (n *dockerNode) confirm(ctx context.Context, what string, is func(*container.State) bool) error {
@@ -162,28 +176,28 @@ func (n *dockerNode) confirm(ctx context.Context, what string, is func(*containe
 // beforehand to let nothing in: whatever links are cut by the time that the network is back, none is
 // whole for a moment.
 func (n *dockerNode) Unplug(ctx context.Context) error {
-	f := n.fleet
+	f, p := n.fleet, n.pod
+	if !f.engine.direct() {
+		return fmt.Errorf("where ports are forwarded, a node that is plugged in again has others: %w", harness.ErrUnsupported)
+	}
 	closed := map[netip.Addr]harness.Impairment{}
-	for _, p := range f.pods {
-		if p != n.pod {
-			closed[p.addr] = harness.Impairment{Drop: true}
+	for _, other := range f.pods {
+		if other != p {
+			closed[other.addr] = harness.Impairment{Drop: true}
 		}
 	}
-	f.mu.Lock()
-	f.unplug[n.name] = true
-	f.mu.Unlock()
-	if _, err := n.pod.agent.Set(ctx, closed); err != nil {
+	p.talk.Lock()
+	defer p.talk.Unlock()
+	if _, err := p.agent.Set(ctx, closed); err != nil {
 		return err
 	}
-	seen, err := n.pod.agent.Traffic(ctx)
+	seen, err := p.agent.Traffic(ctx)
 	if err != nil {
 		return err
 	}
-	f.mu.Lock()
-	f.lastSeen[n.name] = seen
-	f.mu.Unlock()
-	n.pod.agent.Close() // its connections would only die slowly
-	if err := f.engine.client.NetworkDisconnect(ctx, f.network, n.pod.id, true); err != nil {
+	p.unplugged, p.lastSeen = true, seen
+	p.agent.Close() // its connections would only die slowly
+	if err := f.engine.client.NetworkDisconnect(ctx, f.network, p.id, true); err != nil {
 		return fmt.Errorf("disconnect: %w", err)
 	}
 	return n.confirmPlugged(ctx, false)
@@ -191,10 +205,12 @@ func (n *dockerNode) Unplug(ctx context.Context) error {
 
 // Plug implements [harness.Unplugger].
 func (n *dockerNode) Plug(ctx context.Context) error {
-	f := n.fleet
+	f, p := n.fleet, n.pod
+	p.talk.Lock()
+	defer p.talk.Unlock()
 	if n.confirmPlugged(ctx, true) != nil { // it may never have been pulled out
-		err := f.engine.client.NetworkConnect(ctx, f.network, n.pod.id, &network.EndpointSettings{
-			IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: n.pod.addr.String()},
+		err := f.engine.client.NetworkConnect(ctx, f.network, p.id, &network.EndpointSettings{
+			IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: p.addr.String()},
 		})
 		if err != nil {
 			return fmt.Errorf("connect: %w", err)
@@ -203,16 +219,14 @@ func (n *dockerNode) Plug(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := f.awaitAgent(ctx, n.pod); err != nil {
+	if err := f.awaitAgent(ctx, p); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	delete(f.unplug, n.name)
-	delete(f.lastSeen, n.name)
-	state := f.incoming(n.name)
-	f.mu.Unlock()
-	_, err := n.pod.agent.Set(ctx, state)
-	return err
+	if _, err := p.agent.Set(ctx, f.incoming(n.name)); err != nil {
+		return err
+	}
+	p.unplugged, p.lastSeen = false, nil
+	return nil
 }
 
 // confirmPlugged asks the engine whether the pod is in the run's network, with its address.

@@ -31,13 +31,16 @@ func (e *Engine) Facts() Facts {
 // returns what it printed.
 func (e *Engine) RunInPod(ctx context.Context, image string, command ...string) (said string, err error) {
 	f := NewDocker(e, DockerConfig{Name: "probe", Agent: image})
+	if f.place, err = leasePlace(); err != nil {
+		return "", err
+	}
 	if f.lease, err = takeLease(f.id); err != nil {
 		return "", err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
-		_, removeErr := e.remove(ctx, f.lease.path())
+		_, removeErr := e.remove(ctx, f.lease.run)
 		err = errors.Join(err, removeErr, f.lease.release())
 	}()
 	id, err := f.create(ctx, testcontainers.ContainerRequest{

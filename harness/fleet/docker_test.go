@@ -355,14 +355,14 @@ func TestCloseRemovesEverything(t *testing.T) {
 	p.launch()
 	other := anEngine(t)
 	defer other.Close()
-	lease := p.lease.path()
+	lease, path := p.lease.run, p.lease.file.Name()
 	require.Equal(t, 2+2+1+2, p.left(other, lease))
 	require.NoError(t, p.nodes["n1"].Pause(t.Context()))
 	require.NoError(t, p.nodes["n2"].(*dockerNode).Unplug(t.Context()))
 	require.NoError(t, p.Close())
 	require.NoError(t, p.Close())
 	require.Zero(t, p.left(other, lease))
-	require.NoFileExists(t, lease)
+	require.NoFileExists(t, path)
 }
 
 // What a live run owns is never removed; what a dead run left is, and nothing else.
@@ -372,7 +372,7 @@ func TestCleanRemovesWhatDeadRunsLeft(t *testing.T) {
 	dead.launch()
 	other := anEngine(t)
 	defer other.Close()
-	path := dead.lease.path()
+	path := dead.lease.file.Name()
 	require.NoError(t, dead.lease.file.Close(), "as when its controller dies")
 	all, err := other.Clean(t.Context())
 	require.NoError(t, err)
@@ -388,15 +388,21 @@ func TestCleanRemovesWhatDeadRunsLeft(t *testing.T) {
 	}
 	require.Equal(t, 1, removed)
 	require.Equal(t, 1, kept)
-	require.Zero(t, dead.left(other, path))
+	require.Zero(t, dead.left(other, dead.lease.run))
 	require.NotEmpty(t, live.leader("n1"), "the other one has not noticed")
 	dead.lease.file, err = os.Create(path) // so that it can be closed like any other
 	require.NoError(t, err)
 }
 
 func TestARunOfAnotherMachineIsLeftAlone(t *testing.T) {
-	require.Contains(t, found{name: "r", host: "elsewhere"}.alive("/nowhere"), "cannot be told here")
-	require.Empty(t, found{name: "r", host: hostName()}.alive("/nowhere"))
+	require.Contains(t, found{name: "r", place: "elsewhere"}.alive("abcdefgh"), "cannot be told here")
+	here, err := leasePlace()
+	require.NoError(t, err)
+	require.Empty(t, found{name: "r", place: here}.alive("abcdefgh"))
+	// What comes out of a label may have been put there by anybody.
+	for _, bad := range []string{"", "place", "../../x", "/etc/passwd", "ABCDEFGH"} {
+		require.Contains(t, found{name: "r", place: here}.alive(bad), "is no name of a run")
+	}
 }
 
 // aRegistry starts a registry on loopback, of which images can be pulled as from anywhere.

@@ -23,6 +23,7 @@ type Mistakes struct {
 	LoseWrites  bool // every tenth write is acknowledged and forgotten
 	TwoLeaders  bool // every node claims every term
 	BlindCuts   bool // cutting a link does nothing
+	LeakyCuts   bool // something passes cut links all the same
 	StuckHeals  bool // mending a link fails
 	NoRecovery  bool // a node that was killed never answers again
 	LaunchFails bool
@@ -46,6 +47,7 @@ type Fake struct {
 	cut     map[harness.Link]bool
 	state   map[harness.Link]harness.Impairment
 	dropped map[harness.Link]uint64
+	passed  map[harness.Link]uint64
 	values  map[string][]string // all values of a key, the last one last
 	writes  int
 	term    uint64
@@ -58,7 +60,7 @@ type Fake struct {
 func New(m Mistakes) *Fake {
 	return &Fake{
 		Mistakes: m, Claims: true, nodes: map[string]*node{}, cut: map[harness.Link]bool{}, state: map[harness.Link]harness.Impairment{},
-		dropped: map[harness.Link]uint64{}, values: map[string][]string{},
+		dropped: map[harness.Link]uint64{}, passed: map[harness.Link]uint64{}, values: map[string][]string{},
 	}
 }
 
@@ -158,7 +160,10 @@ func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Lin
 		if n := f.nodes[l.From]; f.cut[l] && n != nil && !n.killed && !n.paused && !n.unplugged && !f.nodes[l.To].unplugged {
 			f.dropped[l]++
 		}
-		seen[l] = harness.Traffic{Dropped: f.dropped[l]}
+		if f.cut[l] && f.Mistakes.LeakyCuts {
+			f.passed[l]++
+		}
+		seen[l] = harness.Traffic{Passed: f.passed[l], Dropped: f.dropped[l]}
 	}
 	return seen, nil
 }

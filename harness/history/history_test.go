@@ -213,7 +213,7 @@ func TestCodecAgreesWithEncodingJSON(t *testing.T) {
 		}
 		require.NoError(t, json.Unmarshal(line, &generic))
 		require.Equal(t, e.Key, generic.Key)
-		require.Equal(t, e.Stamp, Stamp{generic.Version, generic.Revision, generic.Term})
+		require.Equal(t, Stamp{generic.Version, generic.Revision, generic.Term}, e.Stamp)
 		require.Equal(t, e.Kind.String(), generic.Kind)
 
 		// What another tool would write: other order, spaces, escapes.

@@ -20,19 +20,21 @@ const (
 
 // Test describes the run that a history is of: enough to check it again with nothing else.
 type Test struct {
-	Version  int               `json:"version"` // of the format: 1
-	Started  time.Time         `json:"started"` // wall clock at time 0
-	Target   string            `json:"target"`
-	Fleet    string            `json:"fleet"`
-	Workload string            `json:"workload"`
-	Nemesis  string            `json:"nemesis"`
-	Seed     uint64            `json:"seed"`
-	Nodes    []string          `json:"nodes"`
-	Clients  int               `json:"clients"`
-	Checkers []string          `json:"checkers"`
-	Command  string            `json:"command"` // the command line that runs it again
-	Options  map[string]string `json:"options,omitempty"`
-	Build    map[string]string `json:"build,omitempty"` // versions of sunder, Go, the kernel
+	Version  int       `json:"version"` // of the format: 1
+	Started  time.Time `json:"started"` // wall clock at time 0
+	Target   string    `json:"target"`
+	Fleet    string    `json:"fleet"`
+	Workload string    `json:"workload"`
+	Nemesis  string    `json:"nemesis"`
+	Seed     uint64    `json:"seed"`
+	Nodes    []string  `json:"nodes"`
+	Clients  int       `json:"clients"`
+	Checkers []string  `json:"checkers"`
+	Command  string    `json:"command"` // the command line that runs it again
+	// Caveat is what the target's documentation says that the run must expect; empty if nothing.
+	Caveat  string            `json:"caveat,omitempty"`
+	Options map[string]string `json:"options,omitempty"`
+	Build   map[string]string `json:"build,omitempty"` // versions of sunder, Go, the kernel
 }
 
 // Phase is a part of a run. Each lasts until the next one is noted.
@@ -74,7 +76,10 @@ type Status struct {
 // hash at the same revision.
 type Hash struct {
 	Revision uint64 `json:"revision"`
-	Sum      string `json:"sum"`
+	// Since is how far the state's past was forgotten, if that is part of what is hashed: such
+	// hashes are compared only if it is the same.
+	Since int64  `json:"since,omitempty"`
+	Sum   string `json:"sum"`
 }
 
 // FaultEvent is the value of the nemesis' events. The id pairs the events of one fault.

@@ -15,9 +15,9 @@ import (
 	"strings"
 )
 
-// Self returns a static Linux program of this very sunder: the one that runs, if it is static, and
-// otherwise one that is built from the source in the current directory, or from the module proxy if
-// it was installed from there. Digest names its content.
+// Self returns a static Linux program of sunder: the one that runs, if it is static, and otherwise
+// one that is built from the source in the current directory, whatever its state, or from the module
+// proxy if it was installed from there. Digest names its content.
 func Self(ctx context.Context, arch, dir string, progress io.Writer) (program, digest string, err error) {
 	program, err = os.Executable()
 	if err != nil {

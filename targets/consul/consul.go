@@ -35,6 +35,9 @@ const program = "/bin/consul"
 // DefaultVersion is what is tested if no version is named.
 const DefaultVersion = "v1.21.0"
 
+// oldest is the first version that can be tested.
+const oldest = "v1.16.0"
+
 // Recipe says how a version of the server is built; of [DefaultVersion], if none is named.
 func Recipe(version string) images.Recipe {
 	if version == "" {
@@ -79,8 +82,11 @@ type Target struct {
 
 // New returns a target with the given consistency of reads; empty is [Consistent].
 func New(version string, c Consistency, flags []string) (*Target, error) {
-	if !semver.IsValid(version) {
+	switch {
+	case semver.Canonical(version) != version || !semver.IsValid(version):
 		return nil, fmt.Errorf("consul has no version %q; one is written like %s", version, DefaultVersion)
+	case semver.Compare(version, oldest) < 0:
+		return nil, fmt.Errorf("consul %s: versions before %s do not log the term in which an election was won", version, oldest)
 	}
 	switch c {
 	case "":
@@ -96,6 +102,18 @@ func New(version string, c Consistency, flags []string) (*Target, error) {
 func (t *Target) Close() error {
 	t.status.CloseIdleConnections()
 	return nil
+}
+
+// Caveat implements [harness.Caveater].
+func (t *Target) Caveat() string {
+	switch t.Consistency {
+	case Stale:
+		return "Consul documents that stale reads may be stale"
+	case Default:
+		return "Consul documents that default reads may be stale while leadership changes"
+	default:
+		return ""
+	}
 }
 
 // Ports implements [harness.Target].
@@ -173,7 +191,7 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 		Module  string `json:"@module"`
 		Term    uint64 `json:"term"`
 	}
-	if json.Unmarshal(line, &said) != nil || said.Message != "election won" || !strings.HasSuffix(said.Module, ".raft") {
+	if json.Unmarshal(line, &said) != nil || said.Message != "election won" || said.Term == 0 || !strings.HasSuffix(said.Module, ".raft") {
 		return 0, false
 	}
 	return said.Term, true
@@ -238,6 +256,14 @@ func (t *Target) Hash(ctx context.Context, n harness.Node, _ uint64) (history.Ha
 	index, err := get(ctx, t.status, n.Addr(portHTTP), "/v1/kv/?recurse&stale", &entries)
 	if err != nil {
 		return history.Hash{}, err
+	}
+	// A server that has heard nothing from the leader since it started answers with what the leader says.
+	var s self
+	if _, err := get(ctx, t.status, n.Addr(portHTTP), "/v1/agent/self", &s); err != nil {
+		return history.Hash{}, err
+	}
+	if applied, err := strconv.ParseUint(s.Stats.Raft.AppliedIndex, 10, 64); err != nil || applied < index {
+		return history.Hash{}, fmt.Errorf("the state at index %d is not that of the server itself, which has applied %q", index, s.Stats.Raft.AppliedIndex)
 	}
 	h := sha256.New()
 	for _, e := range entries { // in the order of the keys

@@ -137,7 +137,7 @@ func TestARefusedConnectionIsAProof(t *testing.T) {
 func TestStatusAndHash(t *testing.T) {
 	self := `{"Member":{"Addr":"10.0.0.2","Tags":{"port":"7001"}},"Stats":{"consul":{"leader_addr":"10.0.0.2:7001"},
 		"raft":{"state":"Leader","term":"5","commit_index":"40","applied_index":"39"}}}`
-	s := &script{answers: []string{"200 1 " + self, "200 12 " + held, "500 0 no"}}
+	s := &script{answers: []string{"200 1 " + self, "200 12 " + held, "200 1 " + self, "200 41 " + held, "200 1 " + self, "500 0 no"}}
 	server := httptest.NewServer(s)
 	defer server.Close()
 	target, err := New(DefaultVersion, "", nil)
@@ -151,6 +151,8 @@ func TestStatusAndHash(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint64(12), h.Revision)
 	require.Contains(t, h.Sum, "of 1 keys")
+	_, err = target.Hash(t.Context(), n, 3)
+	require.ErrorContains(t, err, "not that of the server itself")
 	_, err = target.Hash(t.Context(), n, 3)
 	require.Error(t, err)
 }
@@ -187,12 +189,13 @@ func TestSpec(t *testing.T) {
 	require.True(t, strings.HasSuffix(command, "-log-level=DEBUG"))
 	require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, nodeID("n1"))
 	require.NotEqual(t, nodeID("n1"), nodeID("n2"))
-	require.Equal(t, nodeID("n1"), nodeID("n1"))
 }
 
 func TestNewRefuses(t *testing.T) {
 	_, err := New("1.21", "", nil)
 	require.ErrorContains(t, err, `no version "1.21"`)
+	_, err = New("v1.12.9", "", nil)
+	require.ErrorContains(t, err, "versions before v1.16.0")
 	_, err = New(DefaultVersion, "eventual", nil)
 	require.ErrorContains(t, err, "known are consistent, default, stale")
 	require.Empty(t, Recipe("v1.16.3").Licence)

@@ -133,8 +133,8 @@ func dialAt(t *testing.T, addr string) *Client {
 
 func TestVersions(t *testing.T) {
 	for version, want := range map[string]string{
-		"v3.4.37": "--pre-vote=true", "v3.5.2": "--experimental-snapshot-catchup-entries=500",
-		"v3.6.16": "--snapshot-catchup-entries=500", "v3.7.0-rc.1": "--feature-gates=InitialCorruptCheck=true", "v3.6": "--feature-gates",
+		"v3.4.37": "--pre-vote=true", "v3.5.14": "--experimental-snapshot-catchup-entries=500", "v3.5.2": "--snapshot-count=1000",
+		"v3.6.16": " --snapshot-catchup-entries=500", "v3.7.0-rc.1": " --snapshot-catchup-entries=500",
 	} {
 		target, err := New(version, false, []string{"--snapshot-count=10"})
 		require.NoError(t, err)
@@ -142,7 +142,10 @@ func TestVersions(t *testing.T) {
 		require.Contains(t, strings.Join(spec.Command, " "), want, version)
 		require.Equal(t, "--snapshot-count=10", spec.Command[len(spec.Command)-1], "flags that were asked for come last")
 	}
-	for _, version := range []string{"", "3.6.5", "v3.3.0", "v3.8.0", "v2.3.8", "latest", "v3.x"} {
+	old, err := New("v3.5.13", false, nil)
+	require.NoError(t, err)
+	require.NotContains(t, strings.Join(old.Spec(placement()).Command, " "), "catchup", "there is no such flag before 3.5.14")
+	for _, version := range []string{"", "3.6.5", "v3.3.0", "v3.8.0", "v2.3.8", "latest", "v3.x", "v3.6"} {
 		_, err := New(version, false, nil)
 		require.ErrorContains(t, err, "etcd", version)
 	}

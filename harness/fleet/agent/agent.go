@@ -2,9 +2,10 @@
 // that lead to the node, counts what they lose, and can send something over those that lead away.
 //
 // Its API is HTTP with the run's token. Links are those of one receiver, by the address of the
-// sender, and always the whole of them, so that a message that is repeated does no harm.
+// sender, and always the whole of them, so that a message that is repeated does no harm; messages are
+// numbered, so that one that was given up and arrives late does none either.
 //
-//	PUT  /links  {"10.7.0.3": {"drop": true}}      all others are healthy
+//	PUT  /links  {"number": 3, "links": {"10.7.0.3": {"drop": true}}}      all others are healthy
 //	GET  /links  {"10.7.0.3": {"passed": 1, "dropped": 2}, ...}
 //	POST /probe  ["10.7.0.3", ...]                 send a datagram to each
 package agent
@@ -20,6 +21,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sunder-dev/sunder/harness"
@@ -87,6 +89,12 @@ func Run(ctx context.Context, c Config, fw Firewall) error {
 	return nil
 }
 
+// order is what is told about all links.
+type order struct {
+	Number uint64                            `json:"number"`
+	Links  map[netip.Addr]harness.Impairment `json:"links"`
+}
+
 // Shaped is the answer to a new state of the links: the wall clock when it was in force, in
 // nanoseconds since 1970.
 type Shaped struct {
@@ -94,13 +102,15 @@ type Shaped struct {
 }
 
 func handler(c Config, fw Firewall, probes net.PacketConn) http.Handler {
+	var mu sync.Mutex
+	var last uint64 // the number of the last order that was followed
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /links", func(w http.ResponseWriter, r *http.Request) {
-		links := map[netip.Addr]harness.Impairment{}
-		if !read(w, r, &links) {
+		var told order
+		if !read(w, r, &told) {
 			return
 		}
-		for from, i := range links {
+		for from, i := range told.Links {
 			if !slices.Contains(c.Peers, from) {
 				refuse(w, fmt.Errorf("%s is no peer", from))
 				return
@@ -110,7 +120,14 @@ func handler(c Config, fw Firewall, probes net.PacketConn) http.Handler {
 				return
 			}
 		}
-		if err := fw.Set(links); err != nil {
+		mu.Lock()
+		defer mu.Unlock()
+		if told.Number <= last {
+			refuse(w, fmt.Errorf("order %d comes after order %d", told.Number, last))
+			return
+		}
+		last = told.Number
+		if err := fw.Set(told.Links); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}

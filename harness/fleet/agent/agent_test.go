@@ -60,6 +60,19 @@ func TestTheAgent(t *testing.T) {
 	require.NoError(t, c.Probe(t.Context(), []netip.Addr{peer}))
 }
 
+// A message that was given up, and arrives late, undoes nothing.
+func TestLateOrdersAreRefused(t *testing.T) {
+	fw, c := anAgent(t)
+	_, err := c.Set(t.Context(), map[netip.Addr]harness.Impairment{peer: {Drop: true}})
+	require.NoError(t, err)
+	_, err = c.Set(t.Context(), nil)
+	require.NoError(t, err)
+	c.orders.Store(0)
+	_, err = c.Set(t.Context(), map[netip.Addr]harness.Impairment{peer: {Drop: true}})
+	require.ErrorContains(t, err, "order 1 comes after order 2")
+	require.Empty(t, fw.links)
+}
+
 func TestTheAgentRefuses(t *testing.T) {
 	fw, c := anAgent(t)
 	for want, links := range map[string]map[netip.Addr]harness.Impairment{

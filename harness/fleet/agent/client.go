@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"github.com/sunder-dev/sunder/harness"
 )
@@ -17,6 +18,7 @@ import (
 type Client struct {
 	base, token string
 	http        http.Client
+	orders      atomic.Uint64
 }
 
 // NewClient returns a client of the agent at addr, a host and port. It connects when it has
@@ -28,10 +30,11 @@ func NewClient(addr, token string) *Client {
 // Close closes the connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Set brings all links to the agent's node to their states, and returns when they are in force.
+// Set brings all links to the agent's node to their states, and returns when they are in force. Calls
+// must not overlap, or the agent may refuse one.
 func (c *Client) Set(ctx context.Context, links map[netip.Addr]harness.Impairment) (Shaped, error) {
 	var s Shaped
-	err := c.do(ctx, http.MethodPut, "/links", links, &s)
+	err := c.do(ctx, http.MethodPut, "/links", order{c.orders.Add(1), links}, &s)
 	return s, err
 }
 
