@@ -40,6 +40,9 @@ func inDoubt(c call) call { c.kind, c.tell = history.Info, ""; return c }
 
 func mismatched(c call) call { c.kind, c.tell, c.err = history.Fail, "", history.Mismatch; return c }
 
+// found is a mismatch that tells the value.
+func found(c call, value string) call { c = mismatched(c); c.tell = value; return c }
+
 func failed(c call) call { c.kind, c.tell, c.err = history.Fail, "", "no"; return c }
 
 // historyOf makes a history of calls, each by a process of its own.

@@ -114,7 +114,11 @@ func decideAll(s *search, keys map[string][]op, names []string) []Verdict {
 func explain(s *search, keys map[string][]op, bad []string) Result {
 	r := Result{Verdict: Invalid}
 	for i, name := range bad[:min(len(bad), maxTimelines)] {
-		line := s.timeline(name, keys[name])
+		line, part := s.timeline(name, keys[name])
+		if s.searched(part) == Valid {
+			return Result{Verdict: Unknown, Why: fmt.Sprintf(
+				"two engines differ on %d operations of key %s: that is a mistake in sunder; please report it with this history", len(part), name)}
+		}
 		if i == 0 {
 			r.Why = words(line)
 		}

@@ -46,6 +46,10 @@ func TestLinear(t *testing.T) {
 		"mismatch":                 {[]call{wrote("k", 1, 0, 1), mismatched(swapped("k", 7, 2, 2, 3))}, Valid},
 		"mismatch of what is there": {[]call{wrote("k", 1, 0, 1), mismatched(swapped("k", 1, 2, 2, 3)), read("k", "1", 4, 5)},
 			Invalid},
+		"mismatch that tells":    {[]call{wrote("k", 1, 0, 1), found(swapped("k", 7, 2, 2, 3), "1")}, Valid},
+		"mismatch that lies":     {[]call{wrote("k", 1, 0, 1), found(swapped("k", 7, 2, 2, 3), "9")}, Invalid},
+		"mismatch of the same":   {[]call{wrote("k", 1, 0, 1), found(swapped("k", 1, 2, 2, 3), "1")}, Invalid},
+		"mismatch that is stale": {[]call{wrote("k", 1, 0, 1), wrote("k", 2, 2, 3), found(swapped("k", 7, 3, 4, 5), "1")}, Invalid},
 		// The unobserved write in doubt is what explains the mismatch: it must not be left out.
 		"mismatch by a doubt": {[]call{wrote("k", 1, 0, 1), inDoubt(wrote("k", 2, 2, 3)), mismatched(swapped("k", 1, 3, 4, 5))}, Valid},
 	} {
@@ -84,9 +88,10 @@ func unmarshalTimeline(a Attachment) (t Timeline, err error) {
 
 // Beyond its budget, a check says that it does not know, and of which keys.
 func TestLinearKeepsItsBudget(t *testing.T) {
-	// Many writes at once, and reads of them in an impossible order: hard for any search.
-	var calls []call
-	for i := range 26 {
+	// Many writes at once, and reads of them in an impossible order: hard for any search. The same value
+	// comes twice, so that it is one.
+	calls := []call{wrote("k", 0, 0, 1000)}
+	for i := range 25 {
 		calls = append(calls, wrote("k", i, 0, 1000))
 	}
 	for i := range 26 {

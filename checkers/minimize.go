@@ -10,15 +10,15 @@ import (
 
 // timeline cuts an illegal history of one key down to a part that is illegal by itself, and whose
 // illegality proves that of the whole. Where the budget ends first, the part is larger than it
-// need be, and no less a proof.
-func (s *search) timeline(key string, ops []op) Timeline {
-	part := ops
+// need be, and no less a proof. The part is returned beside its picture.
+func (s *search) timeline(key string, ops []op) (t Timeline, part []op) {
+	part = ops
 	if observations, _ := withoutUnobserved(ops); s.legal(observations) == Invalid {
 		part = observations
 	}
 	part, culprit := s.shortestPrefix(part)
 	part = s.shrink(part, culprit)
-	t := Timeline{Key: key, Whole: len(ops)}
+	t = Timeline{Key: key, Whole: len(ops)}
 	for _, o := range part {
 		t.Ops = append(t.Ops, TimelineOp{
 			Index: o.event.Call.Index, Process: o.event.Call.Process, Node: o.event.Call.Node,
@@ -26,7 +26,7 @@ func (s *search) timeline(key string, ops []op) Timeline {
 		})
 	}
 	slices.SortFunc(t.Ops, func(a, b TimelineOp) int { return cmp.Compare(a.Index, b.Index) })
-	return t
+	return t, part
 }
 
 // shortestPrefix finds the first moment at which what had happened cannot be explained, and the

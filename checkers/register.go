@@ -77,6 +77,11 @@ func registers(h *history.History) (map[string][]op, error) {
 					continue
 				}
 				o.action = differ
+				// A value that was found is as good as one that was read; but one that is what was
+				// looked for is no other one, whatever the target says.
+				if found := text(e.Return.Value); len(e.Return.Value) > 0 && found != o.old {
+					o.action, o.value = reads, found
+				}
 			}
 		default:
 			return nil, fmt.Errorf("event %d: a register has no operation %q", e.Call.Index, e.Call.F)
@@ -131,6 +136,9 @@ func onlyObserved(kept []op) []op {
 func (o *op) describe() string {
 	switch o.action {
 	case reads:
+		if o.event.Call.F == "cas" {
+			return "cas " + o.old + " found " + o.value
+		}
 		return "read -> " + o.value
 	case writes:
 		return "write " + o.value

@@ -60,6 +60,15 @@ var ErrNotApplied = errors.New("not applied")
 // ErrMismatch is the proof that the target compared and found another value.
 var ErrMismatch = fmt.Errorf("the compared value was another one: %w", ErrNotApplied)
 
+// Found is an [ErrMismatch] that tells which value the target found: nil if there was none.
+type Found struct{ Value *string }
+
+// Error implements error.
+func (f Found) Error() string { return ErrMismatch.Error() }
+
+// Unwrap makes it the proof that it is.
+func (f Found) Unwrap() error { return ErrMismatch }
+
 // ErrUnsupported marks what a target or fleet cannot do at all. Its message says who can.
 var ErrUnsupported = errors.New("unsupported")
 

@@ -100,7 +100,7 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 	if err != nil {
 		e.Err = err.Error()
 		if errors.Is(err, ErrMismatch) {
-			e.Err = history.Mismatch
+			e.Err, e.Value = history.Mismatch, answer.Value // of the key as it was found
 		}
 	} else {
 		e.Value = answer.Value

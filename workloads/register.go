@@ -19,7 +19,7 @@ type KV interface {
 	Read(ctx context.Context, key string) (*string, history.Stamp, error)
 	Write(ctx context.Context, key, value string) (history.Stamp, error)
 	// CompareAndSet sets a key if it holds old. [harness.ErrMismatch] is the proof that it
-	// holds another value, or none.
+	// holds another value, or none; [harness.Found] says which.
 	CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error)
 }
 
@@ -169,9 +169,25 @@ func (w *register) Invoke(ctx context.Context, c harness.Client, call harness.Ca
 		}
 		answer.Value = json.RawMessage(values[1])
 		answer.Stamp, err = kv.CompareAndSet(ctx, call.Key, string(values[0]), string(values[1]))
+		if errors.Is(err, harness.ErrMismatch) {
+			return harness.Answer{Value: found(err), Stamp: answer.Stamp}, err
+		}
 		return answer, err
 	}
 	return answer, fmt.Errorf("register has no operation %q: %w", call.F, harness.ErrNotApplied) // nothing was sent
+}
+
+// found is the value that a compare-and-set found instead of the one that it looked for, if it tells.
+func found(err error) json.RawMessage {
+	var f harness.Found
+	if !errors.As(err, &f) {
+		return nil
+	}
+	value, err := recorded(f.Value)
+	if err != nil {
+		return nil
+	}
+	return value
 }
 
 // recorded is a value as it goes to the history. What a target says is data: if it is none of the

@@ -146,8 +146,8 @@ func (c *kv) Write(_ context.Context, key, value string) (history.Stamp, error) 
 }
 
 func (c *kv) CompareAndSet(_ context.Context, key, old, value string) (history.Stamp, error) {
-	if c.values[key] != old {
-		return history.Stamp{}, harness.ErrMismatch
+	if now := c.values[key]; now != old {
+		return history.Stamp{Version: 9}, harness.Found{Value: &now}
 	}
 	c.values[key] = value
 	return history.Stamp{Version: 9}, c.err
@@ -171,7 +171,7 @@ func TestInvoke(t *testing.T) {
 		{write, "3", "3", nil},
 		{read, "", "3", nil},
 		{cas, "[3,4]", "4", nil},
-		{cas, "[3,5]", "5", harness.ErrMismatch},
+		{cas, "[3,5]", "4", harness.ErrMismatch}, // what it found
 		{read, "", "4", nil},
 	} {
 		got, err := invoke(step.f, step.value)

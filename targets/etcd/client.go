@@ -2,10 +2,10 @@ package etcd
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
@@ -55,13 +55,19 @@ func (c *Client) Read(ctx context.Context, key string) (*string, history.Stamp, 
 	if err != nil {
 		return nil, history.Stamp{}, judge(err)
 	}
-	at := stamp(r.Header)
-	if len(r.Kvs) == 0 {
-		return nil, at, nil
+	value, at := held(r.Header, r.Kvs)
+	return value, at, nil
+}
+
+// held is what a key holds, and since when, by an answer.
+func held(h *etcdserverpb.ResponseHeader, kvs []*mvccpb.KeyValue) (*string, history.Stamp) {
+	at := stamp(h)
+	if len(kvs) == 0 {
+		return nil, at
 	}
-	value := string(r.Kvs[0].Value)
-	at.Version = uint64(r.Kvs[0].ModRevision)
-	return &value, at, nil
+	value := string(kvs[0].Value)
+	at.Version = uint64(kvs[0].ModRevision)
+	return &value, at
 }
 
 // Write sets a key.
@@ -83,13 +89,21 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 		Success: []*etcdserverpb.RequestOp{{Request: &etcdserverpb.RequestOp_RequestPut{
 			RequestPut: &etcdserverpb.PutRequest{Key: []byte(key), Value: []byte(value)},
 		}}},
+		Failure: []*etcdserverpb.RequestOp{{Request: &etcdserverpb.RequestOp_RequestRange{
+			RequestRange: &etcdserverpb.RangeRequest{Key: []byte(key)},
+		}}},
 	})
 	if err != nil {
 		return history.Stamp{}, judge(err)
 	}
 	if !r.Succeeded {
 		// Proof: the transaction went through the log and was applied, and comparing was all it did.
-		return stamp(r.Header), fmt.Errorf("%s: %w", key, harness.ErrMismatch)
+		// What the key held instead is of the same moment.
+		if len(r.Responses) != 1 {
+			return stamp(r.Header), harness.ErrMismatch
+		}
+		value, at := held(r.Header, r.Responses[0].GetResponseRange().GetKvs())
+		return at, harness.Found{Value: value}
 	}
 	return written(r.Header), nil
 }

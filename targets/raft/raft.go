@@ -151,7 +151,7 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 		return history.Stamp{}, nil
 	case code == http.StatusConflict:
 		// Proof: the command went through the log and was applied, and comparing was all it did.
-		return history.Stamp{}, harness.ErrMismatch
+		return history.Stamp{}, harness.Found{Value: r.Value}
 	}
 	return history.Stamp{}, answerError(code, r)
 }
