@@ -118,14 +118,14 @@ func (in *Injection) Lose(ctx context.Context, share float64, links ...Link) err
 }
 
 func (in *Injection) impair(ctx context.Context, verb string, i Impairment, links []Link) error {
+	before, err := in.cluster.fleet.Traffic(ctx, links)
+	if err != nil {
+		return fmt.Errorf("%s: %w", verb, err) // nothing is impaired, so nothing is to be mended
+	}
 	var confirmed map[Link]Traffic
 	in.OnHeal(func(ctx context.Context) error {
 		return errors.Join(in.leaked(ctx, i, confirmed), in.cluster.mend(ctx, i, links))
 	})
-	before, err := in.cluster.fleet.Traffic(ctx, links)
-	if err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
-	}
 	decided := time.Now()
 	if err := in.cluster.impair(ctx, i, links); err != nil {
 		return fmt.Errorf("%s: %w", verb, err)

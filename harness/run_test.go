@@ -446,6 +446,24 @@ func TestAPanicEndsTheRun(t *testing.T) {
 	})
 }
 
+// A cut that never began mends nothing when it is healed, least of all another's.
+func TestACutThatNeverBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		l := harness.Link{From: "n1", To: "n2"}
+		first, second := c.NewInjection(), c.NewInjection()
+		require.NoError(t, first.Cut(t.Context(), l))
+		fake.Mistakes.NoCounters = true
+		require.ErrorContains(t, second.Cut(t.Context(), l), "the counters are gone")
+		fake.Mistakes.NoCounters = false
+		require.NoError(t, second.Heal(t.Context()))
+		require.True(t, fake.Cut(l))
+		require.NoError(t, first.Heal(t.Context()))
+		require.False(t, fake.Cut(l))
+	})
+}
+
 // A cut that let something pass after it was confirmed is an error of the run.
 func TestACutThatLeaks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

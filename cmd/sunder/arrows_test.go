@@ -16,7 +16,7 @@ func TestArrows(t *testing.T) {
 	may := map[string][]string{
 		"harness/history":     {},
 		"harness":             {"harness/history"},
-		"harness/fleet":       {"harness", "harness/history", "harness/fleet/agent"},
+		"harness/fleet":       {"harness", "harness/history", "harness/fleet/agent", "harness/images"},
 		"harness/fleet/agent": {"harness"},
 		"harness/images":      {},
 		"targets/etcd":        {"harness", "harness/history", "harness/images"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet"
@@ -141,21 +140,7 @@ func pull(ctx context.Context, engine *fleet.Engine, ref string, say io.Writer) 
 	return err
 }
 
-// ownImage is the image of this very sunder, for agents and for nodes of the built-in Raft.
+// ownImage is the image of this very sunder.
 func ownImage(ctx context.Context, engine *fleet.Engine, say io.Writer) (string, error) {
-	dir, done, err := tempDir()
-	if err != nil {
-		return "", err
-	}
-	defer done()
-	program, digest, err := images.Self(ctx, engine.Arch(), dir, io.Discard)
-	if err != nil {
-		return "", err
-	}
-	ref := "sunder/sunder:" + digest
-	if _, ok, err := engine.HasImage(ctx, ref); ok || err != nil {
-		return ref, err
-	}
-	fmt.Fprintf(say, "making image %s of this program\n", ref)
-	return ref, engine.Import(ctx, ref, program, fleet.AgentProgram, strings.TrimSpace("sunder "+buildInfo()["sunder"]))
+	return engine.OwnImage(ctx, buildInfo()["sunder"], say)
 }

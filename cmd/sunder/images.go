@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -107,11 +108,11 @@ func buildImage(cmd *cobra.Command, engine *fleet.Engine, r images.Recipe, force
 		fmt.Fprintf(cmd.OutOrStdout(), "%s is there\n", r.Ref())
 		return nil
 	}
-	dir, done, err := tempDir()
+	dir, err := os.MkdirTemp("", "sunder-*")
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer os.RemoveAll(dir)
 	began := time.Now()
 	fmt.Fprintf(say, "building %s %s from %s; this takes minutes\n", r.Name, r.Version, r.Module)
 	if r.Licence != "" {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -29,10 +28,4 @@ func (s *stall) moved() { s.timer.Reset(s.patience) }
 func (s *stall) stop() {
 	s.timer.Stop()
 	s.cancel(nil)
-}
-
-// tempDir makes a directory for building something, and returns what removes it.
-func tempDir() (dir string, done func(), err error) {
-	dir, err = os.MkdirTemp("", "sunder-*")
-	return dir, func() { _ = os.RemoveAll(dir) }, err
 }

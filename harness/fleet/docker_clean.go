@@ -43,21 +43,26 @@ func (e *Engine) Clean(ctx context.Context) ([]Cleaned, error) {
 		return nil, err
 	}
 	var all []Cleaned
+	var errs []error
 	for _, lease := range slices.Sorted(maps.Keys(runs)) {
 		run := runs[lease]
 		c := Cleaned{Run: run.name, Kept: run.alive(lease)}
 		if c.Kept == "" {
-			removed, err := e.remove(ctx, lease)
+			removed, err := e.removeIn(ctx, cleanTimeout, lease)
 			if err != nil {
-				return all, fmt.Errorf("run %s: %w", run.name, err)
+				errs = append(errs, fmt.Errorf("run %s: %w", run.name, err))
+				continue // the others are to go all the same
 			}
 			c.Containers, c.Networks, c.Volumes = removed.Containers, removed.Networks, removed.Volumes
 			forgetLease(lease)
 		}
 		all = append(all, c)
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
+
+// cleanTimeout bounds the removing of what one dead run left: a run that begins waits for it.
+const cleanTimeout = 10 * time.Second
 
 // found is a run as the labels tell of it.
 type found struct{ name, place string }
@@ -118,6 +123,13 @@ func (e *Engine) things(ctx context.Context, label filters.KeyValuePair) (t thin
 	volumes, err := e.client.VolumeList(ctx, volume.ListOptions{Filters: by})
 	t.volumes = volumes.Volumes
 	return t, err
+}
+
+// removeIn is remove with a bound of its own.
+func (e *Engine) removeIn(ctx context.Context, d time.Duration, lease string) (Cleaned, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return e.remove(ctx, lease)
 }
 
 // remove removes everything of the run with the given lease, until nothing of it is there: what was

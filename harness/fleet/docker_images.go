@@ -17,6 +17,8 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+
+	"github.com/sunder-dev/sunder/harness/images"
 )
 
 // Image is an image that sunder built.
@@ -105,6 +107,26 @@ func (e *Engine) Import(ctx context.Context, ref, program, at, version string) e
 		return errors.Join(fmt.Errorf("the engine took image %s and does not have it", ref), err)
 	}
 	return nil
+}
+
+// OwnImage returns the image of this very sunder, for agents and for nodes of the built-in Raft. If it is not
+// there it is made, and say is told.
+func (e *Engine) OwnImage(ctx context.Context, version string, say io.Writer) (ref string, err error) {
+	dir, err := os.MkdirTemp("", "sunder-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	program, digest, err := images.Self(ctx, e.Arch(), dir, io.Discard)
+	if err != nil {
+		return "", err
+	}
+	ref = "sunder/sunder:" + digest
+	if _, ok, err := e.HasImage(ctx, ref); ok || err != nil {
+		return ref, err
+	}
+	fmt.Fprintf(say, "making image %s of this program\n", ref)
+	return ref, e.Import(ctx, ref, program, AgentProgram, "sunder "+version)
 }
 
 // writeLayer writes the only layer of an image: the program and the directories that lead to it.

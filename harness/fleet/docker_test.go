@@ -5,15 +5,10 @@ package fleet
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,12 +16,9 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/image"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/harness"
-	"github.com/sunder-dev/sunder/harness/fleet/agent"
-	"github.com/sunder-dev/sunder/harness/images"
 	"github.com/sunder-dev/sunder/targets/raft"
 )
 
@@ -42,6 +34,7 @@ func anEngine(t testing.TB) *Engine {
 	return engine
 }
 
+// ownImage is made once for all tests.
 var ownImage = sync.OnceValues(func() (string, error) {
 	ctx := context.Background()
 	engine, err := Connect(ctx)
@@ -49,20 +42,7 @@ var ownImage = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	defer engine.Close()
-	dir, err := os.MkdirTemp("", "sunder-test-*")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(dir)
-	program, digest, err := images.Self(ctx, engine.Arch(), dir, io.Discard)
-	if err != nil {
-		return "", err
-	}
-	ref := "sunder/sunder:" + digest
-	if _, ok, err := engine.HasImage(ctx, ref); ok || err != nil {
-		return ref, err
-	}
-	return ref, engine.Import(ctx, ref, program, AgentProgram, "sunder (test)")
+	return engine.OwnImage(ctx, "(test)", io.Discard)
 })
 
 // pods is a docker fleet of nodes of the built-in Raft.
@@ -403,125 +383,4 @@ func TestARunOfAnotherMachineIsLeftAlone(t *testing.T) {
 	for _, bad := range []string{"", "place", "../../x", "/etc/passwd", "ABCDEFGH"} {
 		require.Contains(t, found{name: "r", place: here}.alive(bad), "is no name of a run")
 	}
-}
-
-// aRegistry starts a registry on loopback, of which images can be pulled as from anywhere.
-func aRegistry(t *testing.T) (host string) {
-	const program = "docker-registry" // Debian's package of the same name
-	if _, err := exec.LookPath(program); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("CI must have %s: %v", program, err)
-		}
-		t.Skipf("no %s: %v", program, err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	host = l.Addr().String()
-	require.NoError(t, l.Close())
-	config := filepath.Join(t.TempDir(), "config.yml")
-	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "version: 0.1\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", t.TempDir(), host), 0o644))
-	cmd := exec.Command(program, "serve", config)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	require.Eventually(t, func() bool {
-		c, err := net.Dial("tcp", host)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}, 20*time.Second, 10*time.Millisecond)
-	return host
-}
-
-func TestPull(t *testing.T) {
-	e := anEngine(t)
-	defer e.Close()
-	own, err := ownImage()
-	require.NoError(t, err)
-	ref := aRegistry(t) + "/some/image:v1"
-	ctx := t.Context()
-	silent := func(string) {}
-	require.Error(t, e.Pull(ctx, ref, silent), "it is not there yet")
-
-	require.NoError(t, e.client.ImageTag(ctx, own, ref))
-	push, err := e.client.ImagePush(ctx, ref, image.PushOptions{RegistryAuth: "e30="})
-	require.NoError(t, err)
-	_, err = io.Copy(io.Discard, push)
-	require.NoError(t, errors.Join(err, push.Close()))
-	_, err = e.client.ImageRemove(ctx, ref, image.RemoveOptions{})
-	require.NoError(t, err)
-	_, ok, err := e.HasImage(ctx, ref)
-	require.NoError(t, err)
-	require.False(t, ok)
-
-	said := 0
-	require.NoError(t, e.Pull(ctx, ref, func(string) { said++ }))
-	require.Positive(t, said)
-	_, ok, err = e.HasImage(ctx, ref)
-	require.NoError(t, err)
-	require.True(t, ok)
-	_, err = e.client.ImageRemove(ctx, ref, image.RemoveOptions{})
-	require.NoError(t, err)
-	require.ErrorContains(t, e.Pull(ctx, "127.0.0.1:1/nobody:v1", silent), "refused")
-}
-
-// BenchmarkShape measures how long it takes to cut a cluster of five in two: until the last rule is
-// in place, and from the first to the last; and what it takes to unplug two nodes one way or the other.
-func BenchmarkShape(b *testing.B) {
-	p := newPods(b, 5, nil)
-	cut, mend := map[harness.Link]harness.Impairment{}, map[harness.Link]harness.Impairment{}
-	for _, minority := range []string{"n1", "n2"} {
-		for _, other := range []string{"n3", "n4", "n5"} {
-			for _, l := range (harness.Link{From: minority, To: other}).Both() {
-				cut[l], mend[l] = harness.Impairment{Drop: true}, harness.Impairment{}
-			}
-		}
-	}
-	b.Run("agents", func(b *testing.B) {
-		var skew, worst, slowest time.Duration
-		for b.Loop() {
-			decided := time.Now()
-			said, err := p.shape(b.Context(), cut)
-			slowest = max(slowest, time.Since(decided))
-			require.NoError(b, err)
-			s := spreadOf(said)
-			skew += s
-			worst = max(worst, s)
-			b.StopTimer()
-			require.NoError(b, p.Shape(b.Context(), mend))
-			b.StartTimer()
-		}
-		b.ReportMetric(float64(skew.Microseconds())/float64(b.N)/1000, "skew-ms/op")
-		b.ReportMetric(float64(worst.Microseconds())/1000, "worst-skew-ms")
-		b.ReportMetric(float64(slowest.Microseconds())/1000, "slowest-ms")
-	})
-	b.Run("network-disconnect", func(b *testing.B) {
-		for _, name := range []string{"n1", "n2"} {
-			p.nodes[name] = &dockerNode{fleet: p.Docker, name: name, pod: p.pods[name]}
-		}
-		for b.Loop() {
-			var wait sync.WaitGroup
-			for _, name := range []string{"n1", "n2"} {
-				wait.Go(func() {
-					if err := p.engine.client.NetworkDisconnect(b.Context(), p.network, p.pods[name].id, true); err != nil {
-						b.Error(err)
-					}
-				})
-			}
-			wait.Wait()
-			b.StopTimer()
-			for _, name := range []string{"n1", "n2"} {
-				require.NoError(b, p.nodes[name].(*dockerNode).Plug(b.Context()))
-			}
-			b.StartTimer()
-		}
-	})
-}
-
-func spreadOf(said []agent.Shaped) time.Duration {
-	first, last := said[0].InForce, said[0].InForce
-	for _, s := range said {
-		first, last = min(first, s.InForce), max(last, s.InForce)
-	}
-	return time.Duration(last - first)
 }

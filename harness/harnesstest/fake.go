@@ -24,6 +24,7 @@ type Mistakes struct {
 	TwoLeaders  bool // every node claims every term
 	BlindCuts   bool // cutting a link does nothing
 	LeakyCuts   bool // something passes cut links all the same
+	NoCounters  bool // what passes links cannot be read
 	StuckHeals  bool // mending a link fails
 	NoRecovery  bool // a node that was killed never answers again
 	LaunchFails bool
@@ -155,6 +156,9 @@ func (f *Fake) Cut(l harness.Link) bool {
 func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Link]harness.Traffic, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Mistakes.NoCounters {
+		return nil, errors.New("the counters are gone")
+	}
 	seen := make(map[harness.Link]harness.Traffic, len(links))
 	for _, l := range links {
 		if n := f.nodes[l.From]; f.cut[l] && n != nil && !n.killed && !n.paused && !n.unplugged && !f.nodes[l.To].unplugged {

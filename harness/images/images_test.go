@@ -4,11 +4,14 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
 )
 
 func TestTheModuleOfARecipe(t *testing.T) {
@@ -32,17 +35,54 @@ replace example.com/other => example.com/other v0.1.0
 	}
 }
 
-// A server is built from its module, static; here a small one.
+// aProxy makes a module proxy of files, with one small program, and lets the go command use nothing else.
+func aProxy(t *testing.T) {
+	src, proxy := t.TempDir(), t.TempDir()
+	at := filepath.Join(proxy, "example.com", "tool", "@v")
+	require.NoError(t, os.MkdirAll(at, 0o755))
+	for path, text := range map[string]string{
+		filepath.Join(src, "go.mod"):     "module example.com/tool\n\ngo 1.24\n",
+		filepath.Join(src, "main.go"):    "package main\n\nimport _ \"net\"\n\nfunc main() { println(\"here\") }\n",
+		filepath.Join(at, "v1.2.0.mod"):  "module example.com/tool\n\ngo 1.24\n",
+		filepath.Join(at, "v1.2.0.info"): `{"Version": "v1.2.0"}`,
+	} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	f, err := os.Create(filepath.Join(at, "v1.2.0.zip"))
+	require.NoError(t, err)
+	require.NoError(t, zip.CreateFromDir(f, module.Version{Path: "example.com/tool", Version: "v1.2.0"}, src))
+	require.NoError(t, f.Close())
+	t.Setenv("GOPROXY", "file://"+proxy)
+	t.Setenv("GONOSUMDB", "example.com")
+	cache := t.TempDir()
+	t.Setenv("GOMODCACHE", cache)
+	t.Cleanup(func() { // the go command makes it read-only
+		clean := exec.Command("go", "clean", "-modcache")
+		clean.Env = append(os.Environ(), "GOMODCACHE="+cache)
+		require.NoError(t, clean.Run())
+	})
+}
+
+// A server is built from its module, static, and nothing else is needed.
 func TestBuild(t *testing.T) {
-	r := Recipe{Name: "tool", Version: "v1.2.0", Module: "rsc.io/quote", Package: "rsc.io/quote/buggy"}
-	_, err := Build(t.Context(), r, runtime.GOARCH, t.TempDir(), io.Discard)
+	aProxy(t)
+	r := Recipe{Name: "tool", Version: "v1.2.0", Module: "example.com/tool", Package: "example.com/tool"}
+	program, err := Build(t.Context(), r, runtime.GOARCH, t.TempDir(), io.Discard)
+	require.NoError(t, err)
+	require.Equal(t, runtime.GOOS == "linux", runsInScratch(program, runtime.GOARCH), "net alone would make it dynamic")
+
+	r.Package = "example.com/tool/elsewhere"
+	_, err = Build(t.Context(), r, runtime.GOARCH, t.TempDir(), io.Discard)
 	require.ErrorContains(t, err, "build tool v1.2.0: go build: ")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = Build(ctx, r, runtime.GOARCH, t.TempDir(), io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestBuildNeedsGo(t *testing.T) {
 	t.Setenv("PATH", "")
-	_, err = Build(t.Context(), r, runtime.GOARCH, t.TempDir(), io.Discard)
+	_, err := Build(t.Context(), Recipe{Name: "tool", Version: "v1.2.0", Module: "example.com/tool"}, runtime.GOARCH, t.TempDir(), io.Discard)
 	require.ErrorIs(t, err, errNoGo)
 }
 
