@@ -112,7 +112,7 @@ func buildImage(cmd *cobra.Command, engine *fleet.Engine, r images.Recipe, force
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
 	began := time.Now()
 	fmt.Fprintf(say, "building %s %s from %s; this takes minutes\n", r.Name, r.Version, r.Module)
 	if r.Licence != "" {

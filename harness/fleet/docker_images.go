@@ -116,7 +116,7 @@ func (e *Engine) OwnImage(ctx context.Context, version string, say io.Writer) (r
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
 	program, digest, err := images.Self(ctx, e.Arch(), dir, io.Discard)
 	if err != nil {
 		return "", err
