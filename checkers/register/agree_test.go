@@ -1,0 +1,190 @@
+package register
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/anishathalye/porcupine"
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	small  = flag.Int("agree.small", 50_000, "small histories to compare engines on")
+	medium = flag.Int("agree.medium", 1500, "medium histories to compare engines on")
+	first  = flag.Uint64("agree.seed", 0, "seed of the first history")
+)
+
+// bruteForce tries all orders.
+func bruteForce(ops []Op, now held) bool {
+	if len(ops) == 0 {
+		return true
+	}
+	for i, o := range ops {
+		// An operation may come first if none of the others ended before it began.
+		if slices.ContainsFunc(ops, func(other Op) bool { return other.Return < o.Call }) {
+			continue
+		}
+		rest := slices.Concat(ops[:i], ops[i+1:])
+		if o.inDoubt() && bruteForce(rest, now) { // it never took effect
+			return true
+		}
+		if after, ok := now.step(&o); ok && bruteForce(rest, after) {
+			return true
+		}
+	}
+	return false
+}
+
+// compared is how often the engines were asked what.
+type compared struct {
+	legal, illegal, byVersion, special atomic.Int64
+
+	mu     sync.Mutex
+	proofs []int // their sizes
+}
+
+func (n *compared) proof(size int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.proofs = append(n.proofs, size)
+}
+
+// check demands that enough of everything was seen, and that proofs are short.
+func (n *compared) check(t *testing.T, of int) {
+	require.Greater(t, n.legal.Load(), int64(of/20))
+	require.Greater(t, n.illegal.Load(), int64(of/20))
+	require.Greater(t, n.byVersion.Load(), int64(of/100))
+	require.Greater(t, n.special.Load(), int64(of/10))
+	slices.Sort(n.proofs)
+	at := func(share float64) int { return n.proofs[int(share*float64(len(n.proofs)-1))] }
+	t.Logf("%d legal, %d illegal, %d by version alone; %d with unique values; of %d proofs, the median has %d operations, 99%% have at most %d, the longest has %d",
+		n.legal.Load(), n.illegal.Load(), n.byVersion.Load(), n.special.Load(), len(n.proofs), at(0.5), at(0.99), at(1))
+	require.LessOrEqual(t, at(0.5), 4)
+	require.LessOrEqual(t, at(1), 20)
+}
+
+// agree demands that all engines that know such a history say the same of it as the oracle, and that
+// the proof of a violation is confirmed.
+func (n *compared) agree(oracle func([]Op) porcupine.CheckResult, ops []Op) error {
+	ctx := context.Background()
+	want := oracle(ops)
+	byVersion := want == porcupine.Illegal && oracle(withoutVersions(ops)) == porcupine.Ok
+	switch {
+	case byVersion:
+		n.byVersion.Add(1)
+	case want == porcupine.Ok:
+		n.legal.Add(1)
+	case want == porcupine.Illegal:
+		n.illegal.Add(1)
+	default:
+		return fmt.Errorf("the oracle says %v of\n%s", want, textOf(ops))
+	}
+	for _, engine := range []Engine{Auto, Compact, Versioned} {
+		d := Decide(ctx, ops, engine, Limits{})
+		if engine == Versioned && d.Result == porcupine.Unknown {
+			continue
+		}
+		if engine == Versioned {
+			n.special.Add(1)
+		}
+		if d.Result != want || d.ByVersion != byVersion {
+			return fmt.Errorf("%s says %v (by version %t), the oracle %v (%t) of\n%s", engine, d.Result, d.ByVersion, want, byVersion, textOf(ops))
+		}
+		if engine == Auto && want == porcupine.Illegal {
+			p := Prove(ctx, ops, d, Limits{})
+			if !p.Confirmed {
+				return fmt.Errorf("porcupine does not confirm the proof\n%sof\n%s", textOf(p.Ops), textOf(ops))
+			}
+			n.proof(len(p.Ops))
+		}
+	}
+	return nil
+}
+
+// forAll tests seeds on all processors.
+func forAll(t *testing.T, n int, test func(seed uint64) error) {
+	var next atomic.Uint64
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for {
+				i := next.Add(1) - 1
+				if i >= uint64(n) || t.Failed() {
+					return
+				}
+				if err := test(*first + i); err != nil {
+					t.Errorf("seed %d: %v", *first+i, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+func byBruteForce(ops []Op) porcupine.CheckResult { return decided(bruteForce(ops, held{})) }
+
+func byPorcupine(ops []Op) porcupine.CheckResult {
+	return search(context.Background(), ops, Limits{}).Result
+}
+
+// The verdict is that of trying all orders.
+func TestAgreesWithBruteForce(t *testing.T) {
+	var n compared
+	forAll(t, *small, func(seed uint64) error {
+		return n.agree(byBruteForce, tiny(rand.New(rand.NewPCG(seed, 1))))
+	})
+	n.check(t, *small)
+}
+
+// mediumLoad draws what a longer history is made of.
+func mediumLoad(r *rand.Rand) []Op {
+	l := load{ops: 20 + r.IntN(200), clients: 2 + r.IntN(5)}
+	most := 0.06
+	if r.IntN(3) == 0 {
+		l.ops, most = 10+r.IntN(40), 0.3
+	}
+	if r.IntN(3) == 0 {
+		l.values = 1 + r.IntN(5)
+	}
+	if r.IntN(2) == 0 {
+		l.doubt = most * r.Float64()
+	}
+	if r.IntN(2) == 0 {
+		l.versions = r.Float64()
+	}
+	if r.IntN(4) == 0 {
+		l.differ = r.Float64()
+	}
+	if r.IntN(4) == 0 {
+		l.deletes = 0.3
+	}
+	ops := l.run(r)
+	if r.IntN(2) == 0 {
+		spoil(r, ops, 0.03)
+	}
+	if r.IntN(3) == 0 { // so that many moments are the same
+		for i := range ops {
+			ops[i].Call >>= 8
+			if !ops[i].inDoubt() {
+				ops[i].Return >>= 8
+			}
+		}
+	}
+	return ops
+}
+
+// The verdict is porcupine's, on longer histories too.
+func TestAgreesWithPorcupine(t *testing.T) {
+	var n compared
+	forAll(t, *medium, func(seed uint64) error {
+		return n.agree(byPorcupine, mediumLoad(rand.New(rand.NewPCG(seed, 2))))
+	})
+	n.check(t, *medium)
+}
