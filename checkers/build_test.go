@@ -22,6 +22,7 @@ type call struct {
 	start, end int
 	kind       history.Kind
 	err        string
+	version    uint64
 }
 
 func wrote(key string, v, start, end int) call {
@@ -51,7 +52,7 @@ func historyOf(t require.TestingT, calls ...call) *history.History {
 	for p, c := range calls {
 		e := history.Event{At: ms(c.start), Process: p, Kind: history.Invoke, F: c.f, Node: "n1", Key: c.key, Value: json.RawMessage(c.ask)}
 		events = append(events, e)
-		e.At, e.Kind, e.Value, e.Err = ms(c.end), c.kind, json.RawMessage(c.tell), c.err
+		e.At, e.Kind, e.Value, e.Err, e.Stamp.Version = ms(c.end), c.kind, json.RawMessage(c.tell), c.err, c.version
 		events = append(events, e)
 	}
 	// Ties: calls before returns, so that what touches is concurrent.
@@ -75,7 +76,7 @@ func note(t testing.TB, h *history.History, at, process int, f, node string, val
 }
 
 func check(t testing.TB, name string, h *history.History) Result {
-	results, err := Run(t.Context(), h, []string{name}, DefaultBudget)
+	results, err := Run(t.Context(), h, []string{name}, Defaults)
 	require.NoError(t, err)
 	require.Equal(t, name, results[0].Checker)
 	return results[0]

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sunder-dev/sunder/checkers/register"
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
@@ -99,28 +100,37 @@ type Checker interface {
 	Check(ctx context.Context, h *history.History) Result
 }
 
-// Budget bounds what a checker may use. One that needs more says Unknown.
-type Budget struct {
+// Options say how to check. A checker that would need more than it may use says Unknown.
+type Options struct {
 	Time   time.Duration
-	Memory uint64 // bytes of heap, of the whole process
+	Memory uint64          // bytes that a search may hold beside the history
+	Engine register.Engine // how linear decides
+	// Progress, if there is one, is told how far a checker is, by whatever goroutine.
+	Progress func(checker string, done, of int)
 }
 
-// DefaultBudget is enough for runs of some minutes.
-var DefaultBudget = Budget{Time: 2 * time.Minute, Memory: 4 << 30}
+// Defaults are enough for runs of some minutes.
+var Defaults = Options{Time: 2 * time.Minute, Memory: 4 << 30, Engine: register.Auto}
+
+func (o Options) progress(checker string, done, of int) {
+	if o.Progress != nil {
+		o.Progress(checker, done, of)
+	}
+}
 
 // Entry is one checker of the list.
 type Entry struct {
 	About string
-	New   func(Budget) Checker
+	New   func(Options) Checker
 }
 
 // All lists the checkers by name.
 var All = map[string]Entry{
-	"linear":   {"operations on each key are linearizable", func(b Budget) Checker { return linear{b} }},
-	"leader":   {"a term has at most one leader", func(Budget) Checker { return leader{} }},
-	"state":    {"nodes that applied the same log index are in the same state", func(Budget) Checker { return state{} }},
-	"progress": {"there was enough load and every fault took effect, so that a pass means something", func(Budget) Checker { return progress{defaultThresholds} }},
-	"stats":    {"counts and latencies; every kind of operation succeeded at least once", func(Budget) Checker { return stats{} }},
+	"linear":   {"operations on each key are linearizable", func(o Options) Checker { return linear{o} }},
+	"leader":   {"a term has at most one leader", func(Options) Checker { return leader{} }},
+	"state":    {"nodes that applied the same log index are in the same state", func(Options) Checker { return state{} }},
+	"progress": {"there was enough load and every fault took effect, so that a pass means something", func(Options) Checker { return progress{defaultThresholds} }},
+	"stats":    {"counts and latencies; every kind of operation succeeded at least once", func(Options) Checker { return stats{} }},
 }
 
 // Always are the checkers that judge every run.
@@ -136,14 +146,14 @@ func ForHistory(h *history.History) []string {
 }
 
 // Run judges a history by the named checkers, in order.
-func Run(ctx context.Context, h *history.History, names []string, b Budget) ([]Result, error) {
+func Run(ctx context.Context, h *history.History, names []string, o Options) ([]Result, error) {
 	results := make([]Result, 0, len(names))
 	for _, name := range names {
 		entry, ok := All[name]
 		if !ok {
 			return nil, fmt.Errorf("unknown checker %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
 		}
-		results = append(results, guard(ctx, name, entry.New(b), h))
+		results = append(results, guard(ctx, name, entry.New(o), h))
 	}
 	return results, nil
 }

@@ -56,7 +56,7 @@ func TestCrashIsUnknown(t *testing.T) {
 }
 
 func TestUnknownCheckerIsAnError(t *testing.T) {
-	_, err := Run(t.Context(), &history.History{}, []string{"liner"}, DefaultBudget)
+	_, err := Run(t.Context(), &history.History{}, []string{"liner"}, Defaults)
 	require.ErrorContains(t, err, `unknown checker "liner"`)
 }
 

@@ -4,50 +4,31 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/anishathalye/porcupine"
+
+	"github.com/sunder-dev/sunder/checkers/register"
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // linear checks that the operations on each key are linearizable (Herlihy and Wing 1990): there is
 // an order of them that a single register would answer in the same way, and in which whatever
-// ended before another began comes first. Linearizability is local, so keys are checked apart.
-//
-// The search is porcupine's. Two facts about registers keep it small: a call in doubt whose value
-// nobody observed can be left out, since an order that has it is legal without it; and what
-// cannot be explained is cut down to the few operations that already cannot.
-type linear struct{ Budget }
-
-// KindTimeline attaches the operations that cannot be explained: a [Timeline].
-const KindTimeline = "timeline"
-
-// Timeline is a small part of the history of one key that no order explains.
-type Timeline struct {
-	Key string       `json:"key"`
-	Ops []TimelineOp `json:"ops"`
-	// Whole says how many operations the key has in all.
-	Whole int `json:"whole"`
-}
-
-// TimelineOp is one operation of a timeline.
-type TimelineOp struct {
-	Index   int           `json:"index"` // of the invocation
-	Process int           `json:"process"`
-	Node    string        `json:"node"`
-	Text    string        `json:"text"` // "write 3", "read -> 4"
-	Call    time.Duration `json:"call_ns"`
-	Return  time.Duration `json:"return_ns"` // history.Never if it is in doubt
-	// Culprit marks the operation without whose answer there would be an explanation.
-	Culprit bool `json:"culprit,omitempty"`
-}
+// ended before another began comes first. Linearizability is local, so keys are checked apart, each
+// by the fastest engine that is exact for it (package register; docs/checking.md).
+type linear struct{ Options }
 
 // maxTimelines bounds how many keys are explained; the others are counted.
 const maxTimelines = 3
+
+// firstConfigs is how many configurations a search may visit at first, so that one hard key does not hold up
+// a thousand easy ones.
+const firstConfigs = 1 << 16
 
 // Check implements [Checker].
 func (l linear) Check(ctx context.Context, h *history.History) Result {
@@ -58,69 +39,127 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	if len(keys) == 0 {
 		return Result{Verdict: Unknown, Why: "there are no operations on registers"}
 	}
-	search, stop := newSearch(ctx, l.Budget)
+	timed, stop := context.WithTimeout(ctx, l.Time)
 	defer stop()
-	names := slices.SortedFunc(maps.Keys(keys), func(a, b string) int {
-		return cmp.Compare(keys[a][0].call, keys[b][0].call)
-	})
-	verdicts := decideAll(search, keys, names)
+	decisions := l.decide(timed, keys)
 
-	var bad, open []string
+	var bad, open []int
 	ops := 0
-	for i, name := range names {
-		ops += len(keys[name])
-		switch verdicts[i] {
-		case Invalid:
-			bad = append(bad, name)
-		case Unknown:
-			open = append(open, fmt.Sprintf("%s (%d operations)", name, len(keys[name])))
+	for i, k := range keys {
+		ops += len(k.ops)
+		switch decisions[i].Result {
+		case porcupine.Illegal:
+			bad = append(bad, i)
+		case porcupine.Ok:
+		default:
+			open = append(open, i)
 		}
 	}
 	switch {
 	case len(bad) > 0:
-		r := explain(search, keys, bad)
+		r := l.explain(ctx, h, keys, decisions, bad)
 		if t, ok := h.Test(); ok && t.Caveat != "" {
 			r.Why += "; " + clip(t.Caveat, maxText)
 		}
 		return r
 	case len(open) > 0:
-		return Result{Verdict: Unknown, Why: fmt.Sprintf("%s: %d of %d keys are undecided: %s",
-			search.reason(), len(open), len(names), strings.Join(open[:min(len(open), 5)], ", "))}
+		return Result{Verdict: Unknown, Why: undecided(keys, decisions, open)}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("%d operations on %d keys are linearizable", ops, len(names))}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("%s on %s are linearizable (%s)", count(ops, "operation"), count(len(keys), "key"), engines(decisions))}
 }
 
-// decideAll decides keys side by side, one a processor.
-func decideAll(s *search, keys map[string][]op, names []string) []Verdict {
-	verdicts := make([]Verdict, len(names))
-	next := make(chan int)
-	var wait sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wait.Go(func() {
-			for i := range next {
-				verdicts[i] = s.decideSafely(keys[names[i]])
-			}
-		})
+// decide decides keys side by side, one a processor: first all of them with little effort, and then what is
+// left, the smallest first.
+func (l linear) decide(ctx context.Context, keys []*keyed) []register.Decision {
+	decisions := make([]register.Decision, len(keys))
+	var done atomic.Int64
+	round := func(which []int, configs int) {
+		workers := min(runtime.GOMAXPROCS(0), len(which))
+		limits := register.Limits{Configs: configs, Memory: max(1, int64(l.Memory)/int64(workers))}
+		var next atomic.Int64
+		var wait sync.WaitGroup
+		for range workers {
+			wait.Go(func() {
+				for n := next.Add(1); int(n) <= len(which); n = next.Add(1) {
+					i := which[n-1]
+					decisions[i] = decideSafely(ctx, keys[i].ops, l.Engine, limits)
+					if d := &decisions[i]; configs == 0 || !d.Limited {
+						l.progress("linear", int(done.Add(1)), len(keys))
+					}
+				}
+			})
+		}
+		wait.Wait()
 	}
-	for i := range names {
-		next <- i
+	all := make([]int, len(keys))
+	for i := range all {
+		all[i] = i
 	}
-	close(next)
-	wait.Wait()
-	return verdicts
+	round(all, firstConfigs)
+	hard := slices.DeleteFunc(all, func(i int) bool { return !decisions[i].Limited })
+	if len(hard) > 0 && ctx.Err() == nil {
+		slices.SortStableFunc(hard, func(a, b int) int { return cmp.Compare(len(keys[a].ops), len(keys[b].ops)) })
+		round(hard, 0)
+	}
+	return decisions
+}
+
+// decideSafely is register.Decide on a goroutine of its own, where a crash would take the process with it.
+func decideSafely(ctx context.Context, ops []register.Op, engine register.Engine, limits register.Limits) (d register.Decision) {
+	defer func() {
+		if p := recover(); p != nil {
+			d = register.Decision{Result: porcupine.Unknown, Engine: engine, Why: fmt.Sprintf("the engine crashed: %v", p)}
+		}
+	}()
+	return register.Decide(ctx, ops, engine, limits)
+}
+
+// undecided names keys that are, their sizes, and why.
+func undecided(keys []*keyed, decisions []register.Decision, open []int) string {
+	var named []string
+	for _, i := range open[:min(len(open), 5)] {
+		named = append(named, fmt.Sprintf("%s (%s, engine %s: %s)", clip(keys[i].name, maxText), count(len(keys[i].ops), "operation"), decisions[i].Engine, decisions[i].Why))
+	}
+	if len(open) > len(named) {
+		named = append(named, "…")
+	}
+	return fmt.Sprintf("%d of %s are undecided: %s", len(open), count(len(keys), "key"), strings.Join(named, ", "))
+}
+
+// engines says how many keys each engine decided.
+func engines(decisions []register.Decision) string {
+	n := make(map[register.Engine]int)
+	for _, d := range decisions {
+		n[d.Engine]++
+	}
+	var used []string
+	for _, e := range register.Engines() {
+		switch {
+		case n[e] > 0 && len(n) == 1:
+			used = append(used, fmt.Sprintf("by engine %s", e))
+		case n[e] > 0:
+			used = append(used, fmt.Sprintf("%d by engine %s", n[e], e))
+		}
+	}
+	return strings.Join(used, ", ")
 }
 
 // explain cuts the keys that cannot be explained down to what shows it.
-func explain(s *search, keys map[string][]op, bad []string) Result {
+func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, decisions []register.Decision, bad []int) Result {
+	ctx, stop := context.WithTimeout(ctx, max(l.Time, time.Second))
+	defer stop()
 	r := Result{Verdict: Invalid}
-	for i, name := range bad[:min(len(bad), maxTimelines)] {
-		line, part := s.timeline(name, keys[name])
-		if s.searched(part) == Valid {
+	for n, i := range bad[:min(len(bad), maxTimelines)] {
+		k, d := keys[i], decisions[i]
+		proof := register.Prove(ctx, k.ops, d, register.Limits{Memory: int64(l.Memory)})
+		if proof.Refuted {
 			return Result{Verdict: Unknown, Why: fmt.Sprintf(
-				"two engines differ on %d operations of key %s: that is a mistake in sunder; please report it with this history", len(part), name)}
+				"engine %s and porcupine differ on %d operations of key %s: that is a mistake in sunder; please report it with this history",
+				d.Engine, len(proof.Ops), clip(k.name, maxText))}
 		}
-		if i == 0 {
-			r.Why = words(line)
+		line := newTimeline(h, k, d, proof)
+		if n == 0 {
+			r.Why = line.sentence()
 		}
 		for _, o := range line.Ops {
 			r.Ops = append(r.Ops, o.Index)
@@ -128,35 +167,15 @@ func explain(s *search, keys map[string][]op, bad []string) Result {
 		r.Attach = append(r.Attach, attach(KindTimeline, line)...)
 	}
 	if more := len(bad) - 1; more > 0 {
-		r.Why += fmt.Sprintf("; %d more keys are not linearizable either", more)
+		r.Why += fmt.Sprintf("; %d more of %s are not linearizable either", more, count(len(keys), "key"))
 	}
 	return r
 }
 
-// words says in one sentence what cannot be.
-func words(t Timeline) string {
-	for _, o := range t.Ops {
-		if o.Culprit {
-			return fmt.Sprintf("key %s is not linearizable: no order of %d operations explains %s (process %d at %s, %s to %s)",
-				t.Key, len(t.Ops), o.Text, o.Process, o.Node, seconds(o.Call), seconds(o.Return))
-		}
+// count is a number of things in words.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
 	}
-	return fmt.Sprintf("key %s is not linearizable: no order explains these %d operations", t.Key, len(t.Ops))
-}
-
-// Text draws a timeline for a terminal or a bug report, one line an operation.
-func (t Timeline) Text() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "key %s\n", t.Key)
-	for _, o := range t.Ops {
-		mark, end := " ", seconds(o.Return)
-		if o.Culprit {
-			mark = "!"
-		}
-		if o.Return == history.Never {
-			end = "in doubt"
-		}
-		fmt.Fprintf(&b, "%s %10s .. %-10s  process %-4d %-4s %s\n", mark, seconds(o.Call), end, o.Process, o.Node, o.Text)
-	}
-	return b.String()
+	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
+	"github.com/sunder-dev/sunder/checkers/register"
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
@@ -98,17 +98,17 @@ func TestLinearKeepsItsBudget(t *testing.T) {
 		calls = append(calls, read("k", fmt.Sprint(i), 2000+i*10, 2000+i*10+5))
 	}
 	h := historyOf(t, calls...)
-	r := linear{Budget{Time: 0, Memory: 1 << 40}}.Check(t.Context(), h)
+	r := linear{Options{Memory: 1 << 40, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
-	require.Contains(t, r.Why, "out of its time budget: 1 of 1 keys are undecided: k (52 operations)")
+	require.Contains(t, r.Why, "1 of 1 key are undecided: k (52 operations, engine compact: out of its time budget)")
 
-	r = linear{Budget{Time: time.Hour, Memory: 1}}.Check(t.Context(), h)
+	r = linear{Options{Time: time.Hour, Memory: 1, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
 	require.Contains(t, r.Why, "out of its memory budget")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r = linear{DefaultBudget}.Check(ctx, h)
+	r = linear{Defaults}.Check(ctx, h)
 	require.Equal(t, Unknown, r.Verdict)
 	require.Contains(t, r.Why, "interrupted")
 }
@@ -127,109 +127,109 @@ func TestKnownHistories(t *testing.T) {
 	for _, path := range files {
 		h, _, err := history.ReadFile(path)
 		require.NoError(t, err)
-		results, err := Run(t.Context(), h, ForHistory(h), DefaultBudget)
+		results, err := Run(t.Context(), h, ForHistory(h), Defaults)
 		require.NoError(t, err)
 		want, _, _ := strings.Cut(filepath.Base(path), "-")
 		require.Equal(t, want, Worst(results).String(), path)
 	}
 }
 
-// bruteForce tries all orders.
-func bruteForce(ops []op, state string) bool {
-	if len(ops) == 0 {
-		return true
+// What an operation means, and what it does not.
+func TestRegisters(t *testing.T) {
+	stamped := func(c call, version uint64) call { c.version = version; return c }
+	h := historyOf(t,
+		stamped(wrote("k", 1, 0, 1), 7), read("k", "null", 2, 3), stamped(read("k", "1", 4, 5), 7),
+		call{f: "delete", key: "k", start: 6, end: 7, kind: history.OK},
+		stamped(inDoubt(wrote("k", 2, 8, 9)), 9), failed(wrote("k", 3, 10, 11)), failed(read("k", "1", 12, 13)), inDoubt(read("k", "1", 14, 15)),
+		stamped(found(swapped("k", 1, 4, 16, 17), "2"), 9), mismatched(swapped("k", 1, 5, 18, 19)), read("j", "1", 20, 21))
+	keys, err := registers(h)
+	require.NoError(t, err)
+	require.Len(t, keys, 2)
+	require.Equal(t, "k", keys[0].name)
+	at := func(n int) int64 { return int64(ms(n)) }
+	for i := range keys[0].ops {
+		keys[0].ops[i].ID = 0
 	}
-	for i, o := range ops {
-		// An operation may come first if none of the others ended before it began.
-		if slices.ContainsFunc(ops, func(other op) bool { return other.ret < o.call }) {
-			continue
-		}
-		rest := slices.Concat(ops[:i], ops[i+1:])
-		switch {
-		case o.ret == history.Never && bruteForce(rest, state): // it never took effect
-			return true
-		case o.action == reads && o.value == state && bruteForce(rest, state),
-			o.action == differ && o.old != state && bruteForce(rest, state),
-			o.action == writes && bruteForce(rest, o.value),
-			o.action == swaps && o.old == state && bruteForce(rest, o.value):
-			return true
-		}
-	}
-	return false
+	require.Equal(t, []register.Op{
+		{Action: register.Write, Value: 1, Call: at(0), Return: at(1), Version: 7},
+		{Action: register.Read, Call: at(2), Return: at(3)},
+		{Action: register.Read, Value: 1, Call: at(4), Return: at(5), Version: 7},
+		{Action: register.Write, Call: at(6), Return: at(7)},
+		{Action: register.Write, Value: 2, Call: at(8), Return: register.Never},
+		{Action: register.Read, Value: 2, Call: at(16), Return: at(17), Version: 9},
+		{Action: register.Differ, Old: 1, Call: at(18), Return: at(19)},
+	}, keys[0].ops)
 }
 
-// aSmallHistory draws a few overlapping operations on one register.
-func aSmallHistory(t *rapid.T) []call {
-	unique := rapid.Bool().Draw(t, "unique values")
-	var calls []call
-	for i := range rapid.IntRange(1, 7).Draw(t, "calls") {
-		start := rapid.IntRange(0, 12).Draw(t, "start")
-		end := start + rapid.IntRange(0, 6).Draw(t, "length")
-		value := i + 1
-		if !unique {
-			value = rapid.IntRange(1, 3).Draw(t, "value")
+// Values that are the same have the same number, however another tool writes them.
+func TestValuesAreComparedByWhatTheyAre(t *testing.T) {
+	var v values
+	for _, same := range [][]string{
+		{"null", ""}, {"1"}, {"-1"}, {`"a"`, `"\u0061"`}, {`[1,2]`, `[1, 2]`, "[ 1,2]"}, {`{"a":1,"b":"/"}`, `{"b": "\/", "a":1}`}, {`[9007199254740993]`}, {`[9007199254740992]`},
+	} {
+		n := len(v.texts)
+		first := v.id(json.RawMessage(same[0]))
+		if same[0] != "null" {
+			require.EqualValues(t, max(n, 1), first, "%s is new", same[0])
 		}
-		seen := rapid.IntRange(0, 7).Draw(t, "seen")
-		switch rapid.IntRange(0, 7).Draw(t, "kind") {
-		case 0, 1:
-			calls = append(calls, wrote("k", value, start, end))
-		case 2:
-			calls = append(calls, inDoubt(wrote("k", value, start, end)))
-		case 3:
-			calls = append(calls, swapped("k", seen, value, start, end))
-		case 4:
-			calls = append(calls, inDoubt(swapped("k", seen, value, start, end)))
-		case 5:
-			calls = append(calls, mismatched(swapped("k", seen, value, start, end)))
-		case 6:
-			calls = append(calls, read("k", "null", start, end))
-		default:
-			calls = append(calls, read("k", fmt.Sprint(seen), start, end))
+		for _, other := range same {
+			require.Equal(t, first, v.id(json.RawMessage(other)), "%s and %s", same[0], other)
 		}
 	}
-	return calls
+	for i := range 1000 {
+		require.Equal(t, v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i))), v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i))))
+	}
 }
 
-// The verdict is the one of trying all orders, and an explanation is illegal by itself.
-func TestLinearAgreesWithBruteForce(t *testing.T) {
-	verdicts := map[Verdict]int{}
-	rapid.Check(t, func(rt *rapid.T) {
-		h := historyOf(rt, aSmallHistory(rt)...)
-		keys, err := registers(h)
-		require.NoError(rt, err)
-		if len(keys) == 0 {
-			return
+// Versions show what values cannot.
+func TestLinearByVersion(t *testing.T) {
+	stamped := func(c call, version uint64) call { c.version = version; return c }
+	calls := []call{stamped(wrote("k", 1, 0, 1), 8), stamped(wrote("k", 2, 2, 3), 7)}
+	r := check(t, "linear", historyOf(t, calls...))
+	require.Equal(t, Invalid, r.Verdict)
+	require.Contains(t, r.Why, "key k contradicts its versions (by its values alone it is linearizable): no order of 2 operations explains write 2 at version 7")
+	line, err := unmarshalTimeline(r.Attach[0])
+	require.NoError(t, err)
+	require.True(t, line.ByVersion)
+	require.True(t, line.Confirmed)
+	require.Equal(t, "versioned", line.Engine)
+
+	calls[1].version = 9
+	r = check(t, "linear", historyOf(t, calls...))
+	require.Equal(t, Valid, r.Verdict)
+	require.Contains(t, r.Why, "2 operations on 1 key are linearizable (by engine versioned)")
+}
+
+// Each engine says the same, and auto says which one it took.
+func TestLinearEngines(t *testing.T) {
+	calls := []call{wrote("a", 1, 0, 1), read("a", "1", 2, 3), wrote("b", 1, 0, 1), wrote("b", 1, 2, 3), read("b", "1", 4, 5)}
+	for engine, want := range map[register.Engine]string{
+		register.Auto: "5 operations on 2 keys are linearizable (1 by engine unique, 1 by engine compact)", register.Compact: "by engine compact",
+		register.Porcupine: "by engine porcupine", register.Unique: "1 of 2 keys are undecided: b (3 operations, engine unique: a value is written twice",
+	} {
+		o := Defaults
+		o.Engine = engine
+		require.Contains(t, linear{o}.Check(t.Context(), historyOf(t, calls...)).Why, want)
+		if engine != register.Unique {
+			r := linear{o}.Check(t.Context(), historyOf(t, append(calls, read("b", "null", 6, 7))...))
+			require.Equal(t, Invalid, r.Verdict, engine)
 		}
-		want := Invalid
-		if bruteForce(keys["k"], absent) {
-			want = Valid
-		}
-		r := linear{DefaultBudget}.Check(context.Background(), h)
-		require.Equal(rt, want, r.Verdict, r.Why)
-		verdicts[want]++
-		if want == Invalid {
-			line, err := unmarshalTimeline(r.Attach[0])
-			require.NoError(rt, err)
-			var part []op
-			for _, o := range line.Ops {
-				i := slices.IndexFunc(keys["k"], func(k op) bool { return k.event.Call.Index == o.Index })
-				part = append(part, keys["k"][i])
-			}
-			// Calls that had not returned when the last answer came may count as in doubt.
-			for i, o := range line.Ops {
-				if o.Culprit {
-					for j := range part {
-						if part[j].ret > part[i].ret {
-							part[j].ret = history.Never
-						}
-					}
-				}
-			}
-			require.False(rt, bruteForce(part, absent), "the explanation is legal:\n%s", line.Text())
-		}
-	})
-	require.NotZero(t, verdicts[Valid])
-	require.NotZero(t, verdicts[Invalid])
+	}
+}
+
+// A timeline in text shows what overlaps, and which operation is to blame.
+func TestTimelineText(t *testing.T) {
+	r := check(t, "linear", historyOf(t, wrote("k", 1, 0, 1), read("k", "1", 0, 1), inDoubt(wrote("k", 2, 2, 3)), read("k", "2", 3, 4), read("k", "1", 4, 7)))
+	require.Equal(t, Valid, r.Verdict)
+	r = check(t, "linear", historyOf(t, wrote("k", 1, 0, 1), read("k", "1", 0, 1), inDoubt(wrote("k", 2, 2, 3)), read("k", "2", 3, 4), read("k", "1", 5, 7)))
+	line, err := unmarshalTimeline(r.Attach[0])
+	require.NoError(t, err)
+	require.Equal(t, `key k: 4 of its 5 operations, which no order explains
+  |---|                      write 1    process 0    n1   0.000 s .. 0.001 s
+          |--------------->  write 2    process 2    n1   0.002 s .. in doubt
+              |---|          read -> 2  process 3    n1   0.003 s .. 0.004 s
+!                     |---|  read -> 1  process 4    n1   0.005 s .. 0.007 s
+`, line.Text())
 }
 
 func BenchmarkLinear(b *testing.B) {
@@ -240,7 +240,7 @@ func BenchmarkLinear(b *testing.B) {
 	}
 	h := historyOf(b, calls...)
 	for b.Loop() {
-		require.NotEqual(b, Unknown, linear{DefaultBudget}.Check(b.Context(), h).Verdict)
+		require.NotEqual(b, Unknown, linear{Defaults}.Check(b.Context(), h).Verdict)
 	}
 	b.ReportMetric(40_000*float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }

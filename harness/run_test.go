@@ -51,7 +51,7 @@ func run(t *testing.T, ctx context.Context, test *harness.Test) (*history.Histor
 
 func judge(t *testing.T, h *history.History) map[string]checkers.Result {
 	t.Helper()
-	list, err := checkers.Run(context.Background(), h, checkers.ForHistory(h), checkers.DefaultBudget)
+	list, err := checkers.Run(context.Background(), h, checkers.ForHistory(h), checkers.Defaults)
 	require.NoError(t, err)
 	results := map[string]checkers.Result{}
 	for _, r := range list {

@@ -89,7 +89,7 @@ func aViolation(t testing.TB, key, value, node string) *history.History {
 }
 
 func render(t testing.TB, h *history.History, trouble string) string {
-	results, err := checkers.Run(t.Context(), h, checkers.ForHistory(h), checkers.DefaultBudget)
+	results, err := checkers.Run(t.Context(), h, checkers.ForHistory(h), checkers.Defaults)
 	require.NoError(t, err)
 	for i := range results {
 		results[i].Took = 0

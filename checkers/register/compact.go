@@ -70,7 +70,7 @@ func explore(ctx context.Context, ops []Op, limits Limits) (result porcupine.Che
 		if limits.Configs > 0 && s.seen.n > limits.Configs {
 			return porcupine.Unknown, outOfConfigs, true
 		}
-		if n%1024 == 0 {
+		if n%1024 == 1 {
 			if ctx.Err() != nil {
 				return porcupine.Unknown, whyEnded(ctx), false
 			}

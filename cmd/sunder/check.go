@@ -6,10 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness"
@@ -18,7 +16,7 @@ import (
 )
 
 func newCheckCommand() *cobra.Command {
-	budget := budgetFlags{}
+	check := checkFlags{}
 	var only []string
 	cmd := &cobra.Command{
 		Use:   "check DIR|FILE",
@@ -27,7 +25,8 @@ func newCheckCommand() *cobra.Command {
 history file (docs/history.md describes the format, so other tools can write one).
 Nothing is written.`,
 		Example: `  sunder check runs/latest
-  sunder check history.jsonl --checker linear`,
+  sunder check history.jsonl --checker linear
+  sunder check history.jsonl --engine porcupine  # ... by another engine`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, name := range only {
@@ -42,17 +41,17 @@ Nothing is written.`,
 			if len(only) == 0 {
 				only = checkers.ForHistory(h)
 			}
-			_, err = judge(cmd, h, only, budget.budget())
+			_, err = judge(cmd, h, only, check.options(cmd.ErrOrStderr()))
 			return err
 		},
 	}
 	cmd.Flags().StringSliceVar(&only, "checker", nil, "checkers to run (default those that the history asks for): "+names(checkers.All))
-	budget.add(cmd.Flags())
+	check.add(cmd.Flags())
 	return cmd
 }
 
 func newReportCommand() *cobra.Command {
-	budget := budgetFlags{}
+	check := checkFlags{}
 	cmd := &cobra.Command{
 		Use:     "report DIR",
 		Short:   "Judge a recorded run again and write its report anew",
@@ -63,7 +62,7 @@ func newReportCommand() *cobra.Command {
 			if err != nil {
 				return usage(cmd, err)
 			}
-			results, verdict := judge(cmd, h, checkers.ForHistory(h), budget.budget())
+			results, verdict := judge(cmd, h, checkers.ForHistory(h), check.options(cmd.ErrOrStderr()))
 			if results == nil || cmd.Context().Err() != nil {
 				return verdict // what was found before stays
 			}
@@ -74,13 +73,13 @@ func newReportCommand() *cobra.Command {
 			return verdict
 		},
 	}
-	budget.add(cmd.Flags())
+	check.add(cmd.Flags())
 	return cmd
 }
 
 // judge runs checkers and prints what they find. The error is the verdict, if it is no pass.
-func judge(cmd *cobra.Command, h *history.History, names []string, b checkers.Budget) ([]checkers.Result, error) {
-	results, err := checkers.Run(cmd.Context(), h, names, b)
+func judge(cmd *cobra.Command, h *history.History, names []string, o checkers.Options) ([]checkers.Result, error) {
+	results, err := checkers.Run(cmd.Context(), h, names, o)
 	if err != nil {
 		return nil, err
 	}
@@ -94,21 +93,6 @@ func judge(cmd *cobra.Command, h *history.History, names []string, b checkers.Bu
 		return results, verdictError(verdict)
 	}
 	return results, nil
-}
-
-// budgetFlags are the flags that bound what a check may use.
-type budgetFlags struct {
-	time      time.Duration
-	memoryMiB uint64
-}
-
-func (f *budgetFlags) add(flags *pflag.FlagSet) {
-	flags.DurationVar(&f.time, "check-timeout", checkers.DefaultBudget.Time, "time that a checker may take")
-	flags.Uint64Var(&f.memoryMiB, "check-memory", checkers.DefaultBudget.Memory>>20, "memory that a checker may use, in MiB")
-}
-
-func (f *budgetFlags) budget() checkers.Budget {
-	return checkers.Budget{Time: f.time, Memory: f.memoryMiB << 20}
 }
 
 // open reads the history of a run directory, or a history file, and says in which directory it is.

@@ -44,7 +44,7 @@ type runFlags struct {
 	mix                              map[string]int
 	keys, opsPerKey                  int
 	out                              string
-	budget                           budgetFlags
+	check                            checkFlags
 	quiet                            bool
 
 	build map[string]string // what the fleet says of itself
@@ -97,7 +97,7 @@ told again finds the same bug often, not always.`,
 	flags.IntVar(&f.keys, "keys", 8, "keys in use at a time")
 	flags.IntVar(&f.opsPerKey, "ops-per-key", 200, "calls after which a key is retired, on average")
 	flags.StringVarP(&f.out, "out", "o", "runs", "directory for run directories")
-	f.budget.add(flags)
+	f.check.add(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	return cmd
 }
@@ -280,7 +280,7 @@ func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (check
 	if err != nil {
 		return checkers.Unknown, err
 	}
-	results, err := checkers.Run(context.WithoutCancel(cmd.Context()), h, checkers.ForHistory(h), f.budget.budget())
+	results, err := checkers.Run(context.WithoutCancel(cmd.Context()), h, checkers.ForHistory(h), f.check.options(cmd.ErrOrStderr()))
 	if err != nil {
 		return checkers.Unknown, err
 	}

@@ -370,3 +370,20 @@ scan:
 	}
 	return v, nil
 }
+
+// Pair returns the two elements of a JSON array of two, as they stand; a compare-and-set has such a value.
+func Pair(value json.RawMessage) (first, second json.RawMessage, ok bool) {
+	d := decoder{buf: value}
+	var err error
+	if !d.eat('[') {
+		return nil, nil, false
+	}
+	if first, err = d.any(); err != nil || !d.eat(',') {
+		return nil, nil, false
+	}
+	if second, err = d.any(); err != nil || !d.eat(']') {
+		return nil, nil, false
+	}
+	d.space()
+	return first, second, d.pos == len(value)
+}

@@ -163,14 +163,15 @@ func (h *History) Events() iter.Seq[Event] {
 func (h *History) Ops() iter.Seq[Op] {
 	return func(yield func(Op) bool) {
 		for i := range h.n {
-			if r := h.record(i); r.process >= 0 && r.kind == Invoke && !yield(h.op(i)) {
+			if r := h.record(i); r.process >= 0 && r.kind == Invoke && !yield(h.Op(i)) {
 				return
 			}
 		}
 	}
 }
 
-func (h *History) op(i int) Op {
+// Op returns the operation that was invoked at index i.
+func (h *History) Op(i int) Op {
 	op := Op{Call: h.Event(i)}
 	if pair := h.record(i).pair; pair != 0 {
 		op.Return = h.Event(int(pair))
