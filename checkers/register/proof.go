@@ -1,7 +1,6 @@
 package register
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -39,8 +38,7 @@ func Prove(ctx context.Context, ops []Op, d Decision, limits Limits) Proof {
 	part := m.fewerValues(renumber(known))
 	part = m.fewerOps(part)
 	part = m.withOrigins(named(part, ops), known)
-	slices.SortFunc(part, func(a, b Op) int { return cmp.Or(cmp.Compare(a.Call, b.Call), cmp.Compare(a.ID, b.ID)) })
-
+	byCall(part)
 	confirm, stop := context.WithTimeout(context.WithoutCancel(ctx), confirmTime)
 	defer stop()
 	result := search(confirm, part, limits).Result
@@ -190,11 +188,12 @@ func (m *minimizer) fewerValues(ops []Op) []Op {
 
 // fewerOps leaves out operations, and parts of compare-and-sets.
 func (m *minimizer) fewerOps(ops []Op) []Op {
+	byCall(ops)
+	all := ops
 	for {
-		l := newLife(ops)
 		kept := m.shrink(len(ops), func(keep []int) bool {
 			rest := pick(ops, keep)
-			return l.provable(rest) && m.illegal(rest)
+			return provable(all, rest) && m.illegal(rest)
 		})
 		size := len(ops)
 		ops = pick(ops, kept)
@@ -205,7 +204,7 @@ func (m *minimizer) fewerOps(ops []Op) []Op {
 			for _, weaker := range []Op{asWrite(o), asRead(o)} {
 				rest := slices.Clone(ops)
 				rest[i] = weaker
-				if !(weaker.Action == Read && o.inDoubt()) && newLife(ops).provable(rest) && m.illegal(rest) {
+				if !(weaker.Action == Read && o.inDoubt()) && provable(all, rest) && m.illegal(rest) {
 					ops, size = rest, -1
 					break
 				}

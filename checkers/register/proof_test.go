@@ -43,7 +43,8 @@ func TestProofsProve(t *testing.T) {
 						rest = append(rest, o)
 					}
 				}
-				if newLife(part).provable(rest) {
+				byCall(rest)
+				if provable(part, rest) {
 					part = rest
 				}
 			default:
