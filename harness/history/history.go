@@ -20,7 +20,7 @@ type History struct {
 	names   symbols // operations and nodes: there are few
 	values  arena
 	stamps  []Stamp // the zero one first
-	clients map[int32]client
+	clients clients
 }
 
 // record is an event with its strings replaced by symbols and its value by a place in the arena.
@@ -43,6 +43,35 @@ type client struct {
 	open    uint32 // index of its open invocation
 	isOpen  bool
 	retired bool
+}
+
+// clients are numbered from 0 without large gaps; whoever numbers them in another way pays for it.
+type clients struct {
+	low  []client
+	high map[int32]*client
+}
+
+func (c *clients) of(process int32) *client {
+	if int(process) < len(c.low) {
+		return &c.low[process]
+	}
+	if int(process) < 2*len(c.low)+1024 {
+		c.low = append(c.low, make([]client, max(int(process)+1, 2*len(c.low))-len(c.low))...)
+		for p := range c.high {
+			if int(p) < len(c.low) {
+				c.low[p] = *c.high[p]
+				delete(c.high, p)
+			}
+		}
+		return &c.low[process]
+	}
+	if c.high == nil {
+		c.high = make(map[int32]*client)
+	}
+	if c.high[process] == nil {
+		c.high[process] = &client{}
+	}
+	return c.high[process]
 }
 
 // Len returns the number of events.
@@ -105,10 +134,7 @@ func (h *History) addStamp(s Stamp) uint32 {
 }
 
 func (h *History) pair(r *raw, rec *record) error {
-	if h.clients == nil {
-		h.clients = make(map[int32]client)
-	}
-	c := h.clients[rec.process]
+	c := h.clients.of(rec.process)
 	switch {
 	case r.kind == Note:
 		return fmt.Errorf("process %d is a client, and a note is no client's", r.process)
@@ -117,7 +143,7 @@ func (h *History) pair(r *raw, rec *record) error {
 	case r.kind == Invoke && c.isOpen:
 		return fmt.Errorf("process %d calls while its call at index %d is open", r.process, c.open)
 	case r.kind == Invoke:
-		c = client{open: uint32(h.n), isOpen: true}
+		*c = client{open: uint32(h.n), isOpen: true}
 	case !c.isOpen:
 		return fmt.Errorf("process %d completes (%s) without an open call", r.process, r.kind)
 	default:
@@ -126,9 +152,8 @@ func (h *History) pair(r *raw, rec *record) error {
 			return fmt.Errorf("process %d completes another operation than it called at index %d", r.process, c.open)
 		}
 		call.pair, rec.pair = uint32(h.n), c.open
-		c = client{retired: r.kind == Info}
+		*c = client{retired: r.kind == Info}
 	}
-	h.clients[rec.process] = c
 	return nil
 }
 
@@ -198,6 +223,8 @@ func (h *History) End() time.Duration {
 type symbols struct {
 	texts []string
 	ids   map[string]uint32
+	// recent are numbers that came lately, by a rough hash.
+	recent [64]uint32
 }
 
 func (s *symbols) id(name []byte) uint32 {
@@ -208,12 +235,17 @@ func (s *symbols) id(name []byte) uint32 {
 	if len(name) == 0 {
 		return 0
 	}
-	if id, ok := s.ids[string(name)]; ok { // no allocation: the compiler sees a look-up only
-		return id
+	recent := &s.recent[(uint(name[len(name)-1])^uint(name[0])<<2^uint(len(name))<<4)%uint(len(s.recent))]
+	if s.texts[*recent] == string(name) {
+		return *recent
 	}
-	id := uint32(len(s.texts))
-	s.texts = append(s.texts, string(name))
-	s.ids[s.texts[id]] = id
+	id, ok := s.ids[string(name)] // no allocation: the compiler sees a look-up only
+	if !ok {
+		id = uint32(len(s.texts))
+		s.texts = append(s.texts, string(name))
+		s.ids[s.texts[id]] = id
+	}
+	*recent = id
 	return id
 }
 

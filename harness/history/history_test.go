@@ -128,6 +128,22 @@ func TestReadAcceptsEveryPrefix(t *testing.T) {
 	}
 }
 
+// Processes may have any numbers, though small ones are quicker.
+func TestProcessesOfAnyNumber(t *testing.T) {
+	var h History
+	for i := range 3000 {
+		for _, p := range []int{i, 1 << 30, 1<<30 - i, 2 * i} {
+			if i%2 == 0 && p == 2*i || i == 0 && p == 1<<30 {
+				continue
+			}
+			require.NoError(t, h.Append(Event{Process: p, Kind: Invoke, F: "read", Key: "k"}), "%d", p)
+			require.ErrorContains(t, h.Append(Event{Process: p, Kind: Invoke, F: "read", Key: "k"}), "is open")
+			require.NoError(t, h.Append(Event{Process: p, Kind: OK, F: "read", Key: "k"}))
+		}
+	}
+	require.ErrorContains(t, h.Append(Event{Process: 5999, Kind: OK, F: "read"}), "without an open call")
+}
+
 // Operations and nodes are few, whatever the number of keys.
 func TestManyKeys(t *testing.T) {
 	var h History
@@ -234,9 +250,17 @@ func TestCodecAgreesWithEncodingJSON(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"index":0,"at":5,"process":0,"kind":"invoke","f":"read","key":"k","value":[1,{"a":"b\n"}]}`))
+	f.Add([]byte(`{"index":3,"at":5,"process":-2,"kind":"note","f":"x","node":"n1","value":{"a":[1]},"err":"no","version":7,"revision":8,"term":9}`))
+	f.Add([]byte(`{"index":03,"at":5,"process":1,"kind":"ok","f":"x","value":-1}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		var r raw
-		if decode(line, &r) != nil {
+		var r, short raw
+		err := decodeAny(line, &r)
+		if decodeOwn(line, &short) {
+			require.NoError(t, err, "the short way takes what the long one does not: %q", line)
+			short.has = r.has // it does not say what it did not meet
+			require.Equal(t, r, short)
+		}
+		if err != nil {
 			return
 		}
 		require.True(t, json.Valid(line), "accepted what is not JSON: %q", line)
