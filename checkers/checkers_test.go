@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -296,4 +297,20 @@ func TestProgress(t *testing.T) {
 		note(t, h, 1, history.Controller, history.FPhase, "", history.PhaseLoad)
 		require.Equal(t, "no fault was injected", check(t, "progress", h).Why)
 	})
+}
+
+// BenchmarkLeader folds claims and statuses as a long run leaves them: a node's word comes again and again.
+func BenchmarkLeader(b *testing.B) {
+	const observations = 1_000_000
+	h := &history.History{}
+	for i := range observations {
+		term := uint64(i/1000 + 1)
+		e := history.Event{At: time.Duration(i), Process: history.Observer, Kind: history.Note, F: history.FClaim, Node: fmt.Sprint("n", term%5)}
+		e.Value = fmt.Appendf(nil, `{"term":%d,"source":"log"}`, term)
+		require.NoError(b, h.Append(e))
+	}
+	for b.Loop() {
+		require.Equal(b, Valid, leader{}.Check(b.Context(), h).Verdict)
+	}
+	b.ReportMetric(observations*float64(b.N)/b.Elapsed().Seconds(), "observations/s")
 }

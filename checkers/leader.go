@@ -66,11 +66,13 @@ func claims(h *history.History) map[uint64]map[string]Claim {
 		if c.Term == 0 {
 			continue // no election has a term below 1
 		}
-		if terms[c.Term] == nil {
-			terms[c.Term] = make(map[string]Claim)
+		nodes := terms[c.Term]
+		if nodes == nil {
+			nodes = make(map[string]Claim)
+			terms[c.Term] = nodes
 		}
-		if old, known := terms[c.Term][e.Node]; !known || (old.Source != "log" && c.Source == "log") {
-			terms[c.Term][e.Node] = Claim{Node: e.Node, Term: c.Term, At: e.At, Source: c.Source, Index: e.Index}
+		if old, known := nodes[e.Node]; !known || (old.Source != "log" && c.Source == "log") {
+			nodes[e.Node] = Claim{Node: e.Node, Term: c.Term, At: e.At, Source: c.Source, Index: e.Index}
 		}
 	}
 	return terms

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -115,17 +116,33 @@ func (h *History) Test() (Test, bool) {
 }
 
 // Notes returns the events of the given process and f, with their values decoded as T. Events
-// whose value is no T are passed over: they are no such notes. To T = struct{}, any value will do.
+// whose value is no T are passed over: they are no such notes. To T = struct{}, any value will do. What is
+// decoded may be shared between events, and must not be changed.
 func Notes[T any](h *History, process int, f string) iter.Seq2[Event, T] {
 	return func(yield func(Event, T) bool) {
+		name, ok := h.names.ids[f]
+		if !ok {
+			return
+		}
+		_, any := interface{}(*new(T)).(struct{})
+		known := make(map[string]T) // nodes say the same things again and again
+		var last json.RawMessage
+		var v T
 		for i := range h.n {
-			if r := h.record(i); int(r.process) != process || h.names.texts[r.f] != f {
+			r := h.record(i)
+			if int(r.process) != process || uint32(r.f) != name {
 				continue
 			}
 			e := h.Event(i)
-			var v T
-			if _, any := interface{}(v).(struct{}); !any && json.Unmarshal(e.Value, &v) != nil {
-				continue
+			if !any && (last == nil || !bytes.Equal(e.Value, last)) {
+				next, ok := known[string(e.Value)]
+				if !ok && json.Unmarshal(e.Value, &next) != nil {
+					continue
+				}
+				if !ok && len(known) < maxKnown {
+					known[string(e.Value)] = next
+				}
+				v, last = next, e.Value
 			}
 			if !yield(e, v) {
 				return
@@ -133,6 +150,9 @@ func Notes[T any](h *History, process int, f string) iter.Seq2[Event, T] {
 		}
 	}
 }
+
+// maxKnown bounds how many decoded values are kept.
+const maxKnown = 1 << 12
 
 // Span is the part of a run that a phase took.
 type Span struct {
