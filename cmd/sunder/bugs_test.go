@@ -90,7 +90,7 @@ func firstFinding(t *testing.T, report string) (at time.Duration, by []string, w
 	t.Helper()
 	page, err := os.ReadFile(report)
 	require.NoError(t, err)
-	h, dir, err := open(filepath.Dir(report), os.Stderr)
+	h, dir, err := open(filepath.Dir(report), formatAuto, os.Stderr)
 	require.NoError(t, err)
 	b, err := os.ReadFile(filepath.Join(dir, reports.ResultsFile))
 	require.NoError(t, err)

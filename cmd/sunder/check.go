@@ -1,30 +1,28 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sunder-dev/sunder/checkers"
-	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
 )
 
 func newCheckCommand() *cobra.Command {
 	check := checkFlags{}
+	from := formatAuto
 	var only []string
 	cmd := &cobra.Command{
 		Use:   "check DIR|FILE",
 		Short: "Judge a recorded history again",
 		Long: `Judge a recorded history again, with no cluster. The argument is a run directory or a
-history file (docs/history.md describes the format, so other tools can write one).
-Nothing is written.`,
+history file: sunder's own (docs/history.md describes it, so other tools can write one), a
+history.edn of Jepsen's, or the lines that Jepsen logs. Nothing is written.`,
 		Example: `  sunder check runs/latest
+  sunder check store/latest/history.edn          # what Jepsen recorded of a register
   sunder check history.jsonl --checker linear
   sunder check history.jsonl --engine porcupine  # ... by another engine`,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -34,7 +32,7 @@ Nothing is written.`,
 					return usage(cmd, fmt.Errorf("--checker: unknown checker %q; known are %s", name, names(checkers.All)))
 				}
 			}
-			h, _, err := open(args[0], cmd.ErrOrStderr())
+			h, _, err := open(args[0], from, cmd.ErrOrStderr())
 			if err != nil {
 				return usage(cmd, err)
 			}
@@ -46,6 +44,7 @@ Nothing is written.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&only, "checker", nil, "checkers to run (default those that the history asks for): "+names(checkers.All))
+	cmd.Flags().Var(&from, "format", "what the file is: "+formatNames())
 	check.add(cmd.Flags())
 	return cmd
 }
@@ -58,7 +57,7 @@ func newReportCommand() *cobra.Command {
 		Example: `  sunder report runs/latest`,
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, dir, err := open(args[0], cmd.ErrOrStderr())
+			h, dir, err := open(args[0], formatSunder, cmd.ErrOrStderr())
 			if err != nil {
 				return usage(cmd, err)
 			}
@@ -93,31 +92,4 @@ func judge(cmd *cobra.Command, h *history.History, names []string, o checkers.Op
 		return results, verdictError(verdict)
 	}
 	return results, nil
-}
-
-// open reads the history of a run directory, or a history file, and says in which directory it is.
-func open(path string, warnings io.Writer) (h *history.History, dir string, err error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, "", err
-	}
-	if !info.IsDir() {
-		h, err := openHistory(path, warnings)
-		return h, filepath.Dir(path), err
-	}
-	for _, name := range []string{harness.HistoryFile + ".zst", harness.HistoryFile} {
-		h, err := openHistory(filepath.Join(path, name), warnings)
-		if !errors.Is(err, os.ErrNotExist) {
-			return h, path, err
-		}
-	}
-	return nil, "", fmt.Errorf("%s is no run directory: it has no %s", path, harness.HistoryFile)
-}
-
-func openHistory(path string, warnings io.Writer) (*history.History, error) {
-	h, warning, err := history.ReadFile(path)
-	if warning != "" {
-		fmt.Fprintln(warnings, "warning:", warning)
-	}
-	return h, err
 }

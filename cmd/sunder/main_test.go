@@ -266,7 +266,7 @@ func TestAnInterruptedController(t *testing.T) {
 	require.Less(t, time.Since(start), 20*time.Second)
 	require.Empty(t, c.nodes(t))
 	require.FileExists(t, lastLine(c.stdout.String()))
-	h, _, err := open(c.dir, os.Stderr)
+	h, _, err := open(c.dir, formatAuto, os.Stderr)
 	require.NoError(t, err)
 	faults, err := h.Faults()
 	require.NoError(t, err)

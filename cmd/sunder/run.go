@@ -276,7 +276,7 @@ func (f *runFlags) finish(cmd *cobra.Command, dir string, runErr error) error {
 // judged like any other; a second signal would end that.
 func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (checkers.Verdict, error) {
 	path := filepath.Join(dir, harness.HistoryFile)
-	h, err := openHistory(path, cmd.ErrOrStderr())
+	h, err := openHistory(path, formatSunder, cmd.ErrOrStderr())
 	if err != nil {
 		return checkers.Unknown, err
 	}

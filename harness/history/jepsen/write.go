@@ -1,0 +1,122 @@
+package jepsen
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// WriteEDN writes the clients' operations of a history as Jepsen would have recorded them, one map a line. With
+// a key it writes those on that key, for the models of a single register; without one the values are
+// those of jepsen.independent, [key value], as soon as there is more than one key.
+func WriteEDN(w io.Writer, h *history.History, key *string) error {
+	keys := make(map[string]bool)
+	for e := range h.Events() {
+		if e.Process >= 0 {
+			keys[e.Key] = true
+		}
+	}
+	if key != nil && !keys[*key] {
+		return fmt.Errorf("no client touched the key %q", *key)
+	}
+	b := bufio.NewWriter(w)
+	index := 0
+	// In Jepsen a completion repeats what was asked for.
+	asked := make(map[int]history.Event)
+	for e := range h.Events() {
+		if e.Process < 0 || key != nil && e.Key != *key {
+			continue
+		}
+		value := e.Value
+		switch call := asked[e.Process]; {
+		case e.Kind == history.Invoke:
+			asked[e.Process] = e
+		case e.Kind != history.OK || e.F != "read":
+			value = call.Value
+		}
+		f := e.F
+		if f == "delete" { // Knossos knows no such thing, and a register that holds nil is the same
+			f, value = "write", nil
+		}
+		line := fmt.Appendf(nil, "{:index %d, :time %d, :type :%s, :process %d, :f :%s, :value ", index, e.At, e.Kind, e.Process, keyword(f))
+		if key == nil && len(keys) > 1 {
+			line = append(appendEDN(append(line, '['), quoted(e.Key)), ' ')
+			line = append(appendEDN(line, value), ']')
+		} else {
+			line = appendEDN(line, value)
+		}
+		if e.Err != "" {
+			line = appendEDN(append(line, ", :error "...), quoted(e.Err))
+		}
+		if e.Err == history.Mismatch && len(e.Value) > 0 {
+			line = appendEDN(append(line, ", :found "...), e.Value)
+		}
+		if _, err := b.Write(append(line, '}', '\n')); err != nil {
+			return err
+		}
+		index++
+	}
+	return b.Flush()
+}
+
+// keyword makes sure that a name is one word.
+func keyword(f string) string {
+	return string(bytes.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '-'
+	}, []byte(f)))
+}
+
+func quoted(text string) json.RawMessage { return appendText(nil, text) }
+
+// appendEDN appends a JSON value as EDN. What is no JSON, as an empty value, is nil.
+func appendEDN(dst []byte, value json.RawMessage) []byte {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(value))
+	d.UseNumber()
+	if d.Decode(&v) != nil {
+		return append(dst, "nil"...)
+	}
+	return appendForm(dst, v)
+}
+
+func appendForm(dst []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(dst, "nil"...)
+	case string:
+		return appendText(dst, v)
+	case []any:
+		dst = append(dst, '[')
+		for i, item := range v {
+			if i > 0 {
+				dst = append(dst, ' ')
+			}
+			dst = appendForm(dst, item)
+		}
+		return append(dst, ']')
+	case map[string]any:
+		dst = append(dst, '{')
+		names := make([]string, 0, len(v))
+		for name := range v {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		for i, name := range names {
+			if i > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = appendForm(append(appendText(dst, name), ' '), v[name])
+		}
+		return append(dst, '}')
+	default:
+		return fmt.Append(dst, v) // a number, true or false
+	}
+}
