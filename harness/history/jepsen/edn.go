@@ -14,9 +14,11 @@ import (
 // scanner reads EDN (github.com/edn-format/edn) and makes JSON of it. It is written by hand since Jepsen's files
 // have what the one library for Go refuses (tagged maps, #object[… 0x1f …]), and a million operations.
 type scanner struct {
-	buf   []byte
-	pos   int
-	depth int
+	buf    []byte
+	pos    int
+	depth  int
+	values []byte            // room for values that are kept
+	names  map[string]string // keywords that were met
 }
 
 // maxDepth bounds how deep values may be nested.
@@ -77,9 +79,12 @@ func (s *scanner) value(dst []byte) ([]byte, error) {
 	}
 	defer func() { s.depth-- }()
 	switch c := s.buf[s.pos]; c {
-	case '[', '(':
+	case '[':
 		s.pos++
-		return s.list(dst, map[byte]byte{'[': ']', '(': ')'}[c], false)
+		return s.list(dst, ']')
+	case '(':
+		s.pos++
+		return s.list(dst, ')')
 	case '{':
 		s.pos++
 		return s.object(dst)
@@ -95,7 +100,7 @@ func (s *scanner) value(dst []byte) ([]byte, error) {
 	case '#':
 		s.pos++
 		if set, _ := s.eat('{'); set {
-			return s.list(dst, '}', true)
+			return s.set(dst)
 		}
 		if s.pos < len(s.buf) && s.buf[s.pos] == '#' { // ##Inf, ##NaN
 			s.pos++
@@ -110,8 +115,21 @@ func (s *scanner) value(dst []byte) ([]byte, error) {
 		if len(token) == 0 {
 			return nil, s.unexpected()
 		}
+		if natural(token) {
+			return append(dst, token...), nil
+		}
 		return appendAtom(dst, string(token)), nil
 	}
+}
+
+// natural reports whether a text is a number as JSON has them too, of digits only.
+func natural(text []byte) bool {
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(text) > 0 && (text[0] != '0' || len(text) == 1)
 }
 
 func (s *scanner) unexpected() error {
@@ -125,22 +143,52 @@ func (s *scanner) unexpected() error {
 // token returns what stands up to the next delimiter.
 func (s *scanner) token() []byte {
 	start := s.pos
-	for s.pos < len(s.buf) && !strings.ContainsRune(" ,\n\t\r()[]{}\";", rune(s.buf[s.pos])) {
+	for s.pos < len(s.buf) && !ends(s.buf[s.pos]) {
 		s.pos++
 	}
 	return s.buf[start:s.pos]
 }
 
-// list appends the forms up to end. Those of a set are sorted, so that equal sets have the same text.
-func (s *scanner) list(dst []byte, end byte, sorted bool) ([]byte, error) {
-	var items []string
-	for {
+// ends reports whether a token ends before c.
+func ends(c byte) bool {
+	switch c {
+	case ' ', ',', '\n', '\t', '\r', '(', ')', '[', ']', '{', '}', '"', ';':
+		return true
+	}
+	return false
+}
+
+// list appends the forms up to end.
+func (s *scanner) list(dst []byte, end byte) ([]byte, error) {
+	dst = append(dst, '[')
+	for first := true; ; first = false {
 		done, err := s.eat(end)
 		if err != nil {
 			return nil, err
 		}
 		if done {
-			break
+			return append(dst, ']'), nil
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		if dst, err = s.value(dst); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// set appends the forms up to the closing brace, sorted, so that equal sets have the same text.
+func (s *scanner) set(dst []byte) ([]byte, error) {
+	var items []string
+	for {
+		done, err := s.eat('}')
+		if err != nil {
+			return nil, err
+		}
+		if done {
+			slices.Sort(items)
+			return append(append(append(dst, '['), strings.Join(items, ",")...), ']'), nil
 		}
 		item, err := s.value(nil)
 		if err != nil {
@@ -148,10 +196,6 @@ func (s *scanner) list(dst []byte, end byte, sorted bool) ([]byte, error) {
 		}
 		items = append(items, string(item))
 	}
-	if sorted {
-		slices.Sort(items)
-	}
-	return append(append(append(dst, '['), strings.Join(items, ",")...), ']'), nil
 }
 
 // object appends a map, sorted by its keys.
@@ -236,6 +280,9 @@ func unescape(raw string) (string, error) {
 }
 
 func appendText(dst []byte, text string) []byte {
+	if !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		return append(append(append(dst, '"'), text...), '"')
+	}
 	quoted, _ := json.Marshal(text) // cannot fail for a string
 	return append(dst, quoted...)
 }

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
@@ -21,14 +22,13 @@ import (
 
 // operation is an event as Jepsen has it.
 type operation struct {
-	process  int
-	kind     history.Kind
-	f        string
-	value    []byte // JSON
-	time     int64  // ns; before 0 if it is not known
-	err      string
-	found    []byte // by a compare-and-set that failed; ours
-	position string // where it stands, for errors
+	process int
+	kind    history.Kind
+	f       string
+	value   []byte // JSON
+	time    int64  // ns; before 0 if it is not known
+	err     string
+	found   []byte // by a compare-and-set that failed; ours
 }
 
 var kinds = map[string]history.Kind{":invoke": history.Invoke, ":ok": history.OK, ":fail": history.Fail, ":info": history.Info}
@@ -46,11 +46,11 @@ func ReadEDN(r io.Reader, name string) (*history.History, error) {
 		return nil, fmt.Errorf("%s: is larger than %d GiB", name, maxFile>>30)
 	}
 	s := &scanner{buf: text}
-	ops, err := s.operations(name)
+	ops, err := s.operations()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.where(name), err)
 	}
-	return build(ops)
+	return build(ops, name)
 }
 
 // where says in which line the scanner is.
@@ -59,7 +59,7 @@ func (s *scanner) where(name string) string {
 }
 
 // operations reads maps, or a vector of them, to the end of the text.
-func (s *scanner) operations(name string) (ops []operation, err error) {
+func (s *scanner) operations() (ops []operation, err error) {
 	vector, err := s.eat('[')
 	if err != nil {
 		return nil, err
@@ -87,7 +87,6 @@ func (s *scanner) operations(name string) (ops []operation, err error) {
 			return nil, err
 		}
 		if client {
-			o.position = fmt.Sprintf("%s, operation %d", name, len(ops))
 			ops = append(ops, o)
 		}
 	}
@@ -103,61 +102,100 @@ func (s *scanner) operation() (o operation, client bool, err error) {
 	if begins, err := s.eat('{'); err != nil || !begins {
 		return o, false, errors.Join(err, errors.New("an operation is a map, as {:process 0, :type :invoke, :f :read, :value nil}"))
 	}
-	fields := make(map[string][]byte, 8)
+	has := make(map[string]bool, 8)
+	o.time = -1
+	var process, kind, f []byte
 	for {
-		end, err := s.eat('}')
-		if err != nil {
-			return o, false, err
-		}
-		if end {
+		if end, err := s.eat('}'); err != nil || end {
+			if err != nil {
+				return o, false, err
+			}
 			break
 		}
 		if more, err := s.more(); err != nil || !more {
 			return o, false, errors.Join(err, errEnd)
 		}
-		key := string(s.token())
-		value, err := s.value(nil)
+		field := s.name(s.token())
+		if has[field] {
+			return o, false, fmt.Errorf("%s comes twice", field)
+		}
+		has[field] = true
+		v, err := s.keep()
 		if err != nil {
 			return o, false, err
 		}
-		if _, twice := fields[key]; twice {
-			return o, false, fmt.Errorf("%s comes twice", key)
+		switch field {
+		case ":process":
+			process = v
+		case ":type":
+			kind = v
+		case ":f":
+			f = v
+		case ":value":
+			o.value = v
+		case ":time":
+			if at, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+				o.time = at
+			}
+		case ":error":
+			o.err = s.note(v)
+		case ":found":
+			o.found = v
 		}
-		fields[key] = value
 	}
-	return fromFields(fields)
-}
-
-func fromFields(fields map[string][]byte) (o operation, client bool, err error) {
-	process, err := strconv.Atoi(string(fields[":process"]))
-	if err != nil {
-		if len(fields[":process"]) == 0 {
-			return o, false, errors.New("an operation has no :process")
-		}
+	if len(process) == 0 {
+		return o, false, errors.New("an operation has no :process")
+	}
+	if o.process, err = strconv.Atoi(string(process)); err != nil {
 		return o, false, nil // :nemesis
 	}
-	name := func(field string) string {
-		var s string
-		_ = json.Unmarshal(fields[field], &s) // what is no string is no keyword either, and will be refused
-		return s
+	o.kind, o.f = kinds[s.name(bytes.Trim(kind, `"`))], s.name(bytes.Trim(f, `"`))
+	if o.kind == 0 || len(o.f) < 2 || o.f[0] != ':' {
+		return o, false, fmt.Errorf("an operation has a :type of :invoke, :ok, :fail, :info, and a keyword as :f, not %s and %s", orNil(kind), orNil(f))
 	}
-	kind, known := kinds[name(":type")]
-	f := name(":f")
-	if !known || len(f) < 2 || f[0] != ':' {
-		return o, false, fmt.Errorf("an operation has a :type of :invoke, :ok, :fail, :info, and a keyword as :f, not %s and %s", orNil(fields[":type"]), orNil(fields[":f"]))
-	}
-	o = operation{process: process, kind: kind, f: f[1:], value: fields[":value"], time: -1, found: fields[":found"]}
-	if at, err := strconv.ParseInt(string(fields[":time"]), 10, 64); err == nil {
-		o.time = at
-	}
-	if e := fields[":error"]; len(e) > 0 && string(e) != "null" {
-		if o.err = name(":error"); o.err == "" {
-			o.err = string(e)
-		} else if o.err[0] == ':' {
-			o.err = o.err[1:]
-		}
-	}
+	o.f = o.f[1:]
 	return o, true, nil
+}
+
+// keep reads a value that stays.
+func (s *scanner) keep() ([]byte, error) {
+	if cap(s.values)-len(s.values) < 1<<10 {
+		s.values = make([]byte, 0, 1<<20)
+	}
+	start := len(s.values)
+	values, err := s.value(s.values)
+	if err != nil {
+		return nil, err
+	}
+	s.values = values
+	return values[start:len(values):len(values)], nil
+}
+
+// name returns a text of which there are few.
+func (s *scanner) name(text []byte) string {
+	if name, ok := s.names[string(text)]; ok {
+		return name
+	}
+	if s.names == nil {
+		s.names = make(map[string]string)
+	}
+	name := string(text)
+	if len(s.names) < 1<<12 {
+		s.names[name] = name
+	}
+	return name
+}
+
+// note returns an :error in words.
+func (s *scanner) note(v []byte) string {
+	var text string
+	switch {
+	case string(v) == "null":
+		return ""
+	case json.Unmarshal(v, &text) != nil:
+		text = string(v)
+	}
+	return s.name([]byte(strings.TrimPrefix(text, ":")))
 }
 
 func orNil(v []byte) string {
@@ -183,9 +221,9 @@ func ReadLog(r io.Reader, name string) (*history.History, error) {
 		if err != nil {
 			continue // :nemesis, or a remark
 		}
-		o := operation{process: process, time: -1, position: fmt.Sprintf("%s:%d", name, n)}
+		o := operation{process: process, time: -1}
 		if o.err, err = o.fromLog(s); err != nil {
-			return nil, fmt.Errorf("%s: %w", o.position, err)
+			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 		}
 		ops = append(ops, o)
 	}
@@ -195,7 +233,7 @@ func ReadLog(r io.Reader, name string) (*history.History, error) {
 	if len(ops) == 0 {
 		return nil, fmt.Errorf("%s: there is no line of an operation, as INFO  jepsen.util - 0  :invoke  :write  3", name)
 	}
-	return build(ops)
+	return build(ops, name)
 }
 
 func (o *operation) fromLog(s *scanner) (note string, err error) {
@@ -221,7 +259,7 @@ func (o *operation) fromLog(s *scanner) (note string, err error) {
 }
 
 // build makes a history of operations. Those of jepsen.independent have values [key value].
-func build(ops []operation) (*history.History, error) {
+func build(ops []operation, name string) (*history.History, error) {
 	h := &history.History{}
 	keyed := independent(ops)
 	var last time.Duration
@@ -239,7 +277,7 @@ func build(ops []operation) (*history.History, error) {
 				}
 				e.Value = value
 			case o.kind == history.OK || o.kind == history.Invoke:
-				return nil, fmt.Errorf("%s: the value %s is no [key value] as those before", o.position, orNil(o.value))
+				return nil, fmt.Errorf("%s, operation %d: the value %s is no [key value] as those before", name, i, orNil(o.value))
 			default:
 				e.Value = nil
 			}
@@ -251,7 +289,7 @@ func build(ops []operation) (*history.History, error) {
 			e.Value = nil
 		}
 		if err := h.Append(e); err != nil {
-			return nil, fmt.Errorf("%s: %w", o.position, err)
+			return nil, fmt.Errorf("%s, operation %d: %w", name, i, err)
 		}
 	}
 	return h, nil

@@ -26,6 +26,7 @@ func WriteEDN(w io.Writer, h *history.History, key *string) error {
 	}
 	b := bufio.NewWriter(w)
 	index := 0
+	var line []byte
 	// In Jepsen a completion repeats what was asked for.
 	asked := make(map[int]history.Event)
 	for e := range h.Events() {
@@ -43,20 +44,21 @@ func WriteEDN(w io.Writer, h *history.History, key *string) error {
 		if f == "delete" { // Knossos knows no such thing, and a register that holds nil is the same
 			f, value = "write", nil
 		}
-		line := fmt.Appendf(nil, "{:index %d, :time %d, :type :%s, :process %d, :f :%s, :value ", index, e.At, e.Kind, e.Process, keyword(f))
+		line = fmt.Appendf(line[:0], "{:index %d, :time %d, :type :%s, :process %d, :f :%s, :value ", index, e.At, e.Kind, e.Process, keyword(f))
 		if key == nil && len(keys) > 1 {
-			line = append(appendEDN(append(line, '['), quoted(e.Key)), ' ')
+			line = append(appendText(append(line, '['), e.Key), ' ')
 			line = append(appendEDN(line, value), ']')
 		} else {
 			line = appendEDN(line, value)
 		}
 		if e.Err != "" {
-			line = appendEDN(append(line, ", :error "...), quoted(e.Err))
+			line = appendText(append(line, ", :error "...), e.Err)
 		}
 		if e.Err == history.Mismatch && len(e.Value) > 0 {
 			line = appendEDN(append(line, ", :found "...), e.Value)
 		}
-		if _, err := b.Write(append(line, '}', '\n')); err != nil {
+		line = append(line, '}', '\n')
+		if _, err := b.Write(line); err != nil {
 			return err
 		}
 		index++
@@ -74,10 +76,14 @@ func keyword(f string) string {
 	}, []byte(f)))
 }
 
-func quoted(text string) json.RawMessage { return appendText(nil, text) }
-
 // appendEDN appends a JSON value as EDN. What is no JSON, as an empty value, is nil.
 func appendEDN(dst []byte, value json.RawMessage) []byte {
+	if natural(value) {
+		return append(dst, value...)
+	}
+	if first, second, ok := history.Pair(value); ok {
+		return append(appendEDN(append(appendEDN(append(dst, '['), first), ' '), second), ']')
+	}
 	var v any
 	d := json.NewDecoder(bytes.NewReader(value))
 	d.UseNumber()
