@@ -169,13 +169,8 @@ func mediumLoad(r *rand.Rand) []Op {
 	if r.IntN(2) == 0 {
 		spoil(r, ops, 0.03)
 	}
-	if r.IntN(3) == 0 { // so that many moments are the same
-		for i := range ops {
-			ops[i].Call >>= 8
-			if !ops[i].inDoubt() {
-				ops[i].Return >>= 8
-			}
-		}
+	if r.IntN(3) == 0 {
+		coarsen(ops)
 	}
 	return ops
 }

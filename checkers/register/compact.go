@@ -41,6 +41,9 @@ func compact(ctx context.Context, ops []Op, limits Limits) Decision {
 	return d
 }
 
+// tooManyOpen is why compact does not know a history.
+const tooManyOpen = "more than 64 operations are open at once"
+
 func equalVersions(a, b []Op) bool {
 	for i := range a {
 		if a[i].Version != b[i].Version {
@@ -53,7 +56,7 @@ func equalVersions(a, b []Op) bool {
 func explore(ctx context.Context, ops []Op, limits Limits) (result porcupine.CheckResult, why string, limited bool) {
 	plan, ok := newPlan(ops)
 	if !ok {
-		return porcupine.Unknown, "more than 64 operations are open at once", false
+		return porcupine.Unknown, tooManyOpen, false
 	}
 	s := explorer{plan: plan, states: newStates(), uses: newUses(), window: newWindow(plan)}
 	s.stack = append(s.stack, config{state: s.states.id(held{})})

@@ -155,10 +155,14 @@ func auto(ctx context.Context, ops []Op, limits Limits) Decision {
 		}
 	}
 	d := compact(ctx, ops, limits)
-	if d.Result == porcupine.Unknown && !d.Limited && ctx.Err() == nil {
-		return search(ctx, ops, limits) // too many operations open at once for compact
+	if d.Why != tooManyOpen {
+		return d
 	}
-	return d
+	if limits.Configs > 0 { // porcupine does not count them
+		d.Limited = true
+		return d
+	}
+	return search(ctx, ops, limits)
 }
 
 func withoutDifferences(ops []Op) []Op {

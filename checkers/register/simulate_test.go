@@ -120,6 +120,16 @@ func spoil(r *rand.Rand, ops []Op, share float64) {
 	}
 }
 
+// coarsen makes many moments the same. What is legal stays so.
+func coarsen(ops []Op) {
+	for i := range ops {
+		ops[i].Call >>= 8
+		if !ops[i].inDoubt() {
+			ops[i].Return >>= 8
+		}
+	}
+}
+
 // tiny makes up a few operations, with ties, doubts, and observations of all kinds; most of them make no
 // sense.
 func tiny(r *rand.Rand) []Op {

@@ -24,11 +24,11 @@ const (
 	nobody    int32 = -2
 )
 
-// zone is the time that a block needs for itself: from its first return to its last call. The blocks
-// that these two come from are named by their first values; without versions it is the block itself.
+// zone is the time that a block needs for itself: from its first return to its last call. Blocks are named by
+// their first values; with versions the last call may be that of an earlier block.
 type zone struct {
-	first, last     int64
-	byFirst, byLast Value
+	first, last  int64
+	head, byLast Value
 }
 
 // unique decides whether operations on a register are linearizable, in time that grows with their
@@ -121,7 +121,7 @@ func (g *graph) conflict() []Value {
 		}
 	}
 	if a, b, ok := overlap(forward, backward); ok {
-		return g.valuesOf(a.byFirst, a.byLast, b.byFirst, b.byLast)
+		return g.valuesOf(a.head, a.byLast, b.head, b.byLast)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (g *graph) link(o *Op) bool { return g.glue(o) && g.take(o.Old) }
 // glue is link without looking back. Only one can have found a value.
 func (g *graph) glue(o *Op) bool {
 	from := &g.clusters[o.Old]
-	if from.next != Absent || o.Value == Absent {
+	if from.next != Absent {
 		return false
 	}
 	from.next = o.Value
@@ -246,7 +246,7 @@ func (g *graph) ancestors(v Value) []Value {
 // block returns the zone and the length of the block that begins with a value, or the values in it of
 // which a later one was there before an earlier one.
 func (g *graph) block(head Value) (z zone, length int, bad []Value) {
-	z = zone{first: Never, last: always, byFirst: head, byLast: head}
+	z = zone{first: Never, last: always, head: head, byLast: head}
 	latest := head // what z.last comes from
 	for v := head; ; v = g.clusters[v].next {
 		length++

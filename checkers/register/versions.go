@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Versions put blocks in an order of their own. Along it, what must come before or after a later or
-// an earlier block must come before or after this one too; with the zones widened accordingly, the
-// test for cycles of two is complete again (docs/checking.md).
+// Versions put blocks in an order of their own. What must come before a block must come before all later ones
+// too: with the last calls carried along that order, the test for cycles of two is complete again
+// (docs/checking.md).
 
 // ranged is a block of which versions are known.
 type ranged struct {
@@ -37,26 +37,20 @@ func (g *graph) versions(head Value) (r ranged) {
 	}
 }
 
-// inOrder sorts blocks by their versions and widens their zones by what that order implies. It returns
+// inOrder sorts blocks by their versions and carries their last calls along. It returns
 // the values of blocks whose versions or times contradict it.
 func (g *graph) inOrder(blocks []ranged) (bad []Value) {
 	slices.SortFunc(blocks, func(a, b ranged) int { return cmp.Compare(a.low, b.low) })
 	for i := 1; i < len(blocks); i++ {
 		before, b := &blocks[i-1], &blocks[i]
 		if b.low <= before.high {
-			return g.valuesOf(before.byFirst, b.byFirst)
+			return g.valuesOf(before.head, b.head)
 		}
 		if b.first < before.last { // something of b ended before something of an earlier one began
-			return g.valuesOf(before.byLast, b.byFirst)
+			return g.valuesOf(before.byLast, b.head)
 		}
 		if before.last > b.last {
 			b.last, b.byLast = before.last, before.byLast
-		}
-	}
-	for i := len(blocks) - 2; i >= 0; i-- {
-		b, after := &blocks[i], &blocks[i+1]
-		if after.first < b.first {
-			b.first, b.byFirst = after.first, after.byFirst
 		}
 	}
 	return nil
