@@ -31,7 +31,8 @@ const confirmTime = 10 * time.Second
 // proof is larger than it need be, and no less a proof.
 func Prove(ctx context.Context, ops []Op, d Decision, limits Limits) Proof {
 	if !d.ByVersion {
-		ops = withoutVersions(ops)
+		// What may have put in place what was there is not needed by any order.
+		ops = slices.DeleteFunc(withoutVersions(ops), func(o Op) bool { return o.inDoubt() && o.Action == Swap && o.Old == o.Value })
 	}
 	m := minimizer{ctx: ctx, limits: limits}
 	known := m.firstIllegal(ops, d)
