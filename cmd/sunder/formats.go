@@ -68,7 +68,7 @@ func detect(start []byte) format {
 	switch {
 	case bytes.HasPrefix(start, []byte(`{"`)) || len(start) == 0:
 		return formatSunder
-	case bytes.ContainsAny(start[:1], "{[#;"):
+	case bytes.ContainsAny(start[:1], "{[(#;"):
 		return formatJepsen
 	case bytes.Contains(start, []byte("jepsen.")):
 		return formatLog

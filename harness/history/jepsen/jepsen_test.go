@@ -64,14 +64,14 @@ func eventsOf(h *history.History) (lines []string) {
 	return lines
 }
 
-// A file may be one map after another or one vector, and maps may be tagged.
+// A file may be one map after another or one collection, and maps may be tagged.
 func TestReadEDN(t *testing.T) {
 	want := []string{
 		"0 invoke write  1", "1 invoke read", "0 ok write  1", "1 fail read   timeout", "1 invoke cas  [1,2]", `1 info cas   [":timeout","x"]`,
 		"0 invoke read", "0 ok read  2",
 	}
 	vector := "[" + register + "]\n"
-	for _, text := range []string{register, vector, strings.ReplaceAll(register, "{:process", "#jepsen.history.Op{:process"), "; a comment\n" + vector} {
+	for _, text := range []string{register, vector, "(" + register + ")", strings.ReplaceAll(register, "{:process", "#jepsen.history.Op{:process"), "; a comment\n" + vector} {
 		h, err := ReadEDN(strings.NewReader(text), "history.edn")
 		require.NoError(t, err)
 		require.Equal(t, want, eventsOf(h))
@@ -102,7 +102,7 @@ func TestReadEDNRefuses(t *testing.T) {
 		`{:process 0 :type :ok :f "read"}`:                                        `and a keyword as :f, not ":ok" and "read"`,
 		`{:process 0 :process 1}`:                                                 ":process comes twice",
 		"[{:process 0 :type :invoke :f :read}":                                    "middle of a form",
-		"[{:process 0 :type :invoke :f :read}] 4":                                 "more after the vector",
+		"[{:process 0 :type :invoke :f :read}] 4":                                 "more after the operations",
 		"{:process 0 :type :invoke":                                               "middle of a form",
 		"{:process 0 :type :ok :f :read}":                                         "h.edn, operation 0: process 0 completes (ok) without an open call",
 		"{:process 0 :type :invoke :f :read} {:process 0 :type :invoke :f :read}": "h.edn, operation 1: process 0 calls while",

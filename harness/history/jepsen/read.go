@@ -36,7 +36,7 @@ var kinds = map[string]history.Kind{":invoke": history.Invoke, ":ok": history.OK
 // maxFile bounds what is read into memory.
 const maxFile = 4 << 30
 
-// ReadEDN reads a history.edn: a vector of maps, or one map after the other.
+// ReadEDN reads a history.edn: a vector or a list of maps, or one map after the other.
 func ReadEDN(r io.Reader, name string) (*history.History, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
@@ -58,29 +58,35 @@ func (s *scanner) where(name string) string {
 	return fmt.Sprintf("%s:%d", name, 1+bytes.Count(s.buf[:min(s.pos, len(s.buf))], []byte("\n")))
 }
 
-// operations reads maps, or a vector of them, to the end of the text.
+// operations reads maps, or a vector or a list of them, to the end of the text.
 func (s *scanner) operations() (ops []operation, err error) {
-	vector, err := s.eat('[')
-	if err != nil {
-		return nil, err
+	var end byte // of the collection, if it is one
+	for begin, close := range map[byte]byte{'[': ']', '(': ')'} {
+		begins, err := s.eat(begin)
+		if err != nil {
+			return nil, err
+		}
+		if begins {
+			end = close
+			break
+		}
 	}
 	for {
 		more, err := s.more()
 		switch {
 		case err != nil:
 			return nil, err
-		case !more && vector:
+		case !more && end != 0:
 			return nil, errEnd
 		case !more:
 			return ops, nil
 		}
-		if vector {
-			if end, _ := s.eat(']'); end {
-				if more, err := s.more(); err != nil || more {
-					return nil, errors.Join(err, errors.New("there is more after the vector of operations"))
-				}
-				return ops, nil
+		if end != 0 && s.buf[s.pos] == end {
+			s.pos++
+			if more, err := s.more(); err != nil || more {
+				return nil, errors.Join(err, errors.New("there is more after the operations"))
 			}
+			return ops, nil
 		}
 		o, client, err := s.operation()
 		if err != nil {
