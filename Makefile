@@ -4,7 +4,7 @@ GO ?= go
 # golangci-lint is a tool, not a dependency: it is built by the Go that is here.
 LINT = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: build images test race sim lint bench bugs soak clean
+.PHONY: build images test race sim lint bench bench-check agree bugs soak clean
 
 build: ## the binary, in bin/; static, so that it can go into containers as it is
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/sunder
@@ -29,6 +29,12 @@ lint: ## format and lint
 
 bench: ## benchmarks of what must be fast
 	$(GO) test -run '^$$' -bench . -benchmem ./harness/history ./checkers ./reports
+
+bench-check: ## deciding linearizability, beside porcupine; the least of three rounds each
+	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./checkers/register
+
+agree: ## the engines against trying all orders and against porcupine, over millions of histories; SEED=n for others
+	$(GO) test -run Agrees -agree.small 2000000 -agree.medium 200000 -agree.seed $(or $(SEED),0) -v -timeout 60m ./checkers/register
 
 bugs: ## every planted bug must be found, within a minute of load each; SEEDS=5 for more runs
 	$(GO) test ./cmd/sunder -run TestEveryBug -bugs.seeds $(or $(SEEDS),1) -v -timeout 3h
