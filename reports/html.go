@@ -20,12 +20,18 @@ import (
 //go:embed templates
 var templates embed.FS
 
-var page = template.Must(template.New("report.html.tmpl").Funcs(template.FuncMap{
+var functions = template.FuncMap{
 	"at":    at,
 	"upper": func(v checkers.Verdict) string { return strings.ToUpper(v.String()) },
 	"took":  func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) },
 	"ms":    func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) },
-}).ParseFS(templates, "templates/*.tmpl"))
+	"mark": func(s Status) string {
+		return map[Status]string{Passed: "✓", Failed: "✗", Broken: "!", Unknown: "?"}[s]
+	},
+	"class": func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },
+}
+
+var page = template.Must(template.New("report.html.tmpl").Funcs(functions).ParseFS(templates, "templates/*.tmpl"))
 
 // report is what the page shows.
 type report struct {

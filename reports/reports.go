@@ -35,13 +35,14 @@ type results struct {
 	Schema  int               `json:"schema"`
 	Verdict checkers.Verdict  `json:"verdict"`
 	Trouble string            `json:"trouble,omitempty"`
+	Summary Summary           `json:"summary"`
 	Results []checkers.Result `json:"results"`
 }
 
 // Write writes all files into the run's directory. The results are written first: a picture that
 // cannot be drawn changes no verdict.
 func (r Run) Write() error {
-	b, err := json.MarshalIndent(results{1, checkers.Worst(r.Results), r.Trouble, r.Results}, "", "  ")
+	b, err := json.MarshalIndent(results{1, checkers.Worst(r.Results), r.Trouble, r.Summarize(), r.Results}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -49,9 +49,12 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (code
 	err := root.ExecuteContext(ctx)
 	var verdict verdictError
 	var usage usageError
+	var exit exitCode
 	switch {
 	case err == nil:
 		return exitValid
+	case errors.As(err, &exit):
+		return int(exit)
 	case errors.As(err, &verdict):
 		return verdict.code()
 	case errors.As(err, &usage):
@@ -117,7 +120,7 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad usage, 255 error, 130 interru
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(usage)
-	root.AddCommand(newRunCommand(), newCheckCommand(), newReportCommand(), newExportCommand(), newListCommand(), newVersionCommand(), newRaftdCommand(), newAgentCommand(),
+	root.AddCommand(newRunCommand(), newSuiteCommand(), newMergeCommand(), newCheckCommand(), newReportCommand(), newExportCommand(), newListCommand(), newVersionCommand(), newRaftdCommand(), newAgentCommand(),
 		newImagesCommand(), newCleanCommand(), newDoctorCommand())
 	return root
 }

@@ -50,8 +50,9 @@ type runFlags struct {
 	build map[string]string // what the fleet says of itself
 }
 
-func newRunCommand() *cobra.Command {
-	f := runFlags{}
+func newRunCommand() *cobra.Command { return newRun(&runFlags{}) }
+
+func newRun(f *runFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run one test and judge it",
@@ -130,6 +131,24 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	runErr := harness.Run(cmd.Context(), test)
 	show.end()
 	return f.finish(cmd, test.Dir, runErr)
+}
+
+// try says what is wrong with the arguments of a run, and runs nothing.
+func try(args []string) error {
+	f := runFlags{}
+	cmd := newRun(&f)
+	if err := cmd.ParseFlags(args); err != nil {
+		return err
+	}
+	f.clients = max(f.clients, 1)
+	test, _, err := f.test(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	if c, ok := test.Target.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // test puts the run together, and says why it is on the fleet that it is on. Its errors are about flags.

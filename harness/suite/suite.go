@@ -1,0 +1,220 @@
+// Package suite reads lists of runs: what CI executes at night. A suite is YAML, and strict: what is not
+// known is an error with its line. It knows nothing of clusters; a run is the command line of one.
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Suite is a list of runs.
+type Suite struct {
+	Name  string
+	About string
+	Cells []Cell
+}
+
+// Cell is one run of a suite: a place in the matrix, and how it is to end.
+type Cell struct {
+	Target   string            `json:"target"`
+	Fleet    string            `json:"fleet"`
+	Workload string            `json:"workload"`
+	Nemesis  string            `json:"nemesis"`
+	Seed     uint64            `json:"seed"`
+	Flags    map[string]string `json:"flags,omitempty"` // of sunder run, without dashes
+	Expect   Expectation       `json:"expect"`
+}
+
+// Expectation is how a run is to end.
+type Expectation string
+
+// The expectations. A run that is expected to find a violation and finds none is a failure: the tool, or the
+// recipe, has stopped to see.
+const (
+	Valid   Expectation = "valid"
+	Invalid Expectation = "invalid"
+)
+
+// Name names the cell, with the flags that set it apart from others.
+func (c Cell) Name() string {
+	name := fmt.Sprintf("%s/%s/%s/%s", c.Target, c.Fleet, c.Workload, c.Nemesis)
+	for _, flag := range slices.Sorted(maps.Keys(c.Flags)) {
+		if !common[flag] {
+			name += fmt.Sprintf(" %s=%s", flag, c.Flags[flag])
+		}
+	}
+	return fmt.Sprintf("%s seed %d", name, c.Seed)
+}
+
+// common are flags that say how much of a run there is, and not what it is.
+var common = map[string]bool{"time-limit": true, "rate": true, "nodes": true, "clients": true, "hold": true, "rest": true}
+
+// Args returns the arguments of `sunder run`.
+func (c Cell) Args() []string {
+	args := []string{"--target=" + c.Target, "--fleet=" + c.Fleet, "--workload=" + c.Workload, "--nemesis=" + c.Nemesis, "--seed=" + strconv.FormatUint(c.Seed, 10)}
+	for _, flag := range slices.Sorted(maps.Keys(c.Flags)) {
+		args = append(args, "--"+flag+"="+c.Flags[flag])
+	}
+	return args
+}
+
+// many is one value or a list of them.
+type many []string
+
+// UnmarshalYAML implements [yaml.InterfaceUnmarshaler].
+func (m *many) UnmarshalYAML(unmarshal func(interface{}) error) error {
+	var list []string
+	if unmarshal(&list) == nil {
+		*m = list
+		return nil
+	}
+	var one string
+	if err := unmarshal(&one); err != nil {
+		return errors.New("a value or a list of values is expected")
+	}
+	*m = many{one}
+	return nil
+}
+
+// file is a suite as it is written.
+type file struct {
+	About string            `yaml:"about"`
+	Flags map[string]string `yaml:"flags"`
+	Runs  []entry           `yaml:"runs"`
+}
+
+// entry is a part of the matrix.
+type entry struct {
+	Target   many              `yaml:"target"`
+	Fleet    many              `yaml:"fleet"`
+	Workload many              `yaml:"workload"`
+	Nemesis  many              `yaml:"nemesis"`
+	Seed     many              `yaml:"seed"`
+	Flags    map[string]string `yaml:"flags"`
+	Expect   Expectation       `yaml:"expect"`
+}
+
+// Rules say what is wrong with a flag of a run, or with a run as a whole; nil if nothing is.
+type Rules struct {
+	Flag func(name, value string) error
+	Cell func(Cell) error
+}
+
+// Parse reads a suite. An error says in which line and column what is wrong.
+func Parse(name string, text []byte, rules Rules) (*Suite, error) {
+	var f file
+	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
+		return nil, fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	s := &Suite{Name: name, About: f.About}
+	// wrong says where in the file something is wrong.
+	wrong := func(path string, err error) error {
+		p, pathErr := yaml.PathString(path)
+		if pathErr != nil {
+			return fmt.Errorf("%s: %s: %w", name, path, err)
+		}
+		if node, nodeErr := p.ReadNode(strings.NewReader(string(text))); nodeErr == nil {
+			at := node.GetToken().Position
+			return fmt.Errorf("%s:%d:%d: %w", name, at.Line, at.Column, err)
+		}
+		return fmt.Errorf("%s: %s: %w", name, path, err)
+	}
+	flags := func(path string, flags map[string]string) error {
+		for _, flag := range slices.Sorted(maps.Keys(flags)) {
+			if err := rules.Flag(flag, flags[flag]); err != nil {
+				return wrong(path+"."+flag, err)
+			}
+		}
+		return nil
+	}
+	if err := flags("$.flags", f.Flags); err != nil {
+		return nil, err
+	}
+	if len(f.Runs) == 0 {
+		return nil, fmt.Errorf("%s: there are no runs", name)
+	}
+	seen := make(map[string]bool)
+	for i, e := range f.Runs {
+		path := fmt.Sprintf("$.runs[%d]", i)
+		if err := flags(path+".flags", e.Flags); err != nil {
+			return nil, err
+		}
+		cells, field, err := e.cells(f.Flags)
+		if err != nil {
+			return nil, wrong(path+field, err)
+		}
+		for _, c := range cells {
+			key := fmt.Sprint(c.Args())
+			if seen[key] {
+				return nil, wrong(path, fmt.Errorf("%s is there twice", c.Name()))
+			}
+			seen[key] = true
+			if err := rules.Cell(c); err != nil {
+				return nil, wrong(path, fmt.Errorf("%s: %w", c.Name(), err))
+			}
+			s.Cells = append(s.Cells, c)
+		}
+	}
+	return s, nil
+}
+
+// cells multiplies an entry out. Of an error it says which field it is of.
+func (e entry) cells(common map[string]string) (cells []Cell, field string, err error) {
+	or := func(m many, otherwise string) many {
+		if len(m) == 0 {
+			return many{otherwise}
+		}
+		return m
+	}
+	switch e.Expect {
+	case "":
+		e.Expect = Valid
+	case Valid, Invalid:
+	default:
+		return nil, ".expect", fmt.Errorf("a run is expected to be %s or %s, not %q", Valid, Invalid, e.Expect)
+	}
+	flags := maps.Clone(common)
+	if flags == nil {
+		flags = make(map[string]string)
+	}
+	maps.Copy(flags, e.Flags)
+	for _, reserved := range []string{"target", "fleet", "workload", "nemesis", "seed", "out"} {
+		if _, ok := flags[reserved]; ok {
+			return nil, ".flags", fmt.Errorf("%s is no flag of a run in a suite: it is a field beside flags, or the suite's own", reserved)
+		}
+	}
+	for _, target := range or(e.Target, "raft") {
+		for _, fleet := range or(e.Fleet, "auto") {
+			for _, workload := range or(e.Workload, "register") {
+				for _, nemesis := range or(e.Nemesis, "mix") {
+					for _, text := range or(e.Seed, "1") {
+						seed, err := strconv.ParseUint(text, 10, 64)
+						if err != nil {
+							return nil, ".seed", fmt.Errorf("a seed is a number from 0, not %q", text)
+						}
+						cells = append(cells, Cell{target, fleet, workload, nemesis, seed, flags, e.Expect})
+					}
+				}
+			}
+		}
+	}
+	return cells, "", nil
+}
+
+// Shard returns the i-th of n parts of the cells, from 1. Neighbours are alike and take about as long, so
+// that they are dealt out like cards.
+func Shard(cells []Cell, i, n int) []Cell {
+	var part []Cell
+	for at, c := range cells {
+		if at%n == i-1 {
+			part = append(part, c)
+		}
+	}
+	return part
+}

@@ -1,0 +1,91 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var anything = Rules{
+	Flag: func(name, _ string) error {
+		if name == "bugg" {
+			return errors.New(`there is no flag "bugg"`)
+		}
+		return nil
+	},
+	Cell: func(c Cell) error {
+		if c.Target == "mysql" {
+			return errors.New(`unknown target "mysql"`)
+		}
+		return nil
+	},
+}
+
+func TestParse(t *testing.T) {
+	s, err := Parse("nightly.yaml", []byte(`
+about: what runs at night
+flags:
+  time-limit: 20s
+runs:
+  - target: [etcd@v3.6.16, consul]
+    fleet: docker
+    nemesis: [partition, "kill,pause"]
+    seed: [1, 2]
+  - flags: {bug: stale-read, time-limit: 5s, nodes: 3}
+    expect: invalid
+`), anything)
+	require.NoError(t, err)
+	require.Equal(t, "what runs at night", s.About)
+	require.Len(t, s.Cells, 9)
+	require.Equal(t, Cell{"etcd@v3.6.16", "docker", "register", "partition", 1, map[string]string{"time-limit": "20s"}, Valid}, s.Cells[0])
+	require.Equal(t, "consul/docker/register/kill,pause seed 2", s.Cells[7].Name())
+	last := s.Cells[8]
+	require.Equal(t, Invalid, last.Expect)
+	require.Equal(t, "raft/auto/register/mix bug=stale-read seed 1", last.Name())
+	require.Equal(t, []string{"--target=raft", "--fleet=auto", "--workload=register", "--nemesis=mix", "--seed=1", "--bug=stale-read", "--nodes=3", "--time-limit=5s"}, last.Args())
+}
+
+// What is wrong is said with its line and column.
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          "s.yaml: there are no runs",
+		"runs: []":                  "s.yaml: there are no runs",
+		"runs:\n  - tarjet: raft":   `unknown field "tarjet"`,
+		"runs:\n  - target: {a: 1":  "s.yaml: [2:",
+		"runs:\n  - target: {a: 1}": "a value or a list of values is expected",
+		"runs:\n  - seed: [1, x]":   `s.yaml:2:11: a seed is a number from 0, not "x"`,
+		"runs:\n  - seed: -1":       `a seed is a number from 0, not "-1"`,
+		"runs:\n  - expect: fail":   `s.yaml:2:13: a run is expected to be valid or invalid, not "fail"`,
+		"runs:\n  - flags:\n      bugg: stale-read":      `s.yaml:3:13: there is no flag "bugg"`,
+		"flags:\n  bugg: stale-read\nruns:\n  - seed: 1": `s.yaml:2:9: there is no flag "bugg"`,
+		"runs:\n  - seed: 1\n  - target: [raft, mysql]":  `raft/auto/register/mix seed 1 is there twice`,
+		"runs:\n  - seed: 1\n    target: [raft, mysql]":  `mysql/auto/register/mix seed 1: unknown target "mysql"`,
+		"runs:\n  - seed: 1\n    flags: {seed: 2}":       "seed is no flag of a run in a suite",
+		"runs:\n  - seed: 1\n    seed: 2":                "s.yaml: [3:5]",
+	} {
+		_, err := Parse("s.yaml", []byte(text), anything)
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// Shards are all cells, each once, of about the same size.
+func TestShard(t *testing.T) {
+	var cells []Cell
+	for i := range 10 {
+		cells = append(cells, Cell{Seed: uint64(i)})
+	}
+	for n := 1; n <= 12; n++ {
+		seen := make(map[uint64]bool)
+		for i := 1; i <= n; i++ {
+			part := Shard(cells, i, n)
+			require.LessOrEqual(t, len(part), (len(cells)+n-1)/n)
+			for _, c := range part {
+				require.False(t, seen[c.Seed])
+				seen[c.Seed] = true
+			}
+		}
+		require.Len(t, seen, len(cells), fmt.Sprint(n))
+	}
+}

@@ -1,0 +1,129 @@
+package reports
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// Summary is what an index says of a run. Times that are not known are 0.
+type Summary struct {
+	Target   string `json:"target"`
+	Fleet    string `json:"fleet"`
+	Workload string `json:"workload"`
+	Nemesis  string `json:"nemesis"`
+	// Variant are the options that make it another system that is tested: planted bugs, weaker reads.
+	Variant  string           `json:"variant,omitempty"`
+	Seed     uint64           `json:"seed"`
+	Started  time.Time        `json:"started"`
+	Duration time.Duration    `json:"duration_ns"`
+	Command  string           `json:"command"`
+	Verdict  checkers.Verdict `json:"verdict"`
+	Why      string           `json:"why"`
+	OK       int              `json:"ok"`
+	Fail     int              `json:"fail"`
+	Info     int              `json:"info"`
+	Faults   int              `json:"faults"`
+	// Rate is of successful operations, a second of load.
+	Rate float64       `json:"rate"`
+	P99  time.Duration `json:"p99_ns"`
+	// NewLeader is the median time from a fault to the first claim to a new term, of the faults that led to
+	// one while they were in force.
+	NewLeader time.Duration `json:"new_leader_ns"`
+	Check     time.Duration `json:"check_ns"`
+}
+
+// variants are the options that a summary names.
+var variants = []string{"bug", "serializable", "consistency", "image", "target-flag"}
+
+// Summarize makes a run's summary.
+func (r Run) Summarize() Summary {
+	t, _ := r.History.Test()
+	s := Summary{
+		Target: t.Target, Fleet: t.Fleet, Workload: t.Workload, Nemesis: t.Nemesis, Seed: t.Seed, Started: t.Started, Command: t.Command,
+		Duration: r.History.End(), Verdict: checkers.Worst(r.Results), Why: sentence(checkers.Worst(r.Results), r.Results),
+	}
+	for _, name := range variants {
+		if v := t.Options[name]; v != "" && v != "false" {
+			if s.Variant != "" {
+				s.Variant += " "
+			}
+			s.Variant += name + "=" + v
+		}
+	}
+	if r.Trouble != "" {
+		s.Why = "The run ended early: " + r.Trouble
+	}
+	var took []time.Duration
+	for op := range r.History.Ops() {
+		switch op.Return.Kind {
+		case history.OK:
+			s.OK++
+			took = append(took, op.Return.At-op.Call.At)
+		case history.Fail:
+			s.Fail++
+		default:
+			s.Info++
+		}
+	}
+	if len(took) > 0 {
+		slices.Sort(took)
+		s.P99 = took[len(took)*99/100]
+	}
+	for _, span := range r.History.Phases() {
+		if span.Phase == history.PhaseLoad && span.To > span.From {
+			s.Rate = float64(s.OK) / (span.To - span.From).Seconds()
+		}
+	}
+	if faults, err := r.History.Faults(); err == nil {
+		s.Faults = len(faults)
+		s.NewLeader = median(elections(r.History, faults))
+	}
+	for _, result := range r.Results {
+		s.Check += result.Took
+	}
+	return s
+}
+
+func median(times []time.Duration) time.Duration {
+	if len(times) == 0 {
+		return 0
+	}
+	times = slices.Sorted(slices.Values(times))
+	return times[len(times)/2]
+}
+
+// elections returns, for each fault under which a new term got a leader, how long that took from the moment at which
+// the fault was in force.
+func elections(h *history.History, faults []history.Fault) (times []time.Duration) {
+	var claims []history.Event
+	var terms []uint64
+	highest := uint64(0)
+	for e, c := range history.Notes[history.Claim](h, history.Observer, history.FClaim) {
+		if c.Term > highest {
+			highest = c.Term
+			claims, terms = append(claims, e), append(terms, c.Term)
+		}
+	}
+	for _, f := range faults {
+		for i, e := range claims {
+			if i > 0 && terms[i] > terms[0] && e.At > f.InForce && e.At < f.Healing {
+				times = append(times, e.At-f.InForce)
+				break
+			}
+		}
+	}
+	return times
+}
+
+// ReadSummary reads the summary of the run in a directory.
+func ReadSummary(results []byte) (Summary, error) {
+	var r struct {
+		Summary Summary `json:"summary"`
+	}
+	err := json.Unmarshal(results, &r)
+	return r.Summary, err
+}
