@@ -146,9 +146,9 @@ func TestAgreesWithBruteForce(t *testing.T) {
 // mediumLoad draws what a longer history is made of.
 func mediumLoad(r *rand.Rand) []Op {
 	l := load{ops: 20 + r.IntN(200), clients: 2 + r.IntN(5)}
-	most := 0.06
+	most := 0.03
 	if r.IntN(3) == 0 {
-		l.ops, most = 10+r.IntN(40), 0.3
+		l.ops, most = 10+r.IntN(40), 0.2
 	}
 	if r.IntN(3) == 0 {
 		l.values = 1 + r.IntN(5)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
@@ -31,11 +30,10 @@ func (c *cost) least(round int, other cost) {
 	c.bytes = other.bytes
 }
 
-// measure runs f alone, on a clean heap.
+// measure runs f alone, on a heap that was just cleaned.
 func measure(f func()) cost {
 	var before, after runtime.MemStats
 	runtime.GC()
-	debug.FreeOSMemory()
 	runtime.ReadMemStats(&before)
 	start := cpuTime()
 	f()

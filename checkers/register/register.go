@@ -143,7 +143,10 @@ func Decide(ctx context.Context, ops []Op, engine Engine, limits Limits) Decisio
 }
 
 func auto(ctx context.Context, ops []Op, limits Limits) Decision {
-	versioned := slices.ContainsFunc(ops, func(o Op) bool { return o.Version != 0 })
+	versioned := false
+	for i := range ops {
+		versioned = versioned || ops[i].Version != 0
+	}
 	if d, ok := unique(ops, versioned); ok {
 		return d
 	}

@@ -1,8 +1,10 @@
 package register
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -131,4 +133,21 @@ func TestUniqueDecidesWhatNoSearchCan(t *testing.T) {
 	require.Equal(t, porcupine.Illegal, d.Result)
 	require.Equal(t, Unique, d.Engine)
 	require.True(t, Prove(t.Context(), ops, d, Limits{}).Confirmed)
+}
+
+// A guess does not change what is found.
+func TestBegun(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 2000 {
+		sorted := make([]zone, r.IntN(20))
+		for i := range sorted {
+			sorted[i].first = r.Int64N(15)
+		}
+		slices.SortFunc(sorted, func(a, b zone) int { return cmp.Compare(a.first, b.first) })
+		at := r.Int64N(17) - 1
+		want, _ := slices.BinarySearchFunc(sorted, at, func(z zone, t int64) int { return cmp.Compare(z.first, t) })
+		for guess := range len(sorted) + 1 {
+			require.Equal(t, want, begun(sorted, at, guess))
+		}
+	}
 }

@@ -12,7 +12,7 @@ import (
 type load struct {
 	ops, clients int
 	values       int     // 0: every value is written once
-	doubt        float64 // of calls end in doubt; half of those take effect, some much later
+	doubt        float64 // of calls, none of them reads, end in doubt; half of those take effect, some much later
 	deletes      float64 // of writes delete
 	differ       float64 // of compare-and-sets fail, and say only that
 	versions     float64 // of answers tell the version
@@ -46,7 +46,7 @@ func (l load) run(r *rand.Rand) []Op {
 		default:
 			p.Action = Swap
 		}
-		if p.Action != Read && r.Float64() < l.doubt {
+		if p.Action != Read && r.Float64() < 2*l.doubt { // half of the calls are reads
 			p.Return = Never
 			if r.IntN(2) == 0 {
 				p.at = Never // it never takes effect

@@ -82,7 +82,7 @@ func (g *graph) conflict() []Value {
 	if bad := g.observe(); bad != nil {
 		return bad
 	}
-	var forward, backward []zone
+	zones := zones{make([]zone, g.effective), 0, g.effective}
 	var ranged []ranged
 	visited := 0
 	for v := range g.clusters {
@@ -95,17 +95,17 @@ func (g *graph) conflict() []Value {
 			return bad
 		}
 		visited += n
-		switch r := g.versions(Value(v)); {
-		case r.high < r.low:
-			return g.valuesOf(Value(v))
-		case r.high != 0:
-			r.zone = z
-			ranged = append(ranged, r)
-		case z.first < z.last:
-			forward = append(forward, z)
-		default:
-			backward = append(backward, z)
+		if g.versioned {
+			switch r := g.versions(Value(v)); {
+			case r.high < r.low:
+				return g.valuesOf(Value(v))
+			case r.high != 0:
+				r.zone = z
+				ranged = append(ranged, r)
+				continue
+			}
 		}
+		zones.add(z)
 	}
 	if visited < g.effective {
 		return g.circle()
@@ -114,13 +114,9 @@ func (g *graph) conflict() []Value {
 		return bad
 	}
 	for _, r := range ranged {
-		if r.first < r.last {
-			forward = append(forward, r.zone)
-		} else {
-			backward = append(backward, r.zone)
-		}
+		zones.add(r.zone)
 	}
-	if a, b, ok := overlap(forward, backward); ok {
+	if a, b, ok := zones.overlap(); ok {
 		return g.valuesOf(a.head, a.byLast, b.head, b.byLast)
 	}
 	return nil
@@ -306,21 +302,67 @@ func (g *graph) circle() []Value {
 	return list
 }
 
+// zones are forward ones, from the left, and backward ones, from the right.
+type zones struct {
+	all         []zone
+	left, right int
+}
+
+func (z *zones) add(one zone) {
+	if one.first < one.last {
+		z.all[z.left] = one
+		z.left++
+	} else {
+		z.right--
+		z.all[z.right] = one
+	}
+}
+
 // overlap finds two zones that must each come before the other: of two forward ones, any that overlap;
 // or a backward one that lies within a forward one.
-func overlap(forward, backward []zone) (a, b zone, found bool) {
+func (z *zones) overlap() (a, b zone, found bool) {
+	forward, backward := z.all[:z.left], z.all[z.right:]
 	slices.SortFunc(forward, func(a, b zone) int { return cmp.Compare(a.first, b.first) })
 	for i := 1; i < len(forward); i++ {
 		if forward[i].first < forward[i-1].last {
 			return forward[i-1], forward[i], true
 		}
 	}
-	for _, b := range backward {
-		// Of the forward zones that begin before it ends, the last one ends last.
-		n, _ := slices.BinarySearchFunc(forward, b.last, func(f zone, t int64) int { return cmp.Compare(f.first, t) })
+	n := 0
+	for _, b := range slices.Backward(backward) {
+		// Of the forward zones that begin before it ends, the last one ends last. It is seldom far from
+		// the one of the zone before.
+		n = begun(forward, b.last, n)
 		if n > 0 && forward[n-1].last > b.first {
 			return forward[n-1], b, true
 		}
 	}
 	return zone{}, zone{}, false
+}
+
+// begun returns how many zones, sorted by their beginnings, begin before t. It looks near a guess first.
+func begun(sorted []zone, t int64, guess int) int {
+	low, high := 0, len(sorted)
+	for step := 1; guess-step > 0; step *= 2 {
+		if sorted[guess-step].first < t {
+			low = guess - step
+			break
+		}
+		high = guess - step
+	}
+	for step := 1; guess+step < high; step *= 2 {
+		if sorted[guess+step].first >= t {
+			high = guess + step
+			break
+		}
+		low = guess + step
+	}
+	for low < high {
+		if middle := (low + high) / 2; sorted[middle].first < t {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low
 }

@@ -17,9 +17,6 @@ type ranged struct {
 
 // versions returns the first and the last version in a block, or high < low if they do not grow.
 func (g *graph) versions(head Value) (r ranged) {
-	if !g.versioned {
-		return r
-	}
 	for v := head; ; v = g.clusters[v].next {
 		c := &g.clusters[v]
 		switch {
