@@ -177,7 +177,8 @@ func TestValuesAreComparedByWhatTheyAre(t *testing.T) {
 		}
 	}
 	for i := range 1000 {
-		require.Equal(t, v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i))), v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i))))
+		first := v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i)))
+		require.Equal(t, first, v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i))))
 	}
 }
 

@@ -203,7 +203,7 @@ func (s *explorer) bridge(c *config, now held, o *Op, bit uint64) {
 			if d.op.Value == o.Old || !s.available(c.used, t, c.p) {
 				continue
 			}
-			if after, ok := now.step(&d.op); ok && !(now.value != after.value && s.needed(c, now.value, bit)) {
+			if after, ok := now.step(&d.op); ok && (now.value == after.value || !s.needed(c, now.value, bit)) {
 				s.push(c, after, after, s.uses.with(c.used, t), bit)
 			}
 		}

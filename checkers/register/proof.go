@@ -202,10 +202,14 @@ func (m *minimizer) fewerOps(ops []Op) []Op {
 			if o.Action != Swap {
 				continue
 			}
-			for _, weaker := range []Op{asWrite(o), asRead(o)} {
+			weaker := []Op{asWrite(o)}
+			if !o.inDoubt() {
+				weaker = append(weaker, asRead(o))
+			}
+			for _, w := range weaker {
 				rest := slices.Clone(ops)
-				rest[i] = weaker
-				if !(weaker.Action == Read && o.inDoubt()) && provable(all, rest) && m.illegal(rest) {
+				rest[i] = w
+				if provable(all, rest) && m.illegal(rest) {
 					ops, size = rest, -1
 					break
 				}
@@ -310,12 +314,12 @@ func named(part, ops []Op) []Op {
 		if !ok {
 			continue
 		}
-		switch p := &part[i]; {
-		case p.Action == o.Action:
+		switch p := &part[i]; p.Action {
+		case o.Action:
 			p.Value, p.Old = o.Value, o.Old
-		case p.Action == Write:
+		case Write:
 			p.Value = o.Value
-		case p.Action == Read:
+		default: // a compare-and-set that counts as a read
 			p.Value = o.Old
 		}
 	}

@@ -152,9 +152,11 @@ func (s *scanner) operation() (o operation, client bool, err error) {
 	if len(process) == 0 {
 		return o, false, errors.New("an operation has no :process")
 	}
-	if o.process, err = strconv.Atoi(string(process)); err != nil {
-		return o, false, nil // :nemesis
+	number, notOne := strconv.Atoi(string(process))
+	if notOne != nil {
+		return o, false, nil //nolint:nilerr // it is no error that a process is :nemesis
 	}
+	o.process = number
 	o.kind, o.f = kinds[s.name(bytes.Trim(kind, `"`))], s.name(bytes.Trim(f, `"`))
 	if o.kind == 0 || len(o.f) < 2 || o.f[0] != ':' {
 		return o, false, fmt.Errorf("an operation has a :type of :invoke, :ok, :fail, :info, and a keyword as :f, not %s and %s", orNil(kind), orNil(f))
