@@ -1,7 +1,9 @@
 package reports
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -28,10 +30,32 @@ var functions = template.FuncMap{
 	"mark": func(s Status) string {
 		return map[Status]string{Passed: "✓", Failed: "✗", Broken: "!", Unknown: "?"}[s]
 	},
-	"class": func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },
+	"window": window,
+	"class":  func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },
 }
 
 var page = template.Must(template.New("report.html.tmpl").Funcs(functions).ParseFS(templates, "templates/*.tmpl"))
+
+// script is the one script of the page, and scriptHash what the page's policy lets run.
+var script, scriptHash = func() (template.JS, template.HTMLAttr) {
+	text, err := templates.ReadFile("templates/report.js")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	sum := sha256.Sum256(text)
+	return template.JS(text), template.HTMLAttr("sha256-" + base64.StdEncoding.EncodeToString(sum[:]))
+}()
+
+// window writes a part of the run as the page's address has it; "" if there is none.
+func window(from, to time.Duration) string {
+	if to == 0 || from == history.Never {
+		return ""
+	}
+	if to == history.Never {
+		to = from + time.Second
+	}
+	return fmt.Sprintf("%.3f-%.3f", max(from, 0).Seconds(), to.Seconds())
+}
 
 // report is what the page shows.
 type report struct {
@@ -49,15 +73,23 @@ type report struct {
 	Files                    []file
 	Events                   int
 	Duration                 time.Duration
+	Review                   []answer
+	Buckets                  figures
+	LogsLeft                 int
+	Script                   template.JS
+	ScriptHash               template.HTMLAttr
 }
 
 // violation is the evidence of one attachment, in the way that fits its kind.
 type violation struct {
-	Heading string
-	Picture *drawing
-	Text    string
-	Claims  []checkers.Claim
-	Of      string
+	Heading  string
+	Picture  *drawing
+	Text     string
+	Claims   []checkers.Claim
+	Of       string
+	Window   string // of the run, as the page's address has it
+	From, To time.Duration
+	Logs     []logLine
 }
 
 type count struct {
@@ -99,7 +131,12 @@ func (r Run) writeHTML(w io.Writer) error {
 			p.show(result, a, split)
 		}
 	}
-	p.Overview = overview(r.History, faults, split)
+	p.Overview, p.Buckets = overview(r.History, faults, split)
+	if p.Known {
+		p.Review = review(r.History, p.Test, faults, r.Results)
+		p.addLogs(r.Dir)
+	}
+	p.Script, p.ScriptHash = script, scriptHash
 	for _, f := range faults {
 		p.Faults = append(p.Faults, fault{f, clip(string(f.FaultEvent.Fault), 300), clip(string(f.Evidence), 300)})
 	}
@@ -124,16 +161,43 @@ func sentence(v checkers.Verdict, results []checkers.Result) string {
 	return "Nothing was checked."
 }
 
+// margin is how much of the run is shown around a violation.
+const margin = time.Second
+
+// spanOf is when a timeline became impossible: its last operation, not the first write.
+func spanOf(t checkers.Timeline) (from, to time.Duration) {
+	for _, o := range t.Ops {
+		if o.Culprit {
+			return o.Call, o.Return
+		}
+	}
+	return 0, 0
+}
+
+// addLogs adds to each violation what the nodes wrote around it.
+func (p *report) addLogs(dir string) {
+	for i := range p.Violations {
+		v := &p.Violations[i]
+		if v.To == 0 {
+			continue
+		}
+		logs, left := nodeLogs(dir, p.Test.Started, v.From-margin, v.To+margin)
+		v.Logs = logs
+		p.LogsLeft += left
+	}
+}
+
 // show puts an attachment where its kind belongs. A kind that it does not know is shown as text.
 func (p *report) show(r checkers.Result, a checkers.Attachment, split map[uint64]bool) {
 	switch a.Kind {
 	case checkers.KindTimeline:
 		if t, err := unmarshal[checkers.Timeline](a.Data); err == nil {
 			picture := drawTimeline(t)
+			from, to := spanOf(t)
 			p.Violations = append(p.Violations, violation{
 				Of:      r.Checker,
 				Heading: fmt.Sprintf("Key %s: %d of its %d operations, and no order explains them", t.Key, len(t.Ops), t.Whole),
-				Picture: &picture, Text: t.Text(),
+				Picture: &picture, Text: t.Text(), From: from, To: to, Window: window(from-margin, to+margin),
 			})
 			return
 		}
@@ -198,3 +262,5 @@ func decode[T any](e history.Event) (T, bool) {
 	v, err := unmarshal[T](e.Value)
 	return v, err == nil
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

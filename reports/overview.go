@@ -21,9 +21,9 @@ const (
 )
 
 // overview draws the whole run on one time axis: faults, leaders, throughput, latency.
-func overview(h *history.History, faults []history.Fault, split map[uint64]bool) drawing {
+func overview(h *history.History, faults []history.Fault, split map[uint64]bool) (drawing, figures) {
 	a := axis{0, max(h.End(), time.Millisecond), gutter, overviewWidth - 10}
-	d := drawing{W: overviewWidth, Label: "Faults, leaders, throughput and latency over time"}
+	d := drawing{W: overviewWidth, Label: "Faults, leaders, throughput and latency over time", To: a.to.Seconds(), Left: a.left, Right: a.right}
 	y := 24.0
 	y = faultLanes(&d, a, y, faults)
 	y = leaderLanes(&d, a, y, h, split)
@@ -40,7 +40,34 @@ func overview(h *history.History, faults []history.Fault, split map[uint64]bool)
 		}
 	}
 	d.H = y + 24
-	return d
+	return d, figuresOf(buckets)
+}
+
+// figures are the numbers behind the curves, for the crosshair: a second, and milliseconds.
+type figures struct {
+	Width float64   `json:"width"`
+	OK    []float64 `json:"ok"`
+	Fail  []float64 `json:"fail"`
+	Info  []float64 `json:"info"`
+	P50   []float64 `json:"p50"`
+	P99   []float64 `json:"p99"`
+	Max   []float64 `json:"max"`
+}
+
+func figuresOf(buckets []bucket) (f figures) {
+	ms := func(t time.Duration) float64 { return round(float64(t) / float64(time.Millisecond)) }
+	for _, b := range buckets {
+		f.Width = b.width.Seconds()
+		f.OK = append(f.OK, round(float64(b.ok)/f.Width))
+		f.Fail = append(f.Fail, round(float64(b.fail)/f.Width))
+		f.Info = append(f.Info, round(float64(b.info)/f.Width))
+		var p50, p99, slowest float64
+		if n := len(b.took); n > 0 {
+			p50, p99, slowest = ms(b.took[n/2]), ms(b.took[n*99/100]), ms(b.took[n-1])
+		}
+		f.P50, f.P99, f.Max = append(f.P50, p50), append(f.P99, p99), append(f.Max, slowest)
+	}
+	return f
 }
 
 func heading(d *drawing, y float64, text string) { d.text(4, y-9, "heading", "start", text) }

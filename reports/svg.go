@@ -16,6 +16,9 @@ type drawing struct {
 	Lines []line
 	Paths []path
 	Texts []label
+	// To, in seconds, is the end of the time axis between Left and Right, if the picture has one that a
+	// script may zoom into.
+	To, Left, Right float64
 }
 
 type rect struct {

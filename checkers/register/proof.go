@@ -35,7 +35,7 @@ func Prove(ctx context.Context, ops []Op, d Decision, limits Limits) Proof {
 		ops = slices.DeleteFunc(withoutVersions(ops), func(o Op) bool { return o.inDoubt() && o.Action == Swap && o.Old == o.Value })
 	}
 	m := minimizer{ctx: ctx, limits: limits}
-	known := m.firstIllegal(ops, d)
+	known := named(m.firstIllegal(ops, d), ops)
 	part := m.fewerValues(renumber(known))
 	part = m.fewerOps(part)
 	part = m.withOrigins(named(part, ops), known)

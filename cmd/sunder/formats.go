@@ -64,6 +64,9 @@ func (f *format) Set(name string) error {
 
 // detect says what a file is that begins in this way.
 func detect(start []byte) format {
+	if history.Compressed(start) {
+		return formatSunder
+	}
 	start = bytes.TrimLeft(start, " \t\r\n")
 	switch {
 	case bytes.HasPrefix(start, []byte(`{"`)) || len(start) == 0:
@@ -73,7 +76,7 @@ func detect(start []byte) format {
 	case bytes.Contains(start, []byte("jepsen.")):
 		return formatLog
 	default:
-		return formatSunder // or a compressed one; it says what is wrong with any other
+		return formatSunder // which says what is wrong
 	}
 }
 

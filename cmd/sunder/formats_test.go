@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 const (
@@ -42,8 +44,13 @@ func TestForeignHistories(t *testing.T) {
 			require.Regexp(t, `\n    ! +\|---\|  read -> 1  process \d`, stdout)
 		}
 	}
+	compressed, err := history.Compress(writeFile(t, "history.jsonl", staleJSONL))
+	require.NoError(t, err)
+	code, stdout, stderr := sunder(t, "check", compressed)
+	require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
+
 	dir := filepath.Dir(writeFile(t, "history.edn", staleEDN))
-	code, _, _ := sunder(t, "check", dir)
+	code, _, _ = sunder(t, "check", dir)
 	require.Equal(t, exitInvalid, code, "a directory of Jepsen's will do")
 
 	for want, args := range map[string][]string{

@@ -16,6 +16,9 @@ const maxLine = 16 << 20
 
 var zstdMagic = []byte{0x28, 0xb5, 0x2f, 0xfd}
 
+// Compressed reports whether a file that begins in this way is a compressed history.
+func Compressed(start []byte) bool { return bytes.HasPrefix(start, zstdMagic) }
+
 // ReadFile reads a history from a file, plain or compressed with zstd. A last line that was cut
 // off, as a killed controller leaves it, is dropped with a warning; anything else that is not a
 // history is an error that names the file, the line and the reason.
@@ -31,7 +34,7 @@ func ReadFile(path string) (h *History, warning string, err error) {
 // Read is [ReadFile] for any reader; name stands for the file in errors.
 func Read(r io.Reader, name string) (h *History, warning string, err error) {
 	br := bufio.NewReaderSize(r, 1<<20)
-	if magic, _ := br.Peek(len(zstdMagic)); bytes.Equal(magic, zstdMagic) {
+	if magic, _ := br.Peek(len(zstdMagic)); Compressed(magic) {
 		z, err := zstd.NewReader(br)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", name, err)

@@ -1,0 +1,334 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// answer is what was observed of one question that people who run a consensus ask of it.
+type answer struct {
+	Question, Answer string
+	// Look says that this deserves a look. It is no verdict.
+	Look bool
+	// From and To are where in the run it shows; both 0 if nowhere.
+	From, To time.Duration
+}
+
+// review answers the questions from what was observed, and from nothing else.
+func review(h *history.History, test history.Test, faults []history.Fault, results []checkers.Result) []answer {
+	load := history.Span{To: h.End()}
+	for _, s := range h.Phases() {
+		if s.Phase == history.PhaseLoad {
+			load = s
+		}
+	}
+	all := reigns(h)
+	v := view{h, test, faults, all, load}
+	var answers []answer
+	for _, ask := range []func() (answer, bool){v.quorum, v.stability, v.detection, v.followers, v.minority, v.recovery} {
+		if a, ok := ask(); ok {
+			answers = append(answers, a)
+		}
+	}
+	return append(answers, v.survival(results))
+}
+
+// view is what a review looks at.
+type view struct {
+	h      *history.History
+	test   history.Test
+	faults []history.Fault
+	reigns []reign
+	load   history.Span
+}
+
+func (v view) quorum() (answer, bool) {
+	n := len(v.test.Nodes)
+	if n == 0 {
+		return answer{}, false
+	}
+	a := answer{Question: "How large is a quorum?", Answer: fmt.Sprintf("%d of %d nodes; %d may fail.", n/2+1, n, (n-1)/2)}
+	if n%2 == 0 {
+		a.Look = true
+		a.Answer += fmt.Sprintf(" The number is even: %d nodes would bear as many failures.", n-1)
+	}
+	return a, true
+}
+
+// stability counts terms that got a leader, and those of them while no fault was in force.
+func (v view) stability() (answer, bool) {
+	highest, elections := uint64(0), 0
+	var calm []time.Duration
+	for _, r := range v.reigns {
+		if r.term <= highest {
+			continue
+		}
+		first := highest == 0
+		highest = r.term
+		if first || r.from < v.load.From || r.from > v.load.To {
+			continue
+		}
+		elections++
+		if !slices.ContainsFunc(v.faults, func(f history.Fault) bool {
+			return r.from >= f.Began && (f.Healed == history.Never || r.from <= f.Healed+time.Second)
+		}) {
+			calm = append(calm, r.from)
+		}
+	}
+	minutes := (v.load.To - v.load.From).Minutes()
+	if len(v.reigns) == 0 || minutes <= 0 {
+		return answer{}, false
+	}
+	a := answer{Question: "How stable are leaders?", Answer: fmt.Sprintf("%d elections under load, %.1f a minute, of which %d with no fault in force in the second before.", elections, float64(elections)/minutes, len(calm))}
+	if len(calm) > 0 {
+		a.Look, a.From, a.To = true, calm[0]-time.Second, calm[0]+time.Second
+	}
+	return a, true
+}
+
+// leading returns who led at a moment, as far as is known.
+func (v view) leading(at time.Duration) (nodes []string) {
+	for _, r := range v.reigns {
+		if r.from <= at && at < r.to {
+			nodes = append(nodes, r.node)
+		}
+	}
+	return nodes
+}
+
+// hit returns the nodes that a fault took from the rest: killed, paused, or in a minority.
+func (v view) hit(f history.Fault) []string {
+	var what struct {
+		Nodes []string `json:"nodes"`
+		Node  string   `json:"node"`
+		Links []struct{ From, To string }
+	}
+	if json.Unmarshal(f.FaultEvent.Fault, &what) != nil {
+		return nil
+	}
+	if len(what.Links) == 0 {
+		if what.Node != "" {
+			what.Nodes = append(what.Nodes, what.Node)
+		}
+		return what.Nodes
+	}
+	cut := make(map[[2]string]bool)
+	for _, l := range what.Links {
+		cut[[2]string{l.From, l.To}] = true
+	}
+	var minority []string
+	for _, n := range v.test.Nodes {
+		reach := 0 // nodes that n can still talk with, itself among them
+		for _, other := range v.test.Nodes {
+			if n == other || !cut[[2]string{n, other}] && !cut[[2]string{other, n}] {
+				reach++
+			}
+		}
+		if reach <= len(v.test.Nodes)/2 {
+			minority = append(minority, n)
+		}
+	}
+	return minority
+}
+
+// detection measures how long it took to replace a leader that a fault took away.
+func (v view) detection() (answer, bool) {
+	var took []time.Duration
+	var slowest history.Fault
+	lost := 0
+	for _, f := range v.faults {
+		leaders := v.leading(f.Began)
+		if len(leaders) == 0 || !slices.ContainsFunc(v.hit(f), func(n string) bool { return slices.Contains(leaders, n) }) {
+			continue
+		}
+		lost++
+		if times := elections(v.h, []history.Fault{f}); len(times) > 0 {
+			if len(took) == 0 || times[0] > slices.Max(took) {
+				slowest = f
+			}
+			took = append(took, times[0])
+		}
+	}
+	if lost == 0 {
+		return answer{}, false
+	}
+	a := answer{Question: "How soon is a lost leader replaced?"}
+	if len(took) == 0 {
+		a.Look, a.Answer = true, fmt.Sprintf("%d faults took the leader away; none lasted until another one was elected.", lost)
+		return a, true
+	}
+	a.Answer = fmt.Sprintf("%d faults took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most.", lost, len(took), milli(median(took)), milli(slices.Max(took)))
+	a.From, a.To = slowest.Began-time.Second/2, slowest.InForce+slices.Max(took)+time.Second/2
+	return a, true
+}
+
+func milli(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+// followers counts what nodes that did not lead did with changes.
+func (v view) followers() (answer, bool) {
+	if len(v.reigns) == 0 {
+		return answer{}, false
+	}
+	served, refused, doubt := 0, 0, 0
+	for op := range v.h.Ops() {
+		if op.Call.F == "read" || op.Call.At < v.load.From || slices.Contains(v.leading(op.Call.At), op.Call.Node) {
+			continue
+		}
+		switch op.Return.Kind {
+		case history.OK:
+			served++
+		case history.Fail:
+			refused++
+		default:
+			doubt++
+		}
+	}
+	return answer{Question: "What do followers do with changes?", Answer: fmt.Sprintf(
+		"Of the changes that were asked of nodes which did not lead, %d were made, %d refused (mismatches among them), %d are in doubt.", served, refused, doubt)}, true
+}
+
+// minority counts what a side without a quorum answered while it was cut off.
+func (v view) minority() (answer, bool) {
+	type stretch struct {
+		nodes    []string
+		from, to time.Duration
+	}
+	var stretches []stretch
+	for _, f := range v.faults {
+		if !f.Confirmed || !strings.Contains(string(f.FaultEvent.Fault), `"links"`) {
+			continue
+		}
+		if nodes := v.hit(f); len(nodes) > 0 {
+			stretches = append(stretches, stretch{nodes, f.InForce, f.Healing})
+		}
+	}
+	if len(stretches) == 0 {
+		return answer{}, false
+	}
+	answered := make(map[string]int)
+	total := 0
+	a := answer{Question: "Does a side without a quorum serve?"}
+	for op := range v.h.Ops() {
+		if op.Return.Kind != history.OK {
+			continue
+		}
+		for _, s := range stretches {
+			if op.Call.At >= s.from && op.Return.At < s.to && slices.Contains(s.nodes, op.Call.Node) {
+				if total == 0 {
+					a.From, a.To = op.Call.At-100*time.Millisecond, op.Return.At+100*time.Millisecond
+				}
+				answered[op.Call.F]++
+				total++
+				break
+			}
+		}
+	}
+	a.Answer = fmt.Sprintf("%d times nodes were cut off from a majority; ", len(stretches))
+	if total == 0 {
+		a.Answer += "no call that began and ended there was answered."
+		return a, true
+	}
+	a.Look = true
+	a.Answer += fmt.Sprintf("%d calls that began and ended there were answered: %s.", total, listed(answered))
+	return a, true
+}
+
+func listed(counts map[string]int) string {
+	var words []string
+	for _, f := range sortedKeys(counts) {
+		words = append(words, fmt.Sprintf("%d %s", counts[f], f))
+	}
+	return strings.Join(words, ", ")
+}
+
+// recovery measures how long it took from a heal until a call succeeded.
+func (v view) recovery() (answer, bool) {
+	var heals []history.Fault
+	for _, f := range v.faults {
+		if f.Healed != history.Never {
+			heals = append(heals, f)
+		}
+	}
+	if len(heals) == 0 {
+		return answer{}, false
+	}
+	first := make([]time.Duration, len(heals))
+	for i := range first {
+		first[i] = history.Never
+	}
+	for op := range v.h.Ops() {
+		if op.Return.Kind != history.OK {
+			continue
+		}
+		for i, f := range heals {
+			if op.Call.At >= f.Healed {
+				first[i] = min(first[i], op.Return.At-f.Healed)
+			}
+		}
+	}
+	var took []time.Duration
+	a := answer{Question: "How soon does it serve after a fault is healed?"}
+	for i, f := range heals {
+		if first[i] == history.Never {
+			continue
+		}
+		if len(took) == 0 || first[i] > slices.Max(took) {
+			a.From, a.To = f.Healed-time.Second/2, f.Healed+first[i]+time.Second/2
+		}
+		took = append(took, first[i])
+	}
+	if len(took) == 0 {
+		a.Look, a.Answer = true, fmt.Sprintf("No call succeeded after any of %d heals.", len(heals))
+		return a, true
+	}
+	a.Answer = fmt.Sprintf("After %d heals the first call succeeded within %s (median), %s at most.", len(took), milli(median(took)), milli(slices.Max(took)))
+	if missing := len(heals) - len(took); missing > 0 {
+		a.Look = true
+		a.Answer += fmt.Sprintf(" After %d heals none did.", missing)
+	}
+	return a, true
+}
+
+// survival says what became of acknowledged writes.
+func (v view) survival(results []checkers.Result) answer {
+	writes, reads := 0, 0
+	final := history.Never
+	for _, s := range v.h.Phases() {
+		if s.Phase == history.PhaseFinal {
+			final = s.From
+		}
+	}
+	for op := range v.h.Ops() {
+		switch {
+		case op.Return.Kind != history.OK:
+		case op.Call.F != "read":
+			writes++
+		case op.Call.At >= final:
+			reads++
+		}
+	}
+	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: fmt.Sprintf("%d changes were acknowledged, and %d reads made at the end, at every node. ", writes, reads)}
+	for _, r := range results {
+		if r.Checker != "linear" {
+			continue
+		}
+		switch r.Verdict {
+		case checkers.Valid:
+			a.Look = reads == 0
+			a.Answer += "All that was read fits an order of them."
+		case checkers.Invalid:
+			a.Answer += "What was read does not fit them: see the violation."
+		default:
+			a.Answer += "Whether what was read fits them is not known."
+		}
+		return a
+	}
+	a.Answer += "That was not checked."
+	return a
+}
