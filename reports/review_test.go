@@ -1,0 +1,88 @@
+package reports
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// The review says what was observed: who was cut off and answered all the same, and how long things took.
+func TestReview(t *testing.T) {
+	b := newBuilder(t)
+	test := history.Test{Version: 1, Nodes: []string{"n1", "n2", "n3", "n4"}}
+	b.note(history.Controller, history.FTest, "", test)
+	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
+	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
+	b.op(0, "write", "n1", "k", "1", "1", history.OK)
+	b.fault(0, "isolate", `{"nodes":["n1"],"links":[{"from":"n1","to":"n2"},{"from":"n1","to":"n3"},{"from":"n4","to":"n1"}]}`, history.OK, "")
+	b.note(history.Observer, history.FClaim, "n2", history.Claim{Term: 2, Source: "log"})
+	b.op(0, "read", "n1", "k", "", "1", history.OK) // by the side without a quorum
+	b.op(1, "write", "n3", "k", "2", "2", history.OK)
+	b.heal(0)
+	b.op(0, "read", "n1", "k", "", "2", history.OK)
+	b.note(history.Controller, history.FPhase, "", history.PhaseFinal)
+	b.op(0, "read", "n4", "k", "", "2", history.OK)
+	faults, err := b.h.Faults()
+	require.NoError(t, err)
+	var text []string
+	looks := 0
+	for _, a := range review(&b.h, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
+		text = append(text, a.Question+" "+a.Answer)
+		if a.Look {
+			looks++
+		}
+	}
+	all := strings.Join(text, "\n")
+	require.Contains(t, all, "3 of 4 nodes; 1 may fail. The number is even: 3 nodes would bear as many failures.")
+	require.Contains(t, all, "1 elections under load")
+	require.Contains(t, all, "of which 0 with no fault in force")
+	require.Contains(t, all, "1 faults took the leader away; in 1 of them another one led while the fault was in force, after 10ms")
+	require.Contains(t, all, "1 times nodes were cut off from a majority; 1 calls that began and ended there were answered: 1 read.")
+	require.Contains(t, all, "After 1 heals the first call succeeded within 20ms")
+	require.Contains(t, all, "2 changes were acknowledged, and 1 reads made at the end, at every node. All that was read fits an order of them.")
+	require.Equal(t, 2, looks, "an even number of nodes, and the minority that answered:\n%s", all)
+}
+
+// Logs are put in the order of their own times, around a moment, and stay text.
+func TestNodeLogs(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "logs"), 0o755))
+	write := func(node, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "logs", node+".log"), []byte(text), 0o644))
+	}
+	write("n1", `{"level":"info","ts":"2026-11-22T01:00:01.500000Z","msg":"before"}
+{"@level":"info","@timestamp":"2026-11-22T01:00:03.5Z","@message":"second"}
+goroutine 1 [running]:
+{"time":"2026-11-22T01:00:09Z","msg":"after"}
+`)
+	write("n2", "2026-11-22T02:00:03.250+0100 [INFO] first\n2026-11-22 01:00:04,5+00:00 third </script>\xff"+strings.Repeat("x", 100_000)+"\nno end")
+	lines, left := nodeLogs(dir, time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC), 3*time.Second, 5*time.Second)
+	require.Zero(t, left)
+	var got []string
+	for _, l := range lines {
+		got = append(got, l.Node+" "+l.At.String()+" "+clip(l.Text, 40))
+	}
+	require.Len(t, got, 5)
+	require.Equal(t, "n2 3.25s 2026-11-22T02:00:03.250+0100 [INFO] fir…", got[0])
+	require.Contains(t, got[1], "n1 3.5s")
+	require.Equal(t, "n1 3.5s goroutine 1 [running]:", got[2])
+	require.Contains(t, got[3], "n2 4.5s 2026-11-22 01:00:04,5")
+	require.Equal(t, "n2 4.5s no end", got[4])
+	require.LessOrEqual(t, len([]rune(lines[3].Text)), maxLogText)
+
+	var many strings.Builder
+	for range 2 * maxLogLines {
+		many.WriteString("2026-11-22T01:00:03Z line\n")
+	}
+	write("n3", many.String())
+	lines, left = nodeLogs(dir, time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC), 3*time.Second, 5*time.Second)
+	require.Len(t, lines, maxLogLines)
+	require.Equal(t, maxLogLines+5, left)
+}
