@@ -19,6 +19,7 @@ func TestArrows(t *testing.T) {
 		"harness":                {"harness/history"},
 		"harness/fleet":          {"harness", "harness/history", "harness/fleet/agent", "harness/images"},
 		"harness/fleet/agent":    {"harness"},
+		"harness/suite":          {},
 		"harness/images":         {},
 		"targets/etcd":           {"harness", "harness/history", "harness/images"},
 		"targets/consul":         {"harness", "harness/history", "harness/images"},
