@@ -3,6 +3,7 @@
 GO ?= go
 # golangci-lint is a tool, not a dependency: it is built by the Go that is here.
 LINT = $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+ACTIONLINT = $(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .PHONY: build images test race sim lint bench bench-check agree bugs soak clean
 
@@ -23,9 +24,10 @@ race: test
 sim: ## the Raft's simulation, over many more seeds than in test
 	$(GO) test ./targets/raft/sim -sim.seeds 20000 -timeout 60m
 
-lint: ## format and lint
+lint: ## format and lint, and the workflows too
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'these files are not gofmt-ed'; exit 1; }
 	$(LINT) run
+	$(ACTIONLINT)
 
 bench: ## benchmarks of what must be fast
 	$(GO) test -run '^$$' -bench . -benchmem ./harness/history ./checkers ./reports

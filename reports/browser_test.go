@@ -170,7 +170,7 @@ func TestZoomInABrowser(t *testing.T) {
 	require.Equal(t, "0.15 s", first[len(first)-1])
 
 	p.press(t, kb.Escape)
-	require.Equal(t, "", eval[string](t, p, `location.hash`))
+	require.Empty(t, eval[string](t, p, `location.hash`))
 	require.Equal(t, "0 s", eval[[]string](t, p, ticks)[0])
 	p.press(t, "+")
 	require.Regexp(t, `^#t=0\.05\d-0\.1\d\d$`, eval[string](t, p, `location.hash`))
@@ -179,7 +179,7 @@ func TestZoomInABrowser(t *testing.T) {
 	require.NotEqual(t, before, eval[string](t, p, `location.hash`))
 	require.False(t, eval[bool](t, p, `document.querySelector('#zoom button').hidden`))
 	require.NoError(t, chromedp.Do(p.ctx, chromedp.Click(chromedp.CSS("#zoom button"))))
-	require.Equal(t, "", eval[string](t, p, `location.hash`))
+	require.Empty(t, eval[string](t, p, `location.hash`))
 
 	drag := `(() => { const s = document.querySelector('svg[data-to]'), r = s.getBoundingClientRect();
 		for (const [type, x] of [['pointerdown', .3], ['pointermove', .4], ['pointerup', .5]]) {
