@@ -233,6 +233,11 @@ func TestTimelineText(t *testing.T) {
 `, line.Text())
 }
 
+// A timeline that somebody else wrote may be empty.
+func TestTimelineOfNothing(t *testing.T) {
+	require.Equal(t, "key k: nothing is left of its 3 operations\n", Timeline{Key: "k", Whole: 3}.Text())
+}
+
 func BenchmarkLinear(b *testing.B) {
 	var calls []call
 	for i := range 20_000 {

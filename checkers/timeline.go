@@ -106,6 +106,9 @@ const barsWidth = 48
 // Text draws a timeline for a terminal or a bug report: one line an operation, with a bar of which only the
 // order of the ends is true to scale.
 func (t Timeline) Text() string {
+	if len(t.Ops) == 0 {
+		return fmt.Sprintf("key %s: nothing is left of its %s\n", t.Key, count(t.Whole, "operation"))
+	}
 	var ends []time.Duration
 	for _, o := range t.Ops {
 		ends = append(ends, o.Call)
