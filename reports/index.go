@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -72,13 +71,19 @@ func WriteIndex(dir string) error {
 	if err != nil {
 		return err
 	}
-	// A reader never sees half of it.
-	next := filepath.Join(dir, "."+IndexFile)
-	err = writeFile(next, func(w io.Writer) error { return indexPage.Execute(w, newIndex(runs, unread)) })
+	// A reader never sees half of it, and two writers do not write one file.
+	next, err := os.CreateTemp(dir, ".index-*")
 	if err != nil {
-		return errors.Join(err, os.Remove(next))
+		return err
 	}
-	return os.Rename(next, filepath.Join(dir, IndexFile))
+	err = errors.Join(indexPage.Execute(next, newIndex(runs, unread)), next.Chmod(0o644), next.Close())
+	if err == nil {
+		err = os.Rename(next.Name(), filepath.Join(dir, IndexFile))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(next.Name()))
+	}
+	return nil
 }
 
 var indexPage = template.Must(template.New("index.html.tmpl").Funcs(functions).ParseFS(templates, "templates/*.tmpl"))

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/targets/raft"
 )
 
@@ -60,6 +61,7 @@ func TestARunOfTheRightRaft(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, name))
 	}
 	require.NoDirExists(t, filepath.Join(dir, "data"), "a valid run needs no nodes' data")
+	require.FileExists(t, filepath.Join(filepath.Dir(dir), reports.IndexFile))
 	latest, err := os.Readlink(filepath.Join(filepath.Dir(dir), "latest"))
 	require.NoError(t, err)
 	require.Equal(t, filepath.Base(dir), latest)

@@ -321,6 +321,7 @@ func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (check
 	_, err = history.Compress(path)
 	warn("the history stays uncompressed", err)
 	warn("report", run.Write())
+	warn("index", reports.WriteIndex(f.out))
 	if verdict == checkers.Valid && runErr == nil {
 		// Nodes' data is evidence only if there is something to look into.
 		warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, fleet.DataDir)))
