@@ -15,6 +15,9 @@ import (
 // how long a check of a large history takes (see BenchmarkDecode, and ARCHITECTURE.md for what
 // libraries do). Lines as we write them ourselves take a short way; others the long one.
 
+// Line returns the event as a line of a history file, with its newline.
+func (e *Event) Line() []byte { return appendEvent(nil, e) }
+
 // appendEvent appends e as one JSON line, with its newline.
 func appendEvent(b []byte, e *Event) []byte {
 	b = append(b, `{"index":`...)
