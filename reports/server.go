@@ -121,6 +121,9 @@ func (s Server) underWay(known map[string]*progress) []*progress {
 	paths, _ := filepath.Glob(filepath.Join(s.Dir, "*", "history.jsonl")) // the pattern is ours
 	for _, p := range paths {
 		dir := filepath.Dir(p)
+		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+			continue // runs/latest is a link to one of the others
+		}
 		if _, err := os.Stat(filepath.Join(dir, ResultsFile)); err == nil {
 			continue
 		}

@@ -135,6 +135,7 @@ func TestServerLive(t *testing.T) {
 	until("[]")
 	run := filepath.Join(dir, "run")
 	require.NoError(t, os.Mkdir(run, 0o755))
+	require.NoError(t, os.Symlink("run", filepath.Join(dir, "latest")))
 	half := len(eventLines) - 40
 	require.NoError(t, os.WriteFile(filepath.Join(run, "history.jsonl"), []byte(eventLines[:half]), 0o644))
 	until(`[{"run":"run","at":2.5,"phase":"load","ok":0,"fail":0,"info":0,"faults":1}]`)
