@@ -137,6 +137,10 @@ func (r *run) describe() error {
 	if c, ok := r.Target.(Caveater); ok {
 		about.Caveat = c.Caveat()
 	}
+	if t, ok := r.Target.(Timed); ok {
+		timing := t.Timing()
+		about.Timing = &timing
+	}
 	about.Seed, about.Nodes, about.Clients = r.Seed, NodeNames(r.Nodes), r.Clients
 	value, err := json.Marshal(about)
 	if err != nil {

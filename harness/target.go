@@ -38,6 +38,9 @@ type Witness interface {
 // nobody takes what it documents for a bug.
 type Caveater interface{ Caveat() string }
 
+// Timed is a target that knows how its members are set to find out that their leader is gone.
+type Timed interface{ Timing() history.Timing }
+
 // Hasher is a target whose members can hash what they store, so that members whose states have
 // diverged are found out.
 type Hasher interface {

@@ -31,7 +31,7 @@ func review(h *history.History, test history.Test, faults []history.Fault, resul
 	all := reigns(h)
 	v := view{h, test, faults, all, load}
 	var answers []answer
-	for _, ask := range []func() (answer, bool){v.quorum, v.stability, v.detection, v.followers, v.minority, v.recovery} {
+	for _, ask := range []func() (answer, bool){v.quorum, v.timing, v.stability, v.detection, v.followers, v.minority, v.recovery} {
 		if a, ok := ask(); ok {
 			answers = append(answers, a)
 		}
@@ -59,6 +59,38 @@ func (v view) quorum() (answer, bool) {
 		a.Answer += fmt.Sprintf(" The number is even: %d nodes would bear as many failures.", n-1)
 	}
 	return a, true
+}
+
+// timing compares heartbeats, election timeouts and the time that a change takes, which is the broadcast time and a
+// little more (Raft, section 5.6: broadcast time << election timeout).
+func (v view) timing() (answer, bool) {
+	if v.test.Timing == nil || v.test.Timing.Heartbeat <= 0 || v.test.Timing.Election <= 0 {
+		return answer{}, false
+	}
+	set := *v.test.Timing
+	beats := float64(set.Election) / float64(set.Heartbeat)
+	a := answer{Question: "Is there room between heartbeats and elections?", Look: beats < 3}
+	a.Answer = fmt.Sprintf("A heartbeat every %s, an election after %s at the earliest: %.1f heartbeats may be missed before.", set.Heartbeat, set.Election, beats)
+	var took []time.Duration
+	for op := range v.h.Ops() {
+		if op.Return.Kind == history.OK && op.Call.F != "read" {
+			took = append(took, op.Return.At-op.Call.At)
+		}
+	}
+	if len(took) > 0 {
+		change := median(took)
+		a.Answer += fmt.Sprintf(" A change took %s (median), so that a broadcast fits %.0f times into an election timeout.", change.Round(10*time.Microsecond), float64(set.Election)/float64(max(change, 1)))
+		a.Look = a.Look || set.Election < 10*change
+	}
+	return a, true
+}
+
+// timeouts writes a time as a multiple of the election timeout, if that is known.
+func (v view) timeouts(d time.Duration) string {
+	if v.test.Timing == nil || v.test.Timing.Election <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%.1f election timeouts)", float64(d)/float64(v.test.Timing.Election))
 }
 
 // stability counts terms that got a leader, and those of them while no fault was in force.
@@ -163,7 +195,8 @@ func (v view) detection() (answer, bool) {
 		a.Look, a.Answer = true, fmt.Sprintf("%d faults took the leader away; none lasted until another one was elected.", lost)
 		return a, true
 	}
-	a.Answer = fmt.Sprintf("%d faults took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most.", lost, len(took), milli(median(took)), milli(slices.Max(took)))
+	a.Answer = fmt.Sprintf("%d faults took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most%s.",
+		lost, len(took), milli(median(took)), milli(slices.Max(took)), v.timeouts(slices.Max(took)))
 	a.From, a.To = slowest.Began-time.Second/2, slowest.InForce+slices.Max(took)+time.Second/2
 	return a, true
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -93,6 +94,12 @@ func newRaftTarget(f *runFlags, _ string) (harness.Target, error) {
 		}
 	}
 	t.Flags = append(t.Flags, nodeFlags("--", f.targetFlags)...)
+	var err1, err2 error
+	t.Times.Heartbeat, err1 = raftd.GetDuration("heartbeat")
+	t.Times.Election, err2 = raftd.GetDuration("election-timeout")
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 

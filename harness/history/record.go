@@ -32,10 +32,19 @@ type Test struct {
 	Clients  int       `json:"clients"`
 	Checkers []string  `json:"checkers"`
 	Command  string    `json:"command"` // the command line that runs it again
+	// Timing is how the target's members are set, if it tells.
+	Timing *Timing `json:"timing,omitempty"`
 	// Caveat is what the target's documentation says that the run must expect; empty if nothing.
 	Caveat  string            `json:"caveat,omitempty"`
 	Options map[string]string `json:"options,omitempty"`
 	Build   map[string]string `json:"build,omitempty"` // versions of sunder, Go, the kernel
+}
+
+// Timing is how the members of a target find out that their leader is gone: it lets them hear from it every
+// Heartbeat, and one that has not heard for Election, at the least, stands for election.
+type Timing struct {
+	Heartbeat time.Duration `json:"heartbeat_ns"`
+	Election  time.Duration `json:"election_ns"`
 }
 
 // Phase is a part of a run. Each lasts until the next one is noted.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -78,6 +79,29 @@ func (t *Target) Caveat() string {
 	return ""
 }
 
+// How members are set; a flag of the user's comes later and wins.
+const (
+	heartbeatMs = 100
+	electionMs  = 1000
+)
+
+// Timing implements [harness.Timed].
+func (t *Target) Timing() history.Timing {
+	timing := history.Timing{Heartbeat: heartbeatMs * time.Millisecond, Election: electionMs * time.Millisecond}
+	for _, flag := range t.Flags {
+		name, value, _ := strings.Cut(flag, "=")
+		ms, err := strconv.Atoi(value)
+		switch {
+		case err != nil:
+		case name == "--heartbeat-interval":
+			timing.Heartbeat = time.Duration(ms) * time.Millisecond
+		case name == "--election-timeout":
+			timing.Election = time.Duration(ms) * time.Millisecond
+		}
+	}
+	return timing
+}
+
 // Ports implements [harness.Target].
 func (t *Target) Ports() []string { return []string{portPeer, portClient} }
 
@@ -103,7 +127,7 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		"--listen-peer-urls=http://" + self.Addr[portPeer], "--initial-advertise-peer-urls=http://" + self.Addr[portPeer],
 		"--listen-client-urls=http://" + self.Addr[portClient], "--advertise-client-urls=http://" + self.Addr[portClient],
 		"--initial-cluster=" + strings.Join(cluster, ","), "--initial-cluster-state=new", "--initial-cluster-token=sunder",
-		"--heartbeat-interval=100", "--election-timeout=1000", "--snapshot-count=" + strconv.Itoa(snapshotCount),
+		"--heartbeat-interval=" + strconv.Itoa(heartbeatMs), "--election-timeout=" + strconv.Itoa(electionMs), "--snapshot-count=" + strconv.Itoa(snapshotCount),
 	}
 	v, _ := parse(t.Version) // New has checked it
 	command = append(command, versionFlags(v)...)

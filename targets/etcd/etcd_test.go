@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -193,4 +194,14 @@ func TestNamesAreLearned(t *testing.T) {
 	require.Equal(t, "2", target.name(1, "n1", 2), "nobody has asked member 2 yet")
 	require.Equal(t, "n1", target.name(2, "n2", 1))
 	require.Equal(t, "n2", target.name(1, "n1", 2))
+}
+
+// What the members are told is what is said of them.
+func TestTiming(t *testing.T) {
+	target, err := New("v3.6.16", false, nil)
+	require.NoError(t, err)
+	require.Equal(t, history.Timing{Heartbeat: 100 * time.Millisecond, Election: time.Second}, target.Timing())
+	target, err = New("v3.6.16", false, []string{"--election-timeout=2500", "--heartbeat-interval=50", "--max-txn-ops=9"})
+	require.NoError(t, err)
+	require.Equal(t, history.Timing{Heartbeat: 50 * time.Millisecond, Election: 2500 * time.Millisecond}, target.Timing())
 }

@@ -34,7 +34,12 @@ type Target struct {
 	Binary string
 	// Flags are passed to raftd, beside what the placement says.
 	Flags []string
+	// Times is how Flags and raftd's defaults set the nodes.
+	Times history.Timing
 }
+
+// Timing implements [harness.Timed].
+func (t *Target) Timing() history.Timing { return t.Times }
 
 // Ports implements [harness.Target].
 func (t *Target) Ports() []string { return []string{portPeer, portClient} }
