@@ -120,7 +120,7 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad usage, 255 error, 130 interru
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(usage)
-	root.AddCommand(newRunCommand(), newSuiteCommand(), newMergeCommand(), newCheckCommand(), newReportCommand(), newServeCommand(), newExportCommand(), newListCommand(), newVersionCommand(), newRaftdCommand(), newAgentCommand(),
+	root.AddCommand(newRunCommand(), newSuiteCommand(), newMergeCommand(), newShrinkCommand(), newCheckCommand(), newReportCommand(), newServeCommand(), newExportCommand(), newListCommand(), newVersionCommand(), newRaftdCommand(), newAgentCommand(),
 		newImagesCommand(), newCleanCommand(), newDoctorCommand())
 	return root
 }

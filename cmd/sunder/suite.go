@@ -293,37 +293,50 @@ func atLeast(c suite.Cell) time.Duration {
 // runOne runs one cell in a process of its own: whatever becomes of it, the suite goes on.
 func (f *suiteFlags) runOne(ctx context.Context, program string, c suite.Cell, o reports.Outcome) reports.Outcome {
 	started := time.Now()
-	var stdout, stderr bytes.Buffer
-	child := exec.CommandContext(ctx, program, append([]string{"run", "--quiet", "--out", f.out}, c.Args()...)...)
-	child.Stdout, child.Stderr = &stdout, &tail{w: &stderr}
-	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) } // it heals, judges and reports
-	child.WaitDelay = 2 * time.Minute
-	err := child.Run()
-	o.Took = time.Since(started)
-	if lines := strings.Split(strings.TrimSpace(stdout.String()), "\n"); strings.HasSuffix(lines[len(lines)-1], reports.HTMLFile) {
-		o.Dir = filepath.Base(filepath.Dir(lines[len(lines)-1]))
-		if b, err := os.ReadFile(filepath.Join(f.out, o.Dir, reports.ResultsFile)); err == nil {
-			if s, err := reports.ReadSummary(b); err == nil {
-				o.Why, o.Command = s.Why, s.Command
-			}
+	end, err := runChild(ctx, program, f.out, c.Args())
+	o.Took, o.Dir = time.Since(started), end.dir
+	if b, readErr := os.ReadFile(filepath.Join(f.out, o.Dir, reports.ResultsFile)); end.dir != "" && readErr == nil {
+		if s, err := reports.ReadSummary(b); err == nil {
+			o.Why, o.Command = s.Why, s.Command
 		}
 	}
-	code := exitValid
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		code = exit.ExitCode()
-	case err != nil:
-		code, o.Why = exitError, err.Error()
+	if err != nil {
+		end.code, o.Why = exitError, err.Error()
 	}
-	o.Status = statusOf(code, c.Expect)
+	o.Status = statusOf(end.code, c.Expect)
 	switch {
 	case o.Status == reports.Broken && o.Why == "":
-		o.Why = strings.TrimSpace(stderr.String())
-	case o.Status == reports.Failed && code == exitValid:
+		o.Why = end.stderr
+	case o.Status == reports.Failed && end.code == exitValid:
 		o.Why = "a violation was expected, and none was found"
 	}
 	return o
+}
+
+// ended is how a run in a process of its own ended.
+type ended struct {
+	code   int
+	dir    string // of the run, below the directory that it was given; "" if it left none
+	stderr string // the last of it
+}
+
+// runChild runs `sunder run`. Its error is that there was no such process.
+func runChild(ctx context.Context, program, out string, args []string) (end ended, err error) {
+	var stdout, stderr bytes.Buffer
+	child := exec.CommandContext(ctx, program, append([]string{"run", "--quiet", "--out", out}, args...)...)
+	child.Stdout, child.Stderr = &stdout, &tail{w: &stderr}
+	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) } // it heals, judges and reports
+	child.WaitDelay = 2 * time.Minute
+	err = child.Run()
+	if last := strings.TrimSpace(stdout.String()); strings.HasSuffix(last, reports.HTMLFile) {
+		end.dir = filepath.Base(filepath.Dir(last[strings.LastIndexByte(last, '\n')+1:]))
+	}
+	end.stderr = strings.TrimSpace(stderr.String())
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		end.code, err = exit.ExitCode(), nil
+	}
+	return end, err
 }
 
 // statusOf measures an exit code by what was expected.

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSmallerRuns(t *testing.T) {
+	var got []string
+	for _, flags := range smallerRuns(map[string]string{"nemesis": "partition+kill@one=1s/1s", "time-limit": "10s", "nodes": "5", "clients": "10", "keys": "1", "bug": "x"}) {
+		got = append(got, commandOf(flags))
+	}
+	require.Equal(t, []string{
+		"sunder run --bug=x --clients=10 --keys=1 --nemesis=kill@one=1s/1s --nodes=5 --time-limit=10s",
+		"sunder run --bug=x --clients=10 --keys=1 --nemesis=partition --nodes=5 --time-limit=10s",
+		"sunder run --bug=x --clients=10 --keys=1 --nemesis=partition+kill@one=1s/1s --nodes=5 --time-limit=5s",
+		"sunder run --bug=x --clients=10 --keys=1 --nemesis=partition+kill@one=1s/1s --nodes=3 --time-limit=10s",
+		"sunder run --bug=x --clients=5 --keys=1 --nemesis=partition+kill@one=1s/1s --nodes=5 --time-limit=10s",
+	}, got)
+	require.Len(t, smallerRuns(map[string]string{"nemesis": "mix", "time-limit": "2s", "nodes": "3"}), 3)
+	require.Empty(t, smallerRuns(map[string]string{"nemesis": "none", "time-limit": "2s", "nodes": "3", "clients": "1", "keys": "1"}))
+}
+
+// A violation that needs next to nothing is found with next to nothing.
+func TestShrink(t *testing.T) {
+	t.Setenv("SUNDER_TEST_MAIN", "1")
+	code, stdout, stderr := sunder(t, "run", "-o", t.TempDir(), "--bug", "stale-read", "--nemesis", "none", "--time-limit", "4s", "--rate", "800", "--seed", "3", "--keys", "2")
+	require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
+	dir := filepath.Dir(lastLine(stdout))
+	out := filepath.Join(t.TempDir(), "shrunk")
+	code, stdout, stderr = sunder(t, "shrink", dir, "-o", out, "--tries", "1")
+	require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+	require.Contains(t, stderr, "1 of 1 invalid: sunder run --bug=stale-read")
+	command, said, _ := strings.Cut(stdout, "\n")
+	require.Contains(t, command, "--nodes=3")
+	require.Contains(t, command, "--time-limit=2s")
+	require.Contains(t, command, "--seed=3")
+	require.Contains(t, said, "failed in 1 of 1 tries; their reports are in "+filepath.Join(out, "index.html"))
+	require.FileExists(t, filepath.Join(out, "index.html"))
+
+	path := writeFile(t, "history.jsonl", staleJSONL)
+	code, _, stderr = sunder(t, "shrink", path)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "does not say how to run it again")
+	code, _, stderr = sunder(t, "shrink", dir, "--need", "4")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "--need: from 1 to --tries, which is 3")
+}
