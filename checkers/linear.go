@@ -26,6 +26,9 @@ type linear struct{ Options }
 // maxTimelines bounds how many keys are explained; the others are counted.
 const maxTimelines = 3
 
+// maxExplain bounds the time to cut violations down, beside that to find them.
+const maxExplain = 30 * time.Second
+
 // firstConfigs is how many configurations a search may visit at first, so that one hard key does not hold up
 // a thousand easy ones.
 const firstConfigs = 1 << 16
@@ -44,9 +47,14 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	decisions := l.decide(timed, keys)
 
 	var bad, open []int
-	ops := 0
+	ops, definite := 0, 0
 	for i, k := range keys {
 		ops += len(k.ops)
+		for j := range k.ops {
+			if k.ops[j].Return != register.Never {
+				definite++
+			}
+		}
 		switch decisions[i].Result {
 		case porcupine.Illegal:
 			bad = append(bad, i)
@@ -64,6 +72,9 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 		return r
 	case len(open) > 0:
 		return Result{Verdict: Unknown, Why: undecided(keys, decisions, open)}
+	}
+	if definite == 0 {
+		return Result{Verdict: Unknown, Why: "no operation is known to have happened, so that nothing was seen"}
 	}
 	return Result{Verdict: Valid, Why: fmt.Sprintf("%s on %s are linearizable (%s)", count(ops, "operation"), count(len(keys), "key"), engines(decisions))}
 }
@@ -116,14 +127,14 @@ func decideSafely(ctx context.Context, ops []register.Op, engine register.Engine
 
 // undecided names keys that are, their sizes, and why.
 func undecided(keys []*keyed, decisions []register.Decision, open []int) string {
-	var named []string
+	var list []string
 	for _, i := range open[:min(len(open), 5)] {
-		named = append(named, fmt.Sprintf("%s (%s, engine %s: %s)", clip(keys[i].name, maxText), count(len(keys[i].ops), "operation"), decisions[i].Engine, decisions[i].Why))
+		list = append(list, fmt.Sprintf("%s (%s, engine %s: %s)", named(keys[i].name), count(len(keys[i].ops), "operation"), decisions[i].Engine, decisions[i].Why))
 	}
-	if len(open) > len(named) {
-		named = append(named, "…")
+	if len(open) > len(list) {
+		list = append(list, "…")
 	}
-	return fmt.Sprintf("%d of %s are undecided: %s", len(open), count(len(keys), "key"), strings.Join(named, ", "))
+	return fmt.Sprintf("%d of %s are undecided: %s", len(open), count(len(keys), "key"), strings.Join(list, ", "))
 }
 
 // engines says how many keys each engine decided.
@@ -146,19 +157,25 @@ func engines(decisions []register.Decision) string {
 
 // explain cuts the keys that cannot be explained down to what shows it.
 func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, decisions []register.Decision, bad []int) Result {
-	ctx, stop := context.WithTimeout(ctx, max(l.Time, time.Second))
+	ctx, stop := context.WithTimeout(ctx, min(max(l.Time, time.Second), maxExplain))
 	defer stop()
 	r := Result{Verdict: Invalid}
-	for n, i := range bad[:min(len(bad), maxTimelines)] {
+	limits := register.Limits{Configs: firstConfigs, Memory: max(1, int64(l.Memory))}
+	var refuted []string
+	shown := 0
+	for _, i := range bad {
+		if shown == maxTimelines {
+			break
+		}
 		k, d := keys[i], decisions[i]
-		proof := register.Prove(ctx, k.ops, d, register.Limits{Memory: int64(l.Memory)})
+		proof := register.Prove(ctx, k.ops, d, limits)
 		if proof.Refuted {
-			return Result{Verdict: Unknown, Why: fmt.Sprintf(
-				"engine %s and porcupine differ on %d operations of key %s: that is a mistake in sunder; please report it with this history",
-				d.Engine, len(proof.Ops), clip(k.name, maxText))}
+			refuted = append(refuted, fmt.Sprintf("engine %s and porcupine differ on %s of %s: that is a mistake in sunder; please report it with this history",
+				d.Engine, count(len(proof.Ops), "operation"), named(k.name)))
+			continue
 		}
 		line := newTimeline(h, k, d, proof)
-		if n == 0 {
+		if shown++; shown == 1 {
 			r.Why = line.sentence()
 		}
 		for _, o := range line.Ops {
@@ -166,10 +183,24 @@ func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, 
 		}
 		r.Attach = append(r.Attach, attach(KindTimeline, line)...)
 	}
-	if more := len(bad) - 1; more > 0 {
+	if shown == 0 {
+		return Result{Verdict: Unknown, Why: strings.Join(refuted, "; ")}
+	}
+	if more := len(bad) - len(refuted) - 1; more > 0 {
 		r.Why += fmt.Sprintf("; %d more of %s are not linearizable either", more, count(len(keys), "key"))
 	}
+	if len(refuted) > 0 {
+		r.Why += "; and " + strings.Join(refuted, "; ")
+	}
 	return r
+}
+
+// named is a key for a sentence: it may have no name.
+func named(key string) string {
+	if key == "" {
+		return "the only key"
+	}
+	return "key " + clip(key, maxText)
 }
 
 // count is a number of things in words.

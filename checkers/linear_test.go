@@ -100,7 +100,7 @@ func TestLinearKeepsItsBudget(t *testing.T) {
 	h := historyOf(t, calls...)
 	r := linear{Options{Memory: 1 << 40, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
-	require.Contains(t, r.Why, "1 of 1 key are undecided: k (52 operations, engine compact: out of its time budget)")
+	require.Contains(t, r.Why, "1 of 1 key are undecided: key k (52 operations, engine compact: out of its time budget)")
 
 	r = linear{Options{Time: time.Hour, Memory: 1, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
@@ -165,7 +165,7 @@ func TestRegisters(t *testing.T) {
 func TestValuesAreComparedByWhatTheyAre(t *testing.T) {
 	var v values
 	for _, same := range [][]string{
-		{"null", ""}, {"1"}, {"-1"}, {`"a"`, `"\u0061"`}, {`[1,2]`, `[1, 2]`, "[ 1,2]"}, {`{"a":1,"b":"/"}`, `{"b": "\/", "a":1}`}, {`[9007199254740993]`}, {`[9007199254740992]`},
+		{"null", ""}, {"1"}, {"-1"}, {`"a"`, `"\u0061"`}, {`"a<b>&"`, `"a\u003cb\u003e\u0026"`}, {"\"\u2028\"", `"\u2028"`}, {`"\ud800"`}, {`"\ud801"`}, {`[1,2]`, `[1, 2]`, "[ 1,2]"}, {`{"a":1,"b":"/"}`, `{"b": "\/", "a":1}`}, {`[9007199254740993]`}, {`[9007199254740992]`},
 	} {
 		n := len(v.texts)
 		first := v.id(json.RawMessage(same[0]))
@@ -206,7 +206,7 @@ func TestLinearEngines(t *testing.T) {
 	calls := []call{wrote("a", 1, 0, 1), read("a", "1", 2, 3), wrote("b", 1, 0, 1), wrote("b", 1, 2, 3), read("b", "1", 4, 5)}
 	for engine, want := range map[register.Engine]string{
 		register.Auto: "5 operations on 2 keys are linearizable (1 by engine unique, 1 by engine compact)", register.Compact: "by engine compact",
-		register.Porcupine: "by engine porcupine", register.Unique: "1 of 2 keys are undecided: b (3 operations, engine unique: a value is written twice",
+		register.Porcupine: "by engine porcupine", register.Unique: "1 of 2 keys are undecided: key b (3 operations, engine unique: a value is written twice",
 	} {
 		o := Defaults
 		o.Engine = engine

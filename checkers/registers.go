@@ -163,18 +163,27 @@ func (v *values) find(text []byte) *uint32 {
 // canonical gives values that are the same the same text: another tool may write spaces and escapes that
 // we do not. Numbers stay as they are written.
 func canonical(text json.RawMessage) json.RawMessage {
-	if c := text[0]; c != '{' && c != '[' && bytes.IndexByte(text, '\\') < 0 {
+	if c := text[0]; c != '{' && c != '[' && c != '"' || c == '"' && bytes.IndexByte(text, '\\') < 0 {
 		return text
 	}
 	var v any
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	if d.Decode(&v) != nil {
+	// Halves of surrogate pairs are different values, which decoding would make one of.
+	if bytes.Contains(bytes.ToLower(text), []byte(`\ud`)) || d.Decode(&v) != nil {
 		return text
 	}
-	again, err := json.Marshal(v)
-	if err != nil {
+	var again bytes.Buffer
+	e := json.NewEncoder(&again)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
 		return text
 	}
-	return again
+	return unescapeSeparators(bytes.TrimSuffix(again.Bytes(), []byte("\n")))
+}
+
+// unescapeSeparators undoes the one escape that encoding/json makes of what need not be escaped.
+func unescapeSeparators(text []byte) []byte {
+	text = bytes.ReplaceAll(text, []byte(`\u2028`), []byte("\u2028"))
+	return bytes.ReplaceAll(text, []byte(`\u2029`), []byte("\u2029"))
 }

@@ -60,7 +60,7 @@ func newTimeline(h *history.History, k *keyed, d register.Decision, p register.P
 		case o.Action == register.Read && whole.Return.Kind == history.OK:
 			text += " (as a read)"
 		}
-		if d.ByVersion && o.Version != 0 {
+		if !d.ByValue && o.Version != 0 {
 			text += fmt.Sprintf(" at version %d", o.Version)
 		}
 		t.Ops = append(t.Ops, TimelineOp{
@@ -80,9 +80,9 @@ func newTimeline(h *history.History, k *keyed, d register.Decision, p register.P
 
 // sentence says what cannot be.
 func (t Timeline) sentence() string {
-	what := fmt.Sprintf("key %s is not linearizable", t.Key)
+	what := named(t.Key) + " is not linearizable"
 	if t.ByVersion {
-		what = fmt.Sprintf("key %s contradicts its versions (by its values alone it is linearizable)", t.Key)
+		what = named(t.Key) + " contradicts its versions (by its values alone it is linearizable)"
 	}
 	what += fmt.Sprintf(": no order of %s explains", count(len(t.Ops)+t.Left, "operation"))
 	for _, o := range t.Ops {
@@ -107,7 +107,7 @@ const barsWidth = 48
 // order of the ends is true to scale.
 func (t Timeline) Text() string {
 	if len(t.Ops) == 0 {
-		return fmt.Sprintf("key %s: nothing is left of its %s\n", t.Key, count(t.Whole, "operation"))
+		return fmt.Sprintf("%s: nothing is left of its %s\n", named(t.Key), count(t.Whole, "operation"))
 	}
 	var ends []time.Duration
 	for _, o := range t.Ops {
@@ -127,7 +127,7 @@ func (t Timeline) Text() string {
 		words = max(words, utf8.RuneCountInString(o.Text))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "key %s: %d of its %s, which no order explains\n", t.Key, len(t.Ops), count(t.Whole, "operation"))
+	fmt.Fprintf(&b, "%s: %d of its %s, which no order explains\n", named(t.Key), len(t.Ops), count(t.Whole, "operation"))
 	for _, o := range t.Ops {
 		mark, end, from := " ", seconds(o.Return), column(o.Call)
 		if o.Culprit {

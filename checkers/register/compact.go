@@ -32,33 +32,26 @@ type config struct {
 func compact(ctx context.Context, ops []Op, limits Limits) Decision {
 	d := Decision{Engine: Compact}
 	d.Result, d.Why, d.Limited = explore(ctx, ops, limits)
-	if d.Result == porcupine.Illegal {
-		if plain := withoutVersions(ops); !equalVersions(ops, plain) {
-			result, _, _ := explore(ctx, plain, limits)
-			d.ByVersion = result == porcupine.Ok
-		}
+	if d.Result != porcupine.Illegal {
+		return d
 	}
+	values := porcupine.Illegal
+	if hasVersions(ops) {
+		values, _, _ = explore(ctx, withoutVersions(ops), limits)
+	}
+	d.name(values)
 	return d
 }
 
 // tooManyOpen is why compact does not know a history.
 const tooManyOpen = "more than 64 operations are open at once"
 
-func equalVersions(a, b []Op) bool {
-	for i := range a {
-		if a[i].Version != b[i].Version {
-			return false
-		}
-	}
-	return true
-}
-
 func explore(ctx context.Context, ops []Op, limits Limits) (result porcupine.CheckResult, why string, limited bool) {
 	plan, ok := newPlan(ops)
 	if !ok {
 		return porcupine.Unknown, tooManyOpen, false
 	}
-	s := explorer{plan: plan, states: newStates(), uses: newUses(), window: newWindow(plan)}
+	s := explorer{plan: plan, states: newStates(), uses: newUses(), window: newWindow(plan), limits: limits, ctx: ctx}
 	s.stack = append(s.stack, config{state: s.states.id(held{})})
 	for n := 1; len(s.stack) > 0; n++ {
 		c := s.stack[len(s.stack)-1]
@@ -67,19 +60,17 @@ func explore(ctx context.Context, ops []Op, limits Limits) (result porcupine.Che
 		if int(c.p) == len(plan.returns) {
 			return porcupine.Ok, "", false
 		}
-		if s.seen.add(c) && !s.hopeless(&c) {
+		if s.seen.full() || n%1024 == 1 {
+			s.spent()
+		}
+		if s.why == "" && s.seen.add(c) && !s.hopeless(&c) {
 			s.expand(&c)
+		}
+		if s.why != "" {
+			return porcupine.Unknown, s.why, s.why == outOfMemory
 		}
 		if limits.Configs > 0 && s.seen.n > limits.Configs {
 			return porcupine.Unknown, outOfConfigs, true
-		}
-		if n%1024 == 1 {
-			if ctx.Err() != nil {
-				return porcupine.Unknown, whyEnded(ctx), false
-			}
-			if limits.Memory > 0 && s.bytes() > limits.Memory {
-				return porcupine.Unknown, outOfMemory, true
-			}
 		}
 	}
 	return porcupine.Illegal, "", false
@@ -94,6 +85,22 @@ type explorer struct {
 	seen   configs
 	stack  []config
 	path   []Value // while a chain of operations in doubt is sought: what it leads through
+	tried  int     // steps of such chains
+	limits Limits
+	ctx    context.Context
+	why    string // the search was broken off
+}
+
+// spent reports whether the budget is, and remembers why.
+func (s *explorer) spent() bool {
+	switch {
+	case s.why != "":
+	case s.ctx.Err() != nil:
+		s.why = whyEnded(s.ctx)
+	case s.limits.Memory > 0 && s.bytes()+s.seen.growth() > s.limits.Memory:
+		s.why = outOfMemory
+	}
+	return s.why != ""
 }
 
 func (s *explorer) bytes() int64 {
@@ -225,6 +232,9 @@ func (s *explorer) bridge(c *config, now held, o *Op, bit uint64) {
 // on it; or compare-and-sets that build on what the register holds. A chain that comes to a value twice
 // is no better than one that does not.
 func (s *explorer) lead(c *config, now held, want Value, used uint32, found func(held, uint32)) {
+	if s.tried++; s.tried%1024 == 0 && s.spent() || s.why != "" {
+		return // there may be as many chains as there are paths through the values
+	}
 	s.path = append(s.path, want)
 	for _, t := range s.makers[want] {
 		if !s.available(used, t, c.p) {

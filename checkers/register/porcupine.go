@@ -58,9 +58,15 @@ func search(ctx context.Context, ops []Op, limits Limits) Decision {
 	case result == porcupine.Unknown:
 		d.Why = outOfTime
 	case result == porcupine.Illegal:
-		plain := watch(ctx, limits.Memory)
-		d.ByVersion = plain.search(withoutVersions(ops)) == porcupine.Ok
-		plain.end()
+		values := porcupine.Illegal
+		if hasVersions(ops) {
+			plain := watch(ctx, limits.Memory)
+			values = plain.search(withoutVersions(ops))
+			if plain.end() != "" {
+				values = porcupine.Unknown
+			}
+		}
+		d.name(values)
 	}
 	return d
 }

@@ -30,7 +30,7 @@ const confirmTime = 10 * time.Second
 // Prove cuts a history that d says is illegal down to what shows it. If its context ends first, the
 // proof is larger than it need be, and no less a proof.
 func Prove(ctx context.Context, ops []Op, d Decision, limits Limits) Proof {
-	if !d.ByVersion {
+	if d.ByValue {
 		// What may have put in place what was there is not needed by any order.
 		ops = slices.DeleteFunc(withoutVersions(ops), func(o Op) bool { return o.inDoubt() && o.Action == Swap && o.Old == o.Value })
 	}
@@ -87,7 +87,7 @@ func (m *minimizer) firstIllegal(ops []Op, d Decision) []Op {
 		if conflict == nil {
 			return
 		}
-		few := renumber(project(known, conflict))
+		few := renumber(project(withoutDifferences(known), conflict))
 		if !m.illegal(few) {
 			return
 		}
@@ -187,10 +187,46 @@ func (m *minimizer) fewerValues(ops []Op) []Op {
 	return project(ops, pick(all, kept))
 }
 
+// fewerObservations leaves out what only observes. That may always be done, and with it goes most of what stands in
+// the way of leaving out the rest.
+func (m *minimizer) fewerObservations(ops []Op) []Op {
+	var observers []int
+	for i, o := range ops {
+		if _, installs := o.installs(); !installs {
+			observers = append(observers, i)
+		}
+	}
+	without := func(keep []int) []Op {
+		kept := make([]bool, len(ops))
+		for _, k := range keep {
+			kept[observers[k]] = true
+		}
+		var rest []Op
+		for i, o := range ops {
+			if _, installs := o.installs(); installs || kept[i] {
+				rest = append(rest, o)
+			}
+		}
+		return rest
+	}
+	ops = without(m.shrink(len(observers), func(keep []int) bool { return m.illegal(without(keep)) }))
+	plain := slices.Clone(ops)
+	for i, o := range plain {
+		if o.Action == Swap {
+			plain[i] = asWrite(o)
+		}
+	}
+	if m.illegal(plain) {
+		return plain // none of them matters for what it found
+	}
+	return ops
+}
+
 // fewerOps leaves out operations, and parts of compare-and-sets.
 func (m *minimizer) fewerOps(ops []Op) []Op {
 	byCall(ops)
 	all := ops
+	ops = m.fewerObservations(ops)
 	for {
 		kept := m.shrink(len(ops), func(keep []int) bool {
 			rest := pick(ops, keep)
@@ -269,7 +305,7 @@ func (m *minimizer) shrink(n int, still func(keep []int) bool) []int {
 	}
 	for size := (n + 1) / 2; size > 0 && m.ctx.Err() == nil; {
 		smaller := false
-		for from := 0; from < len(kept); {
+		for from := 0; from < len(kept) && m.ctx.Err() == nil; {
 			rest := slices.Concat(kept[:from], kept[min(from+size, len(kept)):])
 			if still(rest) {
 				kept, smaller = rest, true

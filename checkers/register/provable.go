@@ -13,16 +13,18 @@ func byCall(ops []Op) {
 // provable says whether the illegality of rest, a part of ops in the order of their calls, proves that of
 // all of them. Observations may always be left out. What installs a value may be left out if nobody in rest can
 // have observed it: it was called too late for that, or something in rest must have replaced it before. Then, in
-// a legal order of ops, nothing in rest stands between it and what replaces it. Nobody may observe a
-// difference either.
+// a legal order of ops, nothing in rest stands between it and what replaces it. A difference is an observation of
+// every other value.
 func provable(ops, rest []Op) bool {
 	kept := make(map[uint32]Action, len(rest))
 	observers := make(map[Value][]Op)
-	differences := false
+	var differences []Op
 	var later []Op // that surely install something
 	for _, o := range rest {
 		kept[o.ID] = o.Action
-		differences = differences || o.Action == Differ
+		if o.Action == Differ {
+			differences = append(differences, o)
+		}
 		if v, ok := o.observes(); ok {
 			observers[v] = append(observers[v], o)
 		}
@@ -40,10 +42,7 @@ func provable(ops, rest []Op) bool {
 		if a, ok := kept[o.ID]; !installs || ok && a != Read {
 			continue
 		}
-		if differences {
-			return false
-		}
-		if len(observers[v]) == 0 {
+		if len(observers[v]) == 0 && len(differences) == 0 {
 			continue
 		}
 		i, _ := slices.BinarySearchFunc(later, o.Return, func(o Op, t int64) int {
@@ -52,7 +51,8 @@ func provable(ops, rest []Op) bool {
 			}
 			return -1
 		})
-		if slices.ContainsFunc(observers[v], func(r Op) bool { return r.Return >= o.Call && r.Call <= firstReturn[i] }) {
+		seen := func(r Op) bool { return r.Return >= o.Call && r.Call <= firstReturn[i] }
+		if slices.ContainsFunc(observers[v], seen) || slices.ContainsFunc(differences, func(d Op) bool { return d.Old != v && seen(d) }) {
 			return false
 		}
 	}

@@ -108,12 +108,28 @@ type Decision struct {
 	Engine Engine
 	Why    string
 	// ByVersion says of an illegal history that its values alone are linearizable, and the
-	// versions contradict that.
-	ByVersion bool
+	// versions contradict that; ByValue, that its values alone are illegal. Where there was no
+	// time to find out, it is neither.
+	ByVersion, ByValue bool
 	// Limited says that more memory or configurations might have decided it.
 	Limited bool
 	// conflict names values whose operations alone are illegal, if the engine knows.
 	conflict []Value
+}
+
+// name says of an illegal history what it contradicts, given what its values alone are.
+func (d *Decision) name(values porcupine.CheckResult) {
+	d.ByVersion, d.ByValue = values == porcupine.Ok, values == porcupine.Illegal
+}
+
+// hasVersions reports whether the target told any versions.
+func hasVersions(ops []Op) bool {
+	for i := range ops {
+		if ops[i].Version != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func decided(legal bool) porcupine.CheckResult {
@@ -130,7 +146,7 @@ func Decide(ctx context.Context, ops []Op, engine Engine, limits Limits) Decisio
 		if d, ok := unique(ops, engine == Versioned); ok {
 			return d
 		}
-		return Decision{Result: porcupine.Unknown, Engine: engine, Why: "a value is written twice, or a difference was observed"}
+		return Decision{Result: porcupine.Unknown, Engine: engine, Why: "a value is written twice, or deleted, or a difference was observed"}
 	case Compact:
 		return compact(ctx, ops, limits)
 	case Porcupine:
@@ -143,17 +159,16 @@ func Decide(ctx context.Context, ops []Op, engine Engine, limits Limits) Decisio
 }
 
 func auto(ctx context.Context, ops []Op, limits Limits) Decision {
-	versioned := false
-	for i := range ops {
-		versioned = versioned || ops[i].Version != 0
-	}
+	versioned := hasVersions(ops)
 	if d, ok := unique(ops, versioned); ok {
 		return d
 	}
 	// What observations of values alone refute needs no search for what the differences allow.
 	if rest := withoutDifferences(ops); len(rest) < len(ops) {
 		if d, ok := unique(rest, versioned); ok && d.Result == porcupine.Illegal {
-			d.ByVersion = d.ByVersion && compact(ctx, withoutVersions(ops), limits).Result == porcupine.Ok
+			if d.ByVersion {
+				d.name(compact(ctx, withoutVersions(ops), limits).Result)
+			}
 			return d
 		}
 	}

@@ -18,9 +18,20 @@ type configs struct {
 
 func (s *configs) bytes() int64 { return int64(len(s.table)) * 24 }
 
+// full reports whether the table is made anew, twice as large, for the next configuration.
+func (s *configs) full() bool { return 4*s.n >= 3*len(s.table) }
+
+// growth is how much more the next configuration needs for a while.
+func (s *configs) growth() int64 {
+	if s.full() {
+		return 2 * s.bytes()
+	}
+	return 0
+}
+
 // add reports whether c is new.
 func (s *configs) add(c config) bool {
-	if 4*s.n >= 3*len(s.table) {
+	if s.full() {
 		old := s.table
 		s.table = make([]config, max(64, 2*len(old)))
 		for _, c := range old {

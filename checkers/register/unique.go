@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/anishathalye/porcupine"
 )
 
 // always is before all times.
@@ -56,13 +58,16 @@ func unique(ops []Op, versioned bool) (Decision, bool) {
 	d := Decision{Result: decided(conflict == nil), Engine: Unique, conflict: conflict}
 	if versioned {
 		d.Engine = Versioned
-		if conflict != nil {
+	}
+	if conflict != nil {
+		d.ByValue = true
+		if versioned {
 			plain := graph{ops: ops, clusters: make([]cluster, len(g.clusters))}
 			plain.produce()
 			if values := plain.conflict(); values != nil {
 				d.conflict = values
 			} else {
-				d.ByVersion = true
+				d.name(porcupine.Ok)
 			}
 		}
 	}

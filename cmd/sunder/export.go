@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"bytes"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -36,14 +36,12 @@ there is more than one key. Deletes are written as writes of nil.`,
 				}
 				return nil
 			}
-			f, err := os.Create(out)
-			if err != nil {
+			// What is there stays until all is written, and for good if it cannot be.
+			var edn bytes.Buffer
+			if err := jepsen.WriteEDN(&edn, h, only); err != nil {
 				return usage(cmd, err)
 			}
-			if err := jepsen.WriteEDN(f, h, only); err != nil {
-				return usage(cmd, errors.Join(err, f.Close(), os.Remove(out)))
-			}
-			return f.Close()
+			return os.WriteFile(out, edn.Bytes(), 0o644)
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "", "only the operations on this key")

@@ -69,7 +69,7 @@ func detect(start []byte) format {
 	}
 	start = bytes.TrimLeft(start, " \t\r\n")
 	switch {
-	case bytes.HasPrefix(start, []byte(`{"`)) || len(start) == 0:
+	case len(start) == 0 || start[0] == '{' && bytes.HasPrefix(bytes.TrimLeft(start[1:], " \t"), []byte(`"`)):
 		return formatSunder
 	case bytes.ContainsAny(start[:1], "{[(#;"):
 		return formatJepsen

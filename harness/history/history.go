@@ -89,6 +89,12 @@ func (h *History) Append(e Event) error {
 }
 
 func (h *History) append(r *raw) error {
+	if r.process < Controller || r.process > math.MaxInt32 {
+		return fmt.Errorf("a process has a number from %d to %d, not %d", Controller, math.MaxInt32, r.process)
+	}
+	if r.at < 0 || time.Duration(r.at) >= Never {
+		return fmt.Errorf("%d is no time of a run", r.at)
+	}
 	if h.n >= math.MaxInt32 {
 		return errors.New("a history holds at most 2^31-1 events")
 	}

@@ -67,6 +67,10 @@ var errEnd = errors.New("the text ends in the middle of a form")
 
 // value appends the next form to dst as JSON.
 func (s *scanner) value(dst []byte) ([]byte, error) {
+	if s.depth++; s.depth > maxDepth {
+		return nil, fmt.Errorf("forms are nested more than %d deep", maxDepth)
+	}
+	defer func() { s.depth-- }()
 	more, err := s.more()
 	if err != nil {
 		return nil, err
@@ -74,10 +78,6 @@ func (s *scanner) value(dst []byte) ([]byte, error) {
 	if !more {
 		return nil, errEnd
 	}
-	if s.depth++; s.depth > maxDepth {
-		return nil, fmt.Errorf("forms are nested more than %d deep", maxDepth)
-	}
-	defer func() { s.depth-- }()
 	switch c := s.buf[s.pos]; c {
 	case '[':
 		s.pos++

@@ -3,7 +3,7 @@
 //
 // Of a foreign history only clients' operations are taken. What a register's operations mean is the same
 // on both sides, with one exception: Jepsen's :fail of a compare-and-set may mean anything that did not
-// happen, so that it is no observation, unless its :error is "mismatch" as in what we write.
+// happen, so that it is no observation, unless it says what was :found, as what we write does.
 package jepsen
 
 import (
@@ -270,18 +270,27 @@ func (o *operation) fromLog(s *scanner) (note string, err error) {
 func build(ops []operation, name string) (*history.History, error) {
 	h := &history.History{}
 	keyed := independent(ops)
+	if versioned(ops) {
+		return nil, fmt.Errorf("%s: the values are [key [version value]], as those of Jepsen's tests of etcd and Consul; sunder does not know such", name)
+	}
 	var last time.Duration
 	for i := range ops {
 		o := &ops[i]
 		// The order is Jepsen's: an operation that it recorded later ended later, if only by a little.
 		last = max(last+1, time.Duration(o.time))
+		if last >= history.Never {
+			return nil, fmt.Errorf("%s, operation %d: :time %d is too large", name, i, o.time)
+		}
+		if o.kind == history.Fail && o.err == history.Mismatch && o.found == nil {
+			o.err = "mismatch, it is said" // of what, nobody knows: no observation
+		}
 		e := history.Event{At: last, Process: o.process, Kind: o.kind, F: o.f, Err: o.err, Value: o.value}
 		if keyed {
 			key, value, ok := history.Pair(o.value)
 			switch {
 			case ok:
-				if json.Unmarshal(key, &e.Key) != nil {
-					e.Key = string(key) // a number, or whatever else is no string
+				if json.Unmarshal(key, &e.Key) != nil || key[0] != '"' || json.Valid([]byte(e.Key)) {
+					e.Key = string(key) // a number, or a string that would be taken for one
 				}
 				e.Value = value
 			case o.kind == history.OK || o.kind == history.Invoke:
@@ -292,7 +301,9 @@ func build(ops []operation, name string) (*history.History, error) {
 		}
 		switch {
 		case o.kind == history.Fail && o.err == history.Mismatch:
-			e.Value = o.found
+			if e.Value = o.found; string(o.found) == `":another"` {
+				e.Value = nil // nobody knows which
+			}
 		case o.kind == history.Fail || o.kind == history.Info || o.kind == history.Invoke && o.f == "read":
 			e.Value = nil
 		}
@@ -301,6 +312,18 @@ func build(ops []operation, name string) (*history.History, error) {
 		}
 	}
 	return h, nil
+}
+
+// versioned reports whether reads are invoked with [key [nil nil]]: a version and a value will be answered.
+func versioned(ops []operation) bool {
+	for i := range ops {
+		if _, inner, ok := history.Pair(ops[i].value); ok && ops[i].kind == history.Invoke && ops[i].f == "read" {
+			if _, _, nested := history.Pair(inner); nested {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // independent reports whether values are of jepsen.independent: then even a read is invoked with a pair.

@@ -17,7 +17,7 @@ import (
 func WriteEDN(w io.Writer, h *history.History, key *string) error {
 	keys := make(map[string]bool)
 	for e := range h.Events() {
-		if e.Process >= 0 {
+		if e.Process >= 0 && e.Kind == history.Invoke {
 			keys[e.Key] = true
 		}
 	}
@@ -30,13 +30,19 @@ func WriteEDN(w io.Writer, h *history.History, key *string) error {
 	// In Jepsen a completion repeats what was asked for.
 	asked := make(map[int]history.Event)
 	for e := range h.Events() {
-		if e.Process < 0 || key != nil && e.Key != *key {
+		if e.Process < 0 {
+			continue
+		}
+		if e.Kind == history.Invoke {
+			asked[e.Process] = e
+		}
+		call := asked[e.Process]
+		if e.Key = call.Key; key != nil && e.Key != *key { // a completion need not name it
 			continue
 		}
 		value := e.Value
-		switch call := asked[e.Process]; {
+		switch {
 		case e.Kind == history.Invoke:
-			asked[e.Process] = e
 		case e.Kind != history.OK || e.F != "read":
 			value = call.Value
 		}
@@ -54,8 +60,13 @@ func WriteEDN(w io.Writer, h *history.History, key *string) error {
 		if e.Err != "" {
 			line = appendText(append(line, ", :error "...), e.Err)
 		}
-		if e.Err == history.Mismatch && len(e.Value) > 0 {
-			line = appendEDN(append(line, ", :found "...), e.Value)
+		if e.Err == history.Mismatch { // that it says so at all sets ours apart from others' mismatches
+			line = append(line, ", :found "...)
+			if len(e.Value) > 0 {
+				line = appendEDN(line, e.Value)
+			} else {
+				line = append(line, ":another"...)
+			}
 		}
 		line = append(line, '}', '\n')
 		if _, err := b.Write(line); err != nil {
