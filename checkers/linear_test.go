@@ -233,6 +233,26 @@ func TestTimelineText(t *testing.T) {
 `, line.Text())
 }
 
+// What is found on one key is told whatever becomes of another, and versions do not hide what there was no time to name.
+func TestLinearTellsWhatItFound(t *testing.T) {
+	stamped := func(c call, version uint64) call { c.version = version; return c }
+	calls := []call{stamped(wrote("x", 7, 0, 1), 9), stamped(wrote("x", 8, 2, 3), 8), wrote("y", 1, 0, 1), read("y", "null", 2, 3)}
+	for i := range 150 { // so much at once that a search for the values alone gives up at first
+		calls = append(calls, wrote("x", 10+i%5, 4+i/25, 9+i/25), read("x", fmt.Sprint(10+i%5), 4+i/25, 9+i/25))
+	}
+	r := check(t, "linear", historyOf(t, calls...))
+	require.Equal(t, Invalid, r.Verdict, r.Why)
+	require.Contains(t, r.Why, "1 more of 2 keys")
+	require.NotContains(t, r.Why, "mistake")
+}
+
+// If nothing is known to have happened, nothing was tested.
+func TestLinearOfDoubtsAlone(t *testing.T) {
+	r := check(t, "linear", historyOf(t, inDoubt(wrote("k", 1, 0, 1)), inDoubt(swapped("k", 1, 2, 0, 1))))
+	require.Equal(t, Unknown, r.Verdict)
+	require.Contains(t, r.Why, "nothing was seen")
+}
+
 // A timeline that somebody else wrote may be empty.
 func TestTimelineOfNothing(t *testing.T) {
 	require.Equal(t, "key k: nothing is left of its 3 operations\n", Timeline{Key: "k", Whole: 3}.Text())

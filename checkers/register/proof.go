@@ -235,7 +235,7 @@ func (m *minimizer) fewerOps(ops []Op) []Op {
 		size := len(ops)
 		ops = pick(ops, kept)
 		for i, o := range ops {
-			if o.Action != Swap {
+			if o.Action != Swap || m.ctx.Err() != nil {
 				continue
 			}
 			weaker := []Op{asWrite(o)}

@@ -125,6 +125,36 @@ func TestBudgets(t *testing.T) {
 	require.Equal(t, "out of its time budget", Decide(ctx, hard, Porcupine, Limits{}).Why, "also in mid-search")
 }
 
+// There are as many chains of compare-and-sets in doubt as paths through the values: the budget holds there too.
+func TestChainsKeepTheBudget(t *testing.T) {
+	ops := []Op{at(0, 1, write(1)), at(5, 6, read(12)), at(7, 8, read(99))}
+	for a := range Value(12) {
+		for b := range Value(12) {
+			if a != b {
+				ops = append(ops, at(2, Never, swap(a+1, b+1)))
+			}
+		}
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	require.Equal(t, outOfTime, Decide(ctx, ops, Compact, Limits{}).Why)
+	d := Decide(t.Context(), ops, Compact, Limits{Memory: 4 << 20})
+	require.Equal(t, outOfMemory, d.Why)
+	require.True(t, d.Limited)
+}
+
+// The differences of a history are no part of what values alone conflict about.
+func TestProofWithDifferences(t *testing.T) {
+	ops := []Op{at(0, 1, write(1)), at(2, 3, write(2)), at(4, 5, differ(1)), at(6, 7, read(Absent))}
+	for i := range ops {
+		ops[i].ID = uint32(i)
+	}
+	p := Prove(t.Context(), ops, Decide(t.Context(), ops, Auto, Limits{}), Limits{})
+	require.True(t, p.Confirmed)
+	require.False(t, slices.ContainsFunc(p.Ops, differs), textOf(p.Ops))
+	require.True(t, slices.ContainsFunc(p.Ops, func(o Op) bool { return o.Action == Read }))
+}
+
 // What no search could decide: many clients, a violation, and calls in doubt.
 func TestUniqueDecidesWhatNoSearchCan(t *testing.T) {
 	ops := load{ops: 20_000, clients: 50, doubt: 0.01}.run(rand.New(rand.NewPCG(1, 3)))

@@ -92,9 +92,22 @@ func TestExport(t *testing.T) {
 	require.Equal(t, exitValid, code)
 	require.Equal(t, "{:index 0, :time 7, :type :invoke, :process 3, :f :write, :value 1}\n{:index 1, :time 8, :type :ok, :process 3, :f :write, :value 1}\n", stdout)
 
+	// What is there is not destroyed by an export that cannot be.
 	none := filepath.Join(t.TempDir(), "none.edn")
-	code, _, stderr := sunder(t, "export", path, "--key", "z", "-o", none)
-	require.Equal(t, exitUsage, code)
-	require.Contains(t, stderr, `no client touched the key "z"`)
+	for _, file := range []string{none, path} {
+		code, _, stderr := sunder(t, "export", path, "--key", "z", "-o", file)
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, stderr, `no client touched the key "z"`)
+	}
 	require.NoFileExists(t, none)
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, two, string(kept))
+
+	// A completion need not name its key again.
+	short := writeFile(t, "history.jsonl", strings.ReplaceAll(staleJSONL, `"ok","f":"write","key":"x",`, `"ok","f":"write",`))
+	code, stdout, _ = sunder(t, "export", short, "--key", "x", "-o", out)
+	require.Equal(t, exitValid, code, stdout)
+	code, _, _ = sunder(t, "check", out)
+	require.Equal(t, exitInvalid, code)
 }

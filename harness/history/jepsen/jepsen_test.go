@@ -96,17 +96,21 @@ func TestReadIndependent(t *testing.T) {
 
 func TestReadEDNRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`hello`: "h.edn:1: an operation is a map",
-		"\n{:process 0, :type :invoke :f :read} {:type :ok}":                      "h.edn:2: an operation has no :process",
-		`{:process 0 :type :okay :f :read}`:                                       "an operation has a :type of",
-		`{:process 0 :type :ok :f "read"}`:                                        `and a keyword as :f, not ":ok" and "read"`,
-		`{:process 0 :process 1}`:                                                 ":process comes twice",
-		"[{:process 0 :type :invoke :f :read}":                                    "middle of a form",
-		"[{:process 0 :type :invoke :f :read}] 4":                                 "more after the operations",
-		"{:process 0 :type :invoke":                                               "middle of a form",
-		"{:process 0 :type :ok :f :read}":                                         "h.edn, operation 0: process 0 completes (ok) without an open call",
-		"{:process 0 :type :invoke :f :read} {:process 0 :type :invoke :f :read}": "h.edn, operation 1: process 0 calls while",
-		"{:process 0 :type :invoke :f :w} {:process 0 :type :info :f :w} {:process 0 :type :invoke :f :w}": "calls again after an info",
+		`hello`:                              "h.edn:1: an operation is a map",
+		strings.Repeat("#_", 100_000) + "{}": "nested more than 200 deep",
+		`{:process 0 :type :invoke :f :read :value [1 [nil nil]]} {:process 0 :type :ok :f :read :value [1 [1 3]]}`: "[key [version value]]",
+		`{:process 0 :type :invoke :f :read :time 9223372036854775807}`:                                             "is too large",
+		`{:process 4294967296 :type :invoke :f :read}`:                                                              "a process has a number from",
+		"\n{:process 0, :type :invoke :f :read} {:type :ok}":                                                        "h.edn:2: an operation has no :process",
+		`{:process 0 :type :okay :f :read}`:                                                                         "an operation has a :type of",
+		`{:process 0 :type :ok :f "read"}`:                                                                          `and a keyword as :f, not ":ok" and "read"`,
+		`{:process 0 :process 1}`:                                                                                   ":process comes twice",
+		"[{:process 0 :type :invoke :f :read}":                                                                      "middle of a form",
+		"[{:process 0 :type :invoke :f :read}] 4":                                                                   "more after the operations",
+		"{:process 0 :type :invoke":                                                                                 "middle of a form",
+		"{:process 0 :type :ok :f :read}":                                                                           "h.edn, operation 0: process 0 completes (ok) without an open call",
+		"{:process 0 :type :invoke :f :read} {:process 0 :type :invoke :f :read}":                                   "h.edn, operation 1: process 0 calls while",
+		"{:process 0 :type :invoke :f :w} {:process 0 :type :info :f :w} {:process 0 :type :invoke :f :w}":          "calls again after an info",
 	} {
 		_, err := ReadEDN(strings.NewReader(text), "h.edn")
 		require.ErrorContains(t, err, want, text)
@@ -150,6 +154,17 @@ func TestWriteEDN(t *testing.T) {
 `, b.String())
 	key = "c"
 	require.ErrorContains(t, WriteEDN(&b, h, &key), `no client touched the key "c"`)
+}
+
+// A mismatch that somebody else reports may be anything; ours says what was found, or that something was.
+func TestMismatches(t *testing.T) {
+	for text, want := range map[string]string{
+		`:error :mismatch`: "0 fail cas   mismatch, it is said", `:error "mismatch", :found 7`: "0 fail cas  7 mismatch", `:error "mismatch", :found :another`: "0 fail cas   mismatch",
+	} {
+		h, err := ReadEDN(strings.NewReader(`{:process 0, :type :invoke, :f :cas, :value [1 2]} {:process 0, :type :fail, :f :cas, :value [1 2], `+text+`}`), "x")
+		require.NoError(t, err)
+		require.Equal(t, want, eventsOf(h)[1])
+	}
 }
 
 // Whatever the text, the readers end, and what they make is JSON.
