@@ -68,10 +68,9 @@ interleave, so that a smaller run is a likelihood and no proof.`,
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n", commandOf(smallest))
-			switch {
-			case failed == 0:
+			if failed == 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), "nothing smaller failed in %d of %d tries: this is the run itself\n", need, tries)
-			default:
+			} else {
 				fmt.Fprintf(cmd.OutOrStdout(), "failed in %d of %d tries; their reports are in %s\n", failed, tries, filepath.Join(out, reports.IndexFile))
 			}
 			return nil
