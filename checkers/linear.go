@@ -198,7 +198,7 @@ func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, 
 // named is a key for a sentence: it may have no name.
 func named(key string) string {
 	if key == "" {
-		return "the only key"
+		return "the key without a name"
 	}
 	return "key " + clip(key, maxText)
 }

@@ -169,14 +169,17 @@ func canonical(text json.RawMessage) json.RawMessage {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	// Halves of surrogate pairs are different values, which decoding would make one of.
-	if bytes.Contains(bytes.ToLower(text), []byte(`\ud`)) || d.Decode(&v) != nil {
+	if d.Decode(&v) != nil {
 		return text
 	}
 	var again bytes.Buffer
 	e := json.NewEncoder(&again)
 	e.SetEscapeHTML(false)
 	if e.Encode(v) != nil {
+		return text
+	}
+	// Halves of surrogate pairs are different values, which decoding makes one of.
+	if bytes.Contains(again.Bytes(), []byte("\ufffd")) {
 		return text
 	}
 	return unescapeSeparators(bytes.TrimSuffix(again.Bytes(), []byte("\n")))
