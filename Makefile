@@ -32,8 +32,10 @@ lint: ## format and lint, and the workflows too
 bench: ## benchmarks of what must be fast
 	$(GO) test -run '^$$' -bench . -benchmem ./harness/history ./checkers ./reports
 
-bench-check: ## deciding linearizability, beside porcupine; the least of three rounds each
+bench-check: ## deciding linearizability, beside porcupine, the least of three rounds each; and from file to verdict
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./checkers/register
+	$(GO) test -run '^$$' -bench 'FileToVerdict|Leader' ./checkers
+	$(GO) test -run '^$$' -bench 'Decode|Encode|Memory' ./harness/history
 
 agree: ## the engines against trying all orders and against porcupine, over millions of histories; SEED=n for others
 	$(GO) test -run Agrees -agree.small 2000000 -agree.medium 200000 -agree.seed $(or $(SEED),0) -v -timeout 60m ./checkers/register

@@ -1,9 +1,12 @@
 package checkers
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -269,4 +272,46 @@ func BenchmarkLinear(b *testing.B) {
 		require.NotEqual(b, Unknown, linear{Defaults}.Check(b.Context(), h).Verdict)
 	}
 	b.ReportMetric(40_000*float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+}
+
+// BenchmarkFileToVerdict reads and checks a million operations of 50 clients on one key, 1 % of the writes in doubt.
+func BenchmarkFileToVerdict(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "history.jsonl")
+	file, err := os.Create(path)
+	require.NoError(b, err)
+	w := bufio.NewWriter(file)
+	var now time.Duration
+	log := history.NewLog(w, func() time.Duration { now += 137 * time.Microsecond; return now })
+	const clients, rounds = 50, 20_000
+	next := clients
+	process := make([]int, clients)
+	for i := range process {
+		process[i] = i
+	}
+	// All calls of a round overlap: every other client writes a value of its own, which its neighbour reads.
+	for round := range rounds {
+		for _, kind := range []history.Kind{history.Invoke, history.OK} {
+			for c := range clients {
+				e := history.Event{Process: process[c], Kind: kind, F: "write", Node: "n1", Key: "k", Value: fmt.Appendf(nil, "%d", round*clients+c&^1+1)}
+				if c%2 == 1 {
+					if e.F = "read"; kind == history.Invoke {
+						e.Value = nil
+					}
+				} else if kind == history.OK && (round*clients+c)%200 == 0 {
+					e.Kind, e.Value, process[c] = history.Info, nil, next
+					next++
+				}
+				log.Append(e)
+			}
+		}
+	}
+	require.NoError(b, errors.Join(log.Err(), w.Flush(), file.Close()))
+	b.ResetTimer()
+	for b.Loop() {
+		h, _, err := history.ReadFile(path)
+		require.NoError(b, err)
+		r := linear{Defaults}.Check(b.Context(), h)
+		require.Equal(b, Valid, r.Verdict, r.Why)
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/1e6ops")
 }
