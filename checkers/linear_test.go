@@ -228,7 +228,7 @@ func TestTimelineText(t *testing.T) {
 	r = check(t, "linear", historyOf(t, wrote("k", 1, 0, 1), read("k", "1", 0, 1), inDoubt(wrote("k", 2, 2, 3)), read("k", "2", 3, 4), read("k", "1", 5, 7)))
 	line, err := unmarshalTimeline(r.Attach[0])
 	require.NoError(t, err)
-	require.Equal(t, `key k: 4 of its 5 operations, which no order explains
+	require.Equal(t, `key k: 4 of its 5 operations, which no order explains (engine unique)
   |---|                      write 1    process 0    n1   0.000 s .. 0.001 s
           |--------------->  write 2    process 2    n1   0.002 s .. in doubt
               |---|          read -> 2  process 3    n1   0.003 s .. 0.004 s

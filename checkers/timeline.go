@@ -127,7 +127,11 @@ func (t Timeline) Text() string {
 		words = max(words, utf8.RuneCountInString(o.Text))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d of its %s, which no order explains\n", named(t.Key), len(t.Ops), count(t.Whole, "operation"))
+	fmt.Fprintf(&b, "%s: %d of its %s, which no order explains", named(t.Key), len(t.Ops), count(t.Whole, "operation"))
+	if t.Engine != "" { // old results do not say
+		fmt.Fprintf(&b, " (engine %s)", t.Engine)
+	}
+	b.WriteString("\n")
 	for _, o := range t.Ops {
 		mark, end, from := " ", seconds(o.Return), column(o.Call)
 		if o.Culprit {
