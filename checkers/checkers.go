@@ -86,6 +86,9 @@ type Attachment struct {
 	Data json.RawMessage `json:"data"`
 }
 
+// KindText attaches words: a string.
+const KindText = "text"
+
 // attach makes an attachment of anything that marshals.
 func attach(kind string, data any) []Attachment {
 	b, err := json.Marshal(data)
@@ -163,7 +166,7 @@ func guard(ctx context.Context, name string, c Checker, h *history.History) (r R
 	start := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			r = Result{Verdict: Unknown, Why: fmt.Sprintf("the checker crashed: %v", p), Attach: attach("text", string(debug.Stack()))}
+			r = Result{Verdict: Unknown, Why: fmt.Sprintf("the checker crashed: %v", p), Attach: attach(KindText, string(debug.Stack()))}
 		}
 		r.Checker, r.Took = name, time.Since(start)
 	}()

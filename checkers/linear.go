@@ -174,7 +174,7 @@ func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, 
 				d.Engine, count(len(proof.Ops), "operation"), named(k.name)))
 			continue
 		}
-		line := newTimeline(h, k, d, proof)
+		line := newTimeline(ctx, h, k, d, proof)
 		if shown++; shown == 1 {
 			r.Why = line.sentence()
 		}

@@ -229,11 +229,40 @@ func TestTimelineText(t *testing.T) {
 	line, err := unmarshalTimeline(r.Attach[0])
 	require.NoError(t, err)
 	require.Equal(t, `key k: 4 of its 5 operations, which no order explains (engine unique)
-  |---|                      write 1    process 0    n1   0.000 s .. 0.001 s
-          |--------------->  write 2    process 2    n1   0.002 s .. in doubt
-              |---|          read -> 2  process 3    n1   0.003 s .. 0.004 s
+1 |---|                      write 1    process 0    n1   0.000 s .. 0.001 s
+2         |--------------->  write 2    process 2    n1   0.002 s .. in doubt
+3             |---|          read -> 2  process 3    n1   0.003 s .. 0.004 s
 !                     |---|  read -> 1  process 4    n1   0.005 s .. 0.007 s
+The numbers are an order that explains the others. In place of read -> 1 it would have been legal to find 2.
 `, line.Text())
+	require.Equal(t, []string{"read -> 1"}, texts(line.Near))
+}
+
+func texts(ops []TimelineOp) (list []string) {
+	for _, o := range ops {
+		list = append(list, o.Text)
+	}
+	return list
+}
+
+// The neighbours of a culprit are those that were called nearest to it.
+func TestTimelineNeighbours(t *testing.T) {
+	var calls []call
+	for i := range 100 {
+		calls = append(calls, wrote("k", i, 10*i, 10*i+1))
+	}
+	calls = append(calls, read("k", "7", 705, 706), wrote("other", 1, 704, 705))
+	r := check(t, "linear", historyOf(t, calls...))
+	line, err := unmarshalTimeline(r.Attach[0])
+	require.NoError(t, err)
+	require.Equal(t, []string{"70"}, line.Legal)
+	near := texts(line.Near)
+	require.Len(t, near, maxNear)
+	require.Equal(t, "write 51", near[0])
+	require.Equal(t, "write 90", near[maxNear-1])
+	for _, shown := range line.Ops {
+		require.NotContains(t, near, shown.Text)
+	}
 }
 
 // What is found on one key is told whatever becomes of another, and versions do not hide what there was no time to name.

@@ -151,6 +151,14 @@ func (v *values) id(text json.RawMessage) register.Value {
 	return register.Value(*place)
 }
 
+// text returns the value of a number.
+func (v *values) text(of register.Value) string {
+	if of == register.Absent {
+		return "null"
+	}
+	return string(v.texts[of])
+}
+
 func (v *values) find(text []byte) *uint32 {
 	for i := maphash.Bytes(v.seed, text); ; i++ {
 		place := &v.table[i&uint64(len(v.table)-1)]

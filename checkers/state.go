@@ -3,6 +3,7 @@ package checkers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
 )
@@ -19,10 +20,16 @@ type place struct {
 	since int64 // how far the past is forgotten
 }
 
-// sighting is a node's hash of its state.
-type sighting struct {
-	node, hash string
-	index      int // of the event
+// KindStates attaches the hashes of nodes whose states have diverged: []Sighting.
+const KindStates = "states"
+
+// Sighting is a node's hash of its state.
+type Sighting struct {
+	Node  string        `json:"node"`
+	Place string        `json:"place"` // "index 6"
+	Hash  string        `json:"hash"`
+	At    time.Duration `json:"at_ns"`
+	Index int           `json:"index"` // of the event
 }
 
 // Check implements [Checker].
@@ -33,18 +40,19 @@ func (state) Check(_ context.Context, h *history.History) Result {
 			settled = span.From
 		}
 	}
-	first := make(map[place]sighting)
+	first := make(map[place]Sighting)
 	agree := make(map[string]bool)
-	// see takes one node's word and returns what it differs from.
-	see := func(p place, e history.Event, hash string) *sighting {
+	// see takes one node's word, and returns it with the one that it differs from.
+	see := func(p place, e history.Event, hash string) []Sighting {
+		now := Sighting{e.Node, fmt.Sprintf("%s %d", p.of, p.at), hash, e.At, e.Index}
 		known, ok := first[p]
 		switch {
 		case !ok:
-			first[p] = sighting{e.Node, hash, e.Index}
-		case known.hash != hash:
-			return &known
-		case known.node != e.Node && e.At >= settled:
-			agree[known.node], agree[e.Node] = true, true
+			first[p] = now
+		case known.Hash != hash:
+			return []Sighting{known, now}
+		case known.Node != e.Node && e.At >= settled:
+			agree[known.Node], agree[e.Node] = true, true
 		}
 		return nil
 	}
@@ -52,15 +60,13 @@ func (state) Check(_ context.Context, h *history.History) Result {
 		if s.Hash == "" || s.Applied == 0 {
 			continue // nodes that have done nothing do not differ
 		}
-		p := place{of: "index", at: s.Applied}
-		if other := see(p, e, s.Hash); other != nil {
-			return diverged(p, *other, sighting{e.Node, s.Hash, e.Index})
+		if differ := see(place{of: "index", at: s.Applied}, e, s.Hash); differ != nil {
+			return diverged(differ[0], differ[1])
 		}
 	}
 	for e, s := range history.Notes[history.Hash](h, history.Observer, history.FHash) {
-		p := place{of: "revision", at: s.Revision, since: s.Since}
-		if other := see(p, e, s.Sum); other != nil {
-			return diverged(p, *other, sighting{e.Node, s.Sum, e.Index})
+		if differ := see(place{of: "revision", at: s.Revision, since: s.Since}, e, s.Sum); differ != nil {
+			return diverged(differ[0], differ[1])
 		}
 	}
 	if len(agree) == 0 {
@@ -75,9 +81,9 @@ func (state) Check(_ context.Context, h *history.History) Result {
 	return Result{Verdict: Valid, Why: fmt.Sprintf("at the same place of their logs, nodes were always in the same state; all %d agree at the end", len(agree))}
 }
 
-func diverged(p place, a, b sighting) Result {
+func diverged(a, b Sighting) Result {
 	return Result{
-		Verdict: Invalid, Ops: []int{a.index, b.index},
-		Why: fmt.Sprintf("the nodes' states have diverged: at %s %d, %s has hash %s and %s has %s", p.of, p.at, a.node, clip(a.hash, maxText), b.node, clip(b.hash, maxText)),
+		Verdict: Invalid, Ops: []int{a.Index, b.Index}, Attach: attach(KindStates, []Sighting{a, b}),
+		Why: fmt.Sprintf("the nodes' states have diverged: at %s, %s has hash %s and %s has %s", a.Place, a.Node, clip(a.Hash, maxText), b.Node, clip(b.Hash, maxText)),
 	}
 }

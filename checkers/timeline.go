@@ -2,6 +2,7 @@ package checkers
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,12 @@ type Timeline struct {
 	ByVersion bool `json:"by_version,omitempty"`
 	// Left counts operations that are left out for want of time to find a smaller part.
 	Left int `json:"left,omitempty"`
+	// Legal are the values that the culprit might have found instead, given all that is known of the
+	// key; MoreLegal says that there may be others.
+	Legal     []string `json:"legal,omitempty"`
+	MoreLegal bool     `json:"more_legal,omitempty"`
+	// Near are other operations on the key, those that were called nearest to the culprit.
+	Near []TimelineOp `json:"near,omitempty"`
 }
 
 // TimelineOp is one operation of a timeline.
@@ -41,14 +48,20 @@ type TimelineOp struct {
 	Return  time.Duration `json:"return_ns"` // history.Never if it is in doubt
 	// Culprit marks the operation with whose return it became impossible.
 	Culprit bool `json:"culprit,omitempty"`
+	// Order is the place of the operation, from 1, in an order that explains all but the culprit; 0 if it has
+	// none there.
+	Order int `json:"order,omitempty"`
 }
 
 // maxTimeline bounds the operations of a timeline. Proofs are a dozen operations long, unless the time to
 // find such a short one is lacking.
 const maxTimeline = 100
 
+// maxNear bounds the neighbours of a culprit that a timeline has.
+const maxNear = 40
+
 // newTimeline draws a proof from the history of its key.
-func newTimeline(h *history.History, k *keyed, d register.Decision, p register.Proof) Timeline {
+func newTimeline(ctx context.Context, h *history.History, k *keyed, d register.Decision, p register.Proof) Timeline {
 	t := Timeline{Key: clip(k.name, maxText), Whole: len(k.ops), Engine: string(d.Engine), Confirmed: p.Confirmed, ByVersion: d.ByVersion}
 	for _, o := range p.Ops {
 		whole := h.Op(int(o.ID))
@@ -63,12 +76,12 @@ func newTimeline(h *history.History, k *keyed, d register.Decision, p register.P
 		if !d.ByValue && o.Version != 0 {
 			text += fmt.Sprintf(" at version %d", o.Version)
 		}
-		t.Ops = append(t.Ops, TimelineOp{
-			Index: whole.Call.Index, Process: whole.Call.Process, Node: whole.Call.Node,
-			Text: clip(text, maxText), Call: whole.Call.At, Return: whole.Return.At, Culprit: o.ID == p.Last,
-		})
+		t.Ops = append(t.Ops, newTimelineOp(whole, text))
+		t.Ops[len(t.Ops)-1].Culprit = o.ID == p.Last
 	}
-	slices.SortFunc(t.Ops, func(a, b TimelineOp) int { return cmp.Compare(a.Index, b.Index) })
+	slices.SortFunc(t.Ops, byIndex)
+	t.explain(ctx, k, d, p)
+	t.Near = k.near(h, p, t.Ops)
 	if len(t.Ops) > maxTimeline {
 		at := slices.IndexFunc(t.Ops, func(o TimelineOp) bool { return o.Culprit })
 		from := min(max(0, at-maxTimeline/2), len(t.Ops)-maxTimeline)
@@ -76,6 +89,51 @@ func newTimeline(h *history.History, k *keyed, d register.Decision, p register.P
 		t.Ops = t.Ops[from : from+maxTimeline]
 	}
 	return t
+}
+
+func newTimelineOp(o history.Op, text string) TimelineOp {
+	return TimelineOp{
+		Index: o.Call.Index, Process: o.Call.Process, Node: o.Call.Node, Text: clip(text, maxText), Call: o.Call.At, Return: o.Return.At,
+	}
+}
+
+func byIndex(a, b TimelineOp) int { return cmp.Compare(a.Index, b.Index) }
+
+// maxAlternatives bounds the time to find out what would have been legal: it is a comfort, and no evidence.
+const maxAlternatives = 2 * time.Second
+
+// explain adds an order of all but the culprit, and what the culprit might have found.
+func (t *Timeline) explain(ctx context.Context, k *keyed, d register.Decision, p register.Proof) {
+	if len(p.Ops) > maxTimeline {
+		return
+	}
+	ctx, stop := context.WithTimeout(ctx, maxAlternatives)
+	defer stop()
+	for place, id := range p.Order(ctx) {
+		i := slices.IndexFunc(t.Ops, func(o TimelineOp) bool { return o.Index == int(id) })
+		t.Ops[i].Order = place + 1
+	}
+	legal, all := p.Alternatives(ctx, k.ops, d, register.Limits{Configs: firstConfigs})
+	for _, v := range legal {
+		t.Legal = append(t.Legal, clip(k.text(v), maxText))
+	}
+	t.MoreLegal = len(legal) > 0 && !all
+}
+
+// near returns the operations that were called nearest to the culprit of a proof, but for those shown.
+func (k *keyed) near(h *history.History, p register.Proof, shown []TimelineOp) (list []TimelineOp) {
+	culprit, _ := slices.BinarySearchFunc(k.ops, p.Last, func(o register.Op, id uint32) int { return cmp.Compare(o.ID, id) })
+	for low, high := culprit-1, culprit+1; len(list) < maxNear && (low >= 0 || high < len(k.ops)); low, high = low-1, high+1 {
+		for _, i := range []int{low, high} {
+			if i < 0 || i >= len(k.ops) || len(list) == maxNear || slices.ContainsFunc(shown, func(o TimelineOp) bool { return o.Index == int(k.ops[i].ID) }) {
+				continue
+			}
+			whole := h.Op(int(k.ops[i].ID))
+			list = append(list, newTimelineOp(whole, describe(whole)))
+		}
+	}
+	slices.SortFunc(list, byIndex)
+	return list
 }
 
 // sentence says what cannot be.
@@ -132,10 +190,14 @@ func (t Timeline) Text() string {
 		fmt.Fprintf(&b, " (engine %s)", t.Engine)
 	}
 	b.WriteString("\n")
+	digits := len(fmt.Sprint(len(t.Ops)))
 	for _, o := range t.Ops {
-		mark, end, from := " ", seconds(o.Return), column(o.Call)
-		if o.Culprit {
+		mark, end, from := "", seconds(o.Return), column(o.Call)
+		switch {
+		case o.Culprit:
 			mark = "!"
+		case o.Order > 0:
+			mark = fmt.Sprint(o.Order)
 		}
 		bar := strings.Repeat(" ", from) + "|"
 		if o.Return == history.Never {
@@ -144,10 +206,32 @@ func (t Timeline) Text() string {
 		} else if to := column(o.Return); to > from {
 			bar += strings.Repeat("-", to-from-1) + "|"
 		}
-		fmt.Fprintf(&b, "%s %-*s  %-*s  process %-4d %-4s %s .. %s\n", mark, width, bar, words, o.Text, o.Process, o.Node, seconds(o.Call), end)
+		fmt.Fprintf(&b, "%*s %-*s  %-*s  process %-4d %-4s %s .. %s\n", digits, mark, width, bar, words, o.Text, o.Process, o.Node, seconds(o.Call), end)
 	}
 	if t.Left > 0 {
 		fmt.Fprintf(&b, "  … and %s more\n", count(t.Left, "operation"))
 	}
+	if hint := t.Hint(); hint != "" {
+		fmt.Fprintln(&b, hint)
+	}
 	return b.String()
+}
+
+// Hint says what the numbers of a timeline are, and what would have been legal instead; "" if that is not known.
+func (t Timeline) Hint() string {
+	var hints []string
+	if slices.ContainsFunc(t.Ops, func(o TimelineOp) bool { return o.Order > 0 }) {
+		hints = append(hints, "The numbers are an order that explains the others.")
+	}
+	for _, o := range t.Ops {
+		if !o.Culprit || len(t.Legal) == 0 {
+			continue
+		}
+		hint := fmt.Sprintf("In place of %s it would have been legal to find %s", o.Text, strings.Join(t.Legal, " or "))
+		if t.MoreLegal {
+			hint += ", and perhaps other values"
+		}
+		hints = append(hints, hint+".")
+	}
+	return strings.Join(hints, " ")
 }

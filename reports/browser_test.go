@@ -195,7 +195,7 @@ func TestZoomInABrowser(t *testing.T) {
 	require.Regexp(t, `^#t=0\.000-`, eval[string](t, p, `location.hash`))
 
 	// Logs are filtered by words and by node.
-	shown := `[...document.querySelectorAll('.logs li')].filter(l => !l.hidden).length`
+	shown := `[...document.querySelector('.logs').querySelectorAll('li')].filter(l => !l.hidden).length`
 	require.NoError(t, chromedp.Do(p.ctx, chromedp.Click(chromedp.CSS(".logs summary")), chromedp.SendKeys(chromedp.CSS(".logs input[type=search]"), "line 7 ")))
 	require.Equal(t, 2, eval[int](t, p, shown))
 	require.NoError(t, chromedp.Do(p.ctx, chromedp.Click(chromedp.CSS(`.logs input[value=n1]`))))

@@ -64,8 +64,8 @@ type report struct {
 	Test                     history.Test
 	Known                    bool // whether the history describes its run
 	Results                  []checkers.Result
-	Violations               []violation
-	Counts                   []count
+	Evidence                 []evidence
+	Counts                   []counted
 	Overview                 drawing
 	Faults                   []fault
 	FaultsError              string
@@ -75,24 +75,13 @@ type report struct {
 	Duration                 time.Duration
 	Review                   []answer
 	Buckets                  figures
-	LogsLeft                 int
 	Script                   template.JS
 	ScriptHash               template.HTMLAttr
+
+	leaders leaders
 }
 
-// violation is the evidence of one attachment, in the way that fits its kind.
-type violation struct {
-	Heading  string
-	Picture  *drawing
-	Text     string
-	Claims   []checkers.Claim
-	Of       string
-	Window   string // of the run, as the page's address has it
-	From, To time.Duration
-	Logs     []logLine
-}
-
-type count struct {
+type counted struct {
 	F string
 	checkers.Counts
 }
@@ -109,12 +98,13 @@ type file struct {
 	Size string
 }
 
-// writeHTML writes the whole page. It is made of one piece: no script, nothing to load.
+// writeHTML writes the whole page. It is of one piece: nothing is loaded.
 func (r Run) writeHTML(w io.Writer) error {
 	faults, err := r.History.Faults()
 	p := report{
 		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
 		Events: r.History.Len(), Duration: r.History.End(), Files: r.files(),
+		leaders: leadersOf(r.History),
 	}
 	if err != nil {
 		p.FaultsError = err.Error()
@@ -125,16 +115,10 @@ func (r Run) writeHTML(w io.Writer) error {
 		p.Title = fmt.Sprintf("%s · %s · %s · seed %d", p.Test.Target, p.Test.Workload, p.Test.Nemesis, p.Test.Seed)
 	}
 	p.Sentence = sentence(p.Verdict, r.Results)
-	split := make(map[uint64]bool)
-	for _, result := range r.Results {
-		for _, a := range result.Attach {
-			p.show(result, a, split)
-		}
-	}
-	p.Overview, p.Buckets = overview(r.History, faults, split)
+	p.show(r, faults)
+	p.Overview, p.Buckets = overview(r.History, faults, p.leaders)
 	if p.Known {
 		p.Review = review(r.History, p.Test, faults, r.Results)
-		p.addLogs(r.Dir)
 	}
 	p.Script, p.ScriptHash = script, scriptHash
 	for _, f := range faults {
@@ -159,65 +143,6 @@ func sentence(v checkers.Verdict, results []checkers.Result) string {
 		return "Nothing that was recorded contradicts what the cluster promises."
 	}
 	return "Nothing was checked."
-}
-
-// margin is how much of the run is shown around a violation.
-const margin = time.Second
-
-// spanOf is when a timeline became impossible: its last operation, not the first write.
-func spanOf(t checkers.Timeline) (from, to time.Duration) {
-	for _, o := range t.Ops {
-		if o.Culprit {
-			return o.Call, o.Return
-		}
-	}
-	return 0, 0
-}
-
-// addLogs adds to each violation what the nodes wrote around it.
-func (p *report) addLogs(dir string) {
-	for i := range p.Violations {
-		v := &p.Violations[i]
-		if v.To == 0 {
-			continue
-		}
-		logs, left := nodeLogs(dir, p.Test.Started, v.From-margin, v.To+margin)
-		v.Logs = logs
-		p.LogsLeft += left
-	}
-}
-
-// show puts an attachment where its kind belongs. A kind that it does not know is shown as text.
-func (p *report) show(r checkers.Result, a checkers.Attachment, split map[uint64]bool) {
-	switch a.Kind {
-	case checkers.KindTimeline:
-		if t, err := unmarshal[checkers.Timeline](a.Data); err == nil {
-			picture := drawTimeline(t)
-			from, to := spanOf(t)
-			p.Violations = append(p.Violations, violation{
-				Of:      r.Checker,
-				Heading: fmt.Sprintf("Key %s: %d of its %d operations, and no order explains them", t.Key, len(t.Ops), t.Whole),
-				Picture: &picture, Text: t.Text(), From: from, To: to, Window: window(from-margin, to+margin),
-			})
-			return
-		}
-	case checkers.KindClaims:
-		if claims, err := unmarshal[[]checkers.Claim](a.Data); err == nil {
-			for _, c := range claims {
-				split[c.Term] = true
-			}
-			p.Violations = append(p.Violations, violation{Of: r.Checker, Heading: "Terms with more than one leader", Claims: claims})
-			return
-		}
-	case checkers.KindCounts:
-		if counts, err := unmarshal[map[string]checkers.Counts](a.Data); err == nil {
-			for _, f := range slices.Sorted(maps.Keys(counts)) {
-				p.Counts = append(p.Counts, count{f, counts[f]})
-			}
-			return
-		}
-	}
-	p.Violations = append(p.Violations, violation{Of: r.Checker, Heading: a.Kind, Text: clip(string(a.Data), 10_000)})
 }
 
 // files lists what lies beside the report.

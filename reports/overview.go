@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -21,19 +20,16 @@ const (
 )
 
 // overview draws the whole run on one time axis: faults, leaders, throughput, latency.
-func overview(h *history.History, faults []history.Fault, split map[uint64]bool) (drawing, figures) {
+func overview(h *history.History, faults []history.Fault, l leaders) (drawing, figures) {
 	a := axis{0, max(h.End(), time.Millisecond), gutter, overviewWidth - 10}
 	d := drawing{W: overviewWidth, Label: "Faults, leaders, throughput and latency over time", To: a.to.Seconds(), Left: a.left, Right: a.right}
 	y := 24.0
 	y = faultLanes(&d, a, y, faults)
-	y = leaderLanes(&d, a, y, h, split)
+	y = leaderLanes(&d, a, y, l)
 	buckets := fill(h, a)
 	y = throughput(&d, a, y, buckets)
 	y = latency(&d, a, y, buckets)
-	for _, t := range a.ticks() {
-		d.line(a.x(t), 10, a.x(t), y, "grid")
-		d.text(a.x(t), y+14, "tick", "middle", fmt.Sprintf("%g s", t.Seconds()))
-	}
+	timeScale(&d, a, y)
 	for _, p := range h.Phases() {
 		if p.From > 0 && p.Phase != history.PhaseEnd {
 			d.line(a.x(p.From), 10, a.x(p.From), y, "phase")
@@ -41,6 +37,30 @@ func overview(h *history.History, faults []history.Fault, split map[uint64]bool)
 	}
 	d.H = y + 24
 	return d, figuresOf(buckets)
+}
+
+// timeScale draws the times of an axis, from the top down to y.
+func timeScale(d *drawing, a axis, y float64) {
+	for _, t := range a.ticks() {
+		d.line(a.x(t), 10, a.x(t), y, "grid")
+		d.text(a.x(t), y+14, "tick", "middle", fmt.Sprintf("%g s", t.Seconds()))
+	}
+}
+
+// moment draws what happened around some part of the run, which is marked: faults and leaders, true to scale.
+func moment(faults []history.Fault, l leaders, from, to time.Duration) drawing {
+	if to == history.Never {
+		to = from
+	}
+	a := axis{max(from-margin, 0), to + margin, gutter, overviewWidth - 10}
+	d := drawing{W: overviewWidth, Label: fmt.Sprintf("Faults and leaders from %s to %s", at(a.from), at(a.to))}
+	d.box(a.x(from), 8, a.x(to)-a.x(from), 0, "range", "the violation, "+at(from)+" to "+at(to))
+	y := faultLanes(&d, a, 24, faults)
+	y = leaderLanes(&d, a, y, l) - panelGap + 6
+	d.Rects[0].H = round(max(y-8, 0))
+	timeScale(&d, a, y)
+	d.H = y + 24
+	return d
 }
 
 // figures are the numbers behind the curves, for the crosshair: a second, and milliseconds.
@@ -74,6 +94,7 @@ func heading(d *drawing, y float64, text string) { d.text(4, y-9, "heading", "st
 
 // faultLanes draws a lane for each kind of fault.
 func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
+	faults = slices.DeleteFunc(slices.Clone(faults), func(f history.Fault) bool { return !a.shows(f.Began, f.Healed) })
 	if len(faults) == 0 {
 		return y
 	}
@@ -98,100 +119,6 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 		}
 	}
 	return y + laneHeight*float64(len(lanes)) + panelGap
-}
-
-// reign is the time during which a node held itself for the leader of a term.
-type reign struct {
-	node     string
-	term     uint64
-	from, to time.Duration
-}
-
-// reigns pieces together, from claims and statuses, who led when. A reign lasts until the node is
-// known to be something else.
-func reigns(h *history.History) []reign {
-	var all []reign
-	open := make(map[string]int) // node -> its reign that has not ended
-	end := func(node string, t time.Duration) {
-		if i, ok := open[node]; ok {
-			all[i].to = t
-			delete(open, node)
-		}
-	}
-	for e := range h.Events() {
-		if e.Process != history.Observer {
-			continue
-		}
-		term, leads := uint64(0), false
-		switch e.F {
-		case history.FClaim:
-			c, ok := decode[history.Claim](e)
-			if !ok {
-				continue
-			}
-			term, leads = c.Term, true
-		case history.FStatus:
-			s, ok := decode[history.Status](e)
-			if !ok {
-				continue
-			}
-			term, leads = s.Term, s.Role == "leader"
-		case history.FExit:
-		default:
-			continue
-		}
-		i, reigning := open[e.Node]
-		switch {
-		case reigning && leads && all[i].term >= term:
-			continue // more of the same, or an answer that was overtaken by the log
-		case reigning:
-			end(e.Node, e.At)
-		}
-		if leads {
-			open[e.Node] = len(all)
-			all = append(all, reign{e.Node, term, e.At, h.End()})
-		}
-	}
-	return all
-}
-
-func leaderLanes(d *drawing, a axis, y float64, h *history.History, split map[uint64]bool) float64 {
-	all := reigns(h)
-	test, _ := h.Test()
-	nodes := test.Nodes
-	if len(nodes) == 0 {
-		seen := map[string]bool{}
-		for _, r := range all {
-			seen[r.node] = true
-		}
-		nodes = slices.Sorted(maps.Keys(seen))
-	}
-	if len(nodes) == 0 {
-		return y
-	}
-	heading(d, y, "Leader of term")
-	lane := make(map[string]float64)
-	for i, n := range nodes {
-		lane[n] = y + laneHeight*float64(i)
-		d.text(gutter-8, lane[n]+13, "name", "end", clip(n, 12))
-		d.line(a.left, lane[n]+laneHeight, a.right, lane[n]+laneHeight, "grid")
-	}
-	for _, r := range all {
-		top, known := lane[r.node]
-		if !known {
-			continue
-		}
-		class, title := "leader", fmt.Sprintf("%s leads term %d, %s to %s", r.node, r.term, at(r.from), at(r.to))
-		if split[r.term] {
-			class, title = "leader split", title+" — and so does another node"
-		}
-		x, end := a.x(r.from), a.x(r.to)
-		d.box(x, top+2, end-x, laneHeight-4, class, title)
-		if text := fmt.Sprint(r.term); end-x > 7*float64(len(text))+4 {
-			d.text(x+3, top+13, "onleader", "start", text)
-		}
-	}
-	return y + laneHeight*float64(len(nodes)) + panelGap
 }
 
 // bucket is what happened in one slice of the time axis.

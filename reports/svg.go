@@ -19,6 +19,8 @@ type drawing struct {
 	// To, in seconds, is the end of the time axis between Left and Right, if the picture has one that a
 	// script may zoom into.
 	To, Left, Right float64
+	// Wide is how wide the picture is at least shown, in CSS pixels; narrower screens scroll.
+	Wide float64
 }
 
 type rect struct {
@@ -87,6 +89,9 @@ func (a axis) x(t time.Duration) float64 {
 	}
 	return a.left + (a.right-a.left)*float64(t-a.from)/float64(a.to-a.from)
 }
+
+// shows says whether any of a time is on the axis.
+func (a axis) shows(from, to time.Duration) bool { return to >= a.from && from <= a.to }
 
 // ticks returns round times that divide the axis into some ten parts.
 func (a axis) ticks() []time.Duration {

@@ -30,10 +30,7 @@ const confirmTime = 10 * time.Second
 // Prove cuts a history that d says is illegal down to what shows it. If its context ends first, the
 // proof is larger than it need be, and no less a proof.
 func Prove(ctx context.Context, ops []Op, d Decision, limits Limits) Proof {
-	if d.ByValue {
-		// What may have put in place what was there is not needed by any order.
-		ops = slices.DeleteFunc(withoutVersions(ops), func(o Op) bool { return o.inDoubt() && o.Action == Swap && o.Old == o.Value })
-	}
+	ops = judged(ops, d)
 	m := minimizer{ctx: ctx, limits: limits}
 	known := named(m.firstIllegal(ops, d), ops)
 	part := m.fewerValues(renumber(known))
@@ -51,6 +48,15 @@ func Prove(ctx context.Context, ops []Op, d Decision, limits Limits) Proof {
 		}
 	}
 	return p
+}
+
+// judged returns what of a history its decision rests on.
+func judged(ops []Op, d Decision) []Op {
+	if !d.ByValue {
+		return ops
+	}
+	// What may have put in place what was there is not needed by any order.
+	return slices.DeleteFunc(withoutVersions(ops), func(o Op) bool { return o.inDoubt() && o.Action == Swap && o.Old == o.Value })
 }
 
 // minimizer cuts histories down.

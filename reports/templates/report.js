@@ -163,6 +163,12 @@
     controls.hidden = false;
   }
 
+  // A wide picture opens where it matters.
+  for (const near of $('details.near')) near.addEventListener('toggle', () => {
+    const culprit = near.querySelector('.culprit'), wide = near.querySelector('.wide');
+    if (near.open && culprit && wide) wide.scrollLeft += culprit.getBoundingClientRect().left - wide.getBoundingClientRect().left - wide.clientWidth / 2;
+  });
+
   // Buttons that copy what stands beside them.
   for (const pre of $('pre')) {
     const button = document.createElement('button');

@@ -1,0 +1,120 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// renderers show what checkers attach, one a kind. They decode the data, and add to the page what it shows of
+// them: for what went wrong, an [evidence] of pictures, a table, and a text to paste. The page itself adds what
+// happened around it: faults, leaders, and what the nodes wrote.
+var renderers = map[string]func(p *report, of string, data json.RawMessage) error{
+	checkers.KindTimeline: (*report).timeline,
+	checkers.KindClaims:   (*report).claims,
+	checkers.KindStates:   (*report).states,
+	checkers.KindCounts:   (*report).counts,
+	checkers.KindText:     (*report).text,
+}
+
+// maxEvidence bounds how much of what a checker found is shown. results.json has all of it.
+const maxEvidence = 5
+
+// evidence is what one attachment shows, with the moment of the run that it is about.
+type evidence struct {
+	Of, Heading string
+	Figures     []figure
+	Table       table
+	Text        string
+	From, To    time.Duration // both 0 if it is of no moment
+	// What the page adds.
+	Window   string // of the run, as the page's address has it
+	Moment   *drawing
+	Logs     []logLine
+	LogsLeft int
+}
+
+// figure is a picture with what to know of it. With a summary it is folded behind that.
+type figure struct {
+	drawing
+	Caption, Summary string
+}
+
+type table struct {
+	Head []string
+	Rows [][]string
+}
+
+// margin is how much of the run is shown around a violation.
+const margin = time.Second
+
+// show adds all attachments to the page. One that no renderer knows, or that it cannot read, is shown as text.
+func (p *report) show(r Run, faults []history.Fault) {
+	for _, result := range r.Results {
+		for _, a := range result.Attach {
+			render, ok := renderers[a.Kind]
+			if !ok || render(p, result.Checker, a.Data) != nil {
+				p.Evidence = append(p.Evidence, evidence{Of: result.Checker, Heading: a.Kind, Text: clip(string(a.Data), 10_000)})
+			}
+		}
+	}
+	if len(p.Evidence) > maxEvidence {
+		// Some of each checker's: the first of one explains more than the tenth of another.
+		kept := make(map[string]int)
+		p.Evidence = slices.DeleteFunc(p.Evidence, func(e evidence) bool { kept[e.Of]++; return kept[e.Of] > maxEvidence })
+	}
+	for i := range p.Evidence {
+		e := &p.Evidence[i]
+		if e.To == 0 {
+			continue
+		}
+		e.Window = window(e.From-margin, e.To+margin)
+		picture := moment(faults, p.leaders, e.From, e.To)
+		e.Moment = &picture
+		if p.Known {
+			e.Logs, e.LogsLeft = nodeLogs(r.Dir, p.Test.Started, e.From-margin, e.To+margin)
+		}
+	}
+}
+
+// text shows what a checker says in plain words.
+func (p *report) text(of string, data json.RawMessage) error {
+	text, err := unmarshal[string](data)
+	if err != nil {
+		return err
+	}
+	p.Evidence = append(p.Evidence, evidence{Of: of, Heading: "What it says", Text: clip(strings.TrimSpace(text), 10_000)})
+	return nil
+}
+
+// states shows the nodes whose states have diverged.
+func (p *report) states(of string, data json.RawMessage) error {
+	seen, err := unmarshal[[]checkers.Sighting](data)
+	if err != nil || len(seen) == 0 {
+		return err
+	}
+	e := evidence{
+		Of: of, Heading: "The states of nodes have diverged", Table: table{Head: []string{"Node", "Place", "Hash of its state", "Seen at", "Event"}},
+		From: seen[0].At, To: seen[0].At,
+	}
+	for _, s := range seen {
+		e.From, e.To = min(e.From, s.At), max(e.To, s.At)
+		e.Table.Rows = append(e.Table.Rows, []string{s.Node, s.Place, clip(s.Hash, 100), at(s.At), fmt.Sprint(s.Index)})
+	}
+	p.Evidence = append(p.Evidence, e)
+	return nil
+}
+
+// counts shows what became of each kind of operation.
+func (p *report) counts(_ string, data json.RawMessage) error {
+	counts, err := unmarshal[map[string]checkers.Counts](data)
+	for _, f := range sortedKeys(counts) {
+		p.Counts = append(p.Counts, counted{f, counts[f]})
+	}
+	return err
+}

@@ -1,0 +1,143 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// reign is the time during which a node held itself for the leader of a term.
+type reign struct {
+	node     string
+	term     uint64
+	from, to time.Duration
+}
+
+// reigns pieces together, from claims and statuses, who led when. A reign lasts until the node is
+// known to be something else.
+func reigns(h *history.History) []reign {
+	var all []reign
+	open := make(map[string]int) // node -> its reign that has not ended
+	end := func(node string, t time.Duration) {
+		if i, ok := open[node]; ok {
+			all[i].to = t
+			delete(open, node)
+		}
+	}
+	for e := range h.Events() {
+		if e.Process != history.Observer {
+			continue
+		}
+		term, leads := uint64(0), false
+		switch e.F {
+		case history.FClaim:
+			c, ok := decode[history.Claim](e)
+			if !ok {
+				continue
+			}
+			term, leads = c.Term, true
+		case history.FStatus:
+			s, ok := decode[history.Status](e)
+			if !ok {
+				continue
+			}
+			term, leads = s.Term, s.Role == "leader"
+		case history.FExit:
+		default:
+			continue
+		}
+		i, reigning := open[e.Node]
+		switch {
+		case reigning && leads && all[i].term >= term:
+			continue // more of the same, or an answer that was overtaken by the log
+		case reigning:
+			end(e.Node, e.At)
+		}
+		if leads {
+			open[e.Node] = len(all)
+			all = append(all, reign{e.Node, term, e.At, h.End()})
+		}
+	}
+	return all
+}
+
+// leaders is who led which term when, as far as nodes said so.
+type leaders struct {
+	nodes  []string
+	reigns []reign
+	split  map[uint64]bool // terms with more than one leader
+}
+
+func leadersOf(h *history.History) leaders {
+	l := leaders{reigns: reigns(h), split: make(map[uint64]bool)}
+	if test, ok := h.Test(); ok {
+		l.nodes = test.Nodes
+		return l
+	}
+	seen := make(map[string]bool) // a history that does not say which nodes there are
+	for _, r := range l.reigns {
+		seen[r.node] = true
+	}
+	l.nodes = sortedKeys(seen)
+	return l
+}
+
+// leaderLanes draws a lane for each node, and in it the terms that it held itself for the leader of.
+func leaderLanes(d *drawing, a axis, y float64, l leaders) float64 {
+	if len(l.nodes) == 0 {
+		return y
+	}
+	heading(d, y, "Leader of term")
+	lane := make(map[string]float64)
+	for i, n := range l.nodes {
+		lane[n] = y + laneHeight*float64(i)
+		d.text(gutter-8, lane[n]+13, "name", "end", clip(n, 12))
+		d.line(a.left, lane[n]+laneHeight, a.right, lane[n]+laneHeight, "grid")
+	}
+	for _, r := range l.reigns {
+		top, known := lane[r.node]
+		if !known || !a.shows(r.from, r.to) {
+			continue
+		}
+		class, title := "leader", fmt.Sprintf("%s leads term %d, %s to %s", r.node, r.term, at(r.from), at(r.to))
+		if l.split[r.term] {
+			class, title = "leader split", title+" — and so does another node"
+		}
+		x, end := a.x(r.from), a.x(r.to)
+		d.box(x, top+2, end-x, laneHeight-4, class, title)
+		if text := fmt.Sprint(r.term); end-x > 7*float64(len(text))+4 {
+			d.text(x+3, top+13, "onleader", "start", text)
+		}
+	}
+	return y + laneHeight*float64(len(l.nodes)) + panelGap
+}
+
+// claims shows terms with more than one leader, each with its moment.
+func (p *report) claims(of string, data json.RawMessage) error {
+	claims, err := unmarshal[[]checkers.Claim](data)
+	if err != nil {
+		return err
+	}
+	for len(claims) > 0 {
+		term := claims[0].Term
+		n := slices.IndexFunc(claims, func(c checkers.Claim) bool { return c.Term != term })
+		if n < 0 {
+			n = len(claims)
+		}
+		e := evidence{
+			Of: of, Heading: fmt.Sprintf("Term %d has %d leaders", term, n),
+			Table: table{Head: []string{"Node", "Claimed it at", "By its", "Event"}}, From: claims[0].At, To: claims[n-1].At,
+		}
+		for _, c := range claims[:n] {
+			e.Table.Rows = append(e.Table.Rows, []string{c.Node, at(c.At), c.Source, fmt.Sprint(c.Index)})
+		}
+		p.leaders.split[term] = true
+		p.Evidence = append(p.Evidence, e)
+		claims = claims[n:]
+	}
+	return nil
+}
