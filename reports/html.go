@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -74,6 +75,7 @@ type report struct {
 	Events                   int
 	Duration                 time.Duration
 	Review                   []answer
+	Series                   series
 	Buckets                  figures
 	Script                   template.JS
 	ScriptHash               template.HTMLAttr
@@ -93,13 +95,10 @@ type fault struct {
 
 type fact struct{ Name, Value string }
 
-type file struct {
-	Path string
-	Size string
-}
+type file struct{ Path, Size, SHA256 string }
 
 // writeHTML writes the whole page. It is of one piece: nothing is loaded.
-func (r Run) writeHTML(w io.Writer) error {
+func (r Run) writeHTML(w io.Writer, s Summary) error {
 	faults, err := r.History.Faults()
 	p := report{
 		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
@@ -119,6 +118,7 @@ func (r Run) writeHTML(w io.Writer) error {
 	p.Overview, p.Buckets = overview(r.History, faults, p.leaders)
 	if p.Known {
 		p.Review = review(r.History, p.Test, faults, r.Results)
+		p.Series = seriesOf(r.Dir, s)
 	}
 	p.Script, p.ScriptHash = script, scriptHash
 	for _, f := range faults {
@@ -158,11 +158,28 @@ func (r Run) files() []file {
 		rel, relErr := filepath.Rel(r.Dir, path)
 		info, infoErr := d.Info()
 		if relErr == nil && infoErr == nil && rel != HTMLFile && !strings.HasPrefix(rel, "data"+string(filepath.Separator)) {
-			files = append(files, file{filepath.ToSlash(rel), size(info.Size())})
+			sum, err := sumOf(path)
+			if err != nil {
+				sum = "cannot be read: " + err.Error()
+			}
+			files = append(files, file{filepath.ToSlash(rel), size(info.Size()), sum})
 		}
 		return nil
 	})
 	return files
+}
+
+func sumOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 func size(n int64) string {

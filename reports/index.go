@@ -27,7 +27,7 @@ type index struct {
 	Rows     []indexRow
 	Runs     []indexed // the newest first
 	More     int       // runs that are not listed
-	Bad      []indexed // whose newest run is not as it should be
+	Bad      []red     // whose newest run is not as it should be
 	Counts   map[Status]int
 	Total    int
 	Newest   time.Time
@@ -52,12 +52,24 @@ type trend struct {
 	Line       string // points of an SVG polyline, 120 by 22
 }
 
+// red is the newest run of a row that is not as it should be.
+type red struct {
+	indexed
+	Streak   int     // runs in a row, this one included
+	Since    indexed // the first of them
+	LastGood indexed // the run before that; without a Dir if there is none
+}
+
 // indexed is a run in an index.
 type indexed struct {
 	Summary
 	Dir    string
 	Status Status
-	Broken bool // the run ended early
+}
+
+// cell is what runs have in common that are compared with each other.
+func (r indexed) cell() string {
+	return strings.Join([]string{r.Target, r.Fleet, r.Workload, r.Nemesis, r.Variant}, "\x00")
 }
 
 // Title says in one line what a run was and how it ended.
@@ -90,12 +102,7 @@ var indexPage = template.Must(template.New("index.html.tmpl").Funcs(functions).P
 
 // readRuns reads the summaries of the newest runs in a directory.
 func readRuns(dir string) (runs []indexed, unread int, err error) {
-	expected := make(map[string]string)
-	if s, err := ReadSuite(dir); err == nil {
-		for _, o := range s.Outcomes {
-			expected[o.Dir] = o.Expect
-		}
-	}
+	expected := expectations(dir)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, 0, err
@@ -105,19 +112,39 @@ func readRuns(dir string) (runs []indexed, unread int, err error) {
 		if !e.IsDir() || len(runs) >= maxIndexed {
 			continue
 		}
-		b, err := os.ReadFile(filepath.Join(dir, e.Name(), ResultsFile))
-		if errors.Is(err, os.ErrNotExist) {
-			continue // not a run, or one that is under way
-		}
-		r, decodeErr := unmarshal[results](b)
-		if err != nil || decodeErr != nil || r.Summary.Target == "" {
+		switch r, err := readRun(dir, e.Name(), expected); {
+		case err == nil:
+			runs = append(runs, r)
+		case !errors.Is(err, os.ErrNotExist): // that is not a run, or one that is under way
 			unread++
-			continue
 		}
-		runs = append(runs, indexed{r.Summary, e.Name(), statusOf(r.Summary.Verdict, r.Trouble != "", expected[e.Name()], r.Summary.Variant), r.Trouble != ""})
 	}
 	slices.SortStableFunc(runs, func(a, b indexed) int { return b.Started.Compare(a.Started) })
 	return runs, unread, nil
+}
+
+// readRun reads the summary of one run, and measures it by what a suite expected of it.
+func readRun(dir, name string, expected map[string]string) (indexed, error) {
+	b, err := os.ReadFile(filepath.Join(dir, name, ResultsFile))
+	if err != nil {
+		return indexed{}, err
+	}
+	r, err := unmarshal[results](b)
+	if err == nil && r.Summary.Target == "" {
+		err = errors.New("it does not say of what run it is")
+	}
+	return indexed{r.Summary, name, statusOf(r.Summary.Verdict, r.Trouble != "", expected[name], r.Summary.Variant)}, err
+}
+
+// expectations returns what the suite in a directory, if there is one, expected of its runs.
+func expectations(dir string) map[string]string {
+	expected := make(map[string]string)
+	if s, err := ReadSuite(dir); err == nil {
+		for _, o := range s.Outcomes {
+			expected[o.Dir] = o.Expect
+		}
+	}
+	return expected
 }
 
 // statusOf measures a verdict by what was expected; a run with a planted bug is expected to be invalid.
@@ -152,21 +179,20 @@ func newIndex(runs []indexed, unread int) index {
 		if r.Fleet != "" {
 			target += " on " + r.Fleet
 		}
-		key := strings.Join([]string{target, r.Workload, r.Nemesis, r.Variant}, "\x00")
-		row := rows[key]
+		row := rows[r.cell()]
 		if row == nil {
 			row = &indexRow{Target: target, Workload: r.Workload, Nemesis: r.Nemesis, Variant: r.Variant}
-			rows[key] = row
+			rows[r.cell()] = row
 			order = append(order, row)
 		}
 		row.Squares = append(row.Squares, r)
 	}
 	for _, row := range order {
+		if r := redOf(row.Squares); r.Streak > 0 {
+			x.Bad = append(x.Bad, r)
+		}
 		row.Squares = row.Squares[max(0, len(row.Squares)-maxSquares):]
 		row.finish()
-		if row.Status != Passed {
-			x.Bad = append(x.Bad, row.Squares[len(row.Squares)-1])
-		}
 	}
 	slices.SortStableFunc(order, func(a, b *indexRow) int {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.Nemesis, b.Nemesis))
@@ -180,6 +206,19 @@ func newIndex(runs []indexed, unread int) index {
 	const listed = 200
 	x.Runs, x.More = runs[:min(len(runs), listed)], max(0, len(runs)-listed)
 	return x
+}
+
+// redOf returns since when the newest of some runs, the oldest first, are not as they should be.
+func redOf(runs []indexed) (r red) {
+	for i, run := range slices.Backward(runs) {
+		if run.Status == Passed {
+			r.LastGood = run
+			break
+		}
+		r.Since, r.Streak = run, len(runs)-i
+	}
+	r.indexed = runs[len(runs)-1]
+	return r
 }
 
 // finish works out what the squares of a row say together.

@@ -42,7 +42,8 @@ type results struct {
 // Write writes all files into the run's directory. The results are written first: a picture that
 // cannot be drawn changes no verdict.
 func (r Run) Write() error {
-	b, err := json.MarshalIndent(results{1, checkers.Worst(r.Results), r.Trouble, r.Summarize(), r.Results}, "", "  ")
+	summary := r.Summarize()
+	b, err := json.MarshalIndent(results{1, checkers.Worst(r.Results), r.Trouble, summary, r.Results}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -54,17 +55,17 @@ func (r Run) Write() error {
 		return err
 	}
 	w := bufio.NewWriter(f)
-	return errors.Join(r.draw(w), w.Flush(), f.Close())
+	return errors.Join(r.draw(w, summary), w.Flush(), f.Close())
 }
 
 // draw writes the page; a picture that crashes is an error like any other.
-func (r Run) draw(w io.Writer) (err error) {
+func (r Run) draw(w io.Writer, s Summary) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("drawing crashed: %v", p)
 		}
 	}()
-	return r.writeHTML(w)
+	return r.writeHTML(w, s)
 }
 
 // Trouble reads from a run's directory what had ended the run early, if anything had.

@@ -94,7 +94,8 @@ func render(t testing.TB, h *history.History, trouble string) string {
 	for i := range results {
 		results[i].Took = 0
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "run")
+	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, Run{Dir: dir, History: h, Results: results, Trouble: trouble}.Write())
 	page, err := os.ReadFile(filepath.Join(dir, HTMLFile))
 	require.NoError(t, err)
@@ -220,7 +221,7 @@ func BenchmarkWrite(b *testing.B) {
 	}
 	for b.Loop() {
 		var page bytes.Buffer
-		require.NoError(b, Run{Dir: b.TempDir(), History: &build.h}.writeHTML(&page))
+		require.NoError(b, Run{Dir: b.TempDir(), History: &build.h}.writeHTML(&page, Summary{}))
 		b.ReportMetric(float64(page.Len()), "bytes")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,13 @@ func TestIndex(t *testing.T) {
 	require.Equal(t, Passed, found.Status, "a planted bug that is found is as it should be")
 	require.Equal(t, Failed, missed.Status, "and one that is not is a failure")
 	require.Len(t, x.Bad, 2)
+	require.Equal(t, []any{1, "20261103-a", "20261102-a"}, []any{x.Bad[0].Streak, x.Bad[0].Since.Dir, x.Bad[0].LastGood.Dir})
+	runIn(t, dir, "20261130-a", day.AddDate(0, 0, 29), checkers.Unknown, nil)
+	runs, _, err = readRuns(dir)
+	require.NoError(t, err)
+	bad := newIndex(runs, 0).Bad[0]
+	require.Equal(t, []any{2, "20261130-a", "20261103-a", "20261102-a"}, []any{bad.Streak, bad.Dir, bad.Since.Dir, bad.LastGood.Dir})
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "20261130-a")))
 
 	require.NoError(t, WriteIndex(dir))
 	page, err := os.ReadFile(filepath.Join(dir, IndexFile))
@@ -133,4 +141,26 @@ func TestIndex(t *testing.T) {
 	entries, err := filepath.Glob(filepath.Join(dir, ".*"))
 	require.NoError(t, err)
 	require.Empty(t, entries)
+}
+
+// A report leads to the runs of the same before and after it, and to the last that was as it should be.
+func TestReportsLeadToOthers(t *testing.T) {
+	dir := t.TempDir()
+	day := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	links := func(name string) []string {
+		page, err := os.ReadFile(filepath.Join(dir, name, HTMLFile))
+		require.NoError(t, err)
+		return regexp.MustCompile(`(?:\.\./[^"]*|(?:Previous|Last green|Next)[^<]*)`).FindAllString(string(page), -1)
+	}
+	for i, v := range []checkers.Verdict{checkers.Valid, checkers.Unknown, checkers.Invalid, checkers.Valid} {
+		runIn(t, dir, fmt.Sprintf("2026110%d", i), day.AddDate(0, 0, i), v, nil)
+		runIn(t, dir, fmt.Sprintf("2026110%d-other", i), day.AddDate(0, 0, i), checkers.Valid, map[string]string{"consistency": "stale"})
+	}
+	require.Empty(t, seriesOf(filepath.Join(dir, "20261100"), Summary{Target: "another"}))
+	require.NoError(t, WriteIndex(dir))
+	require.Empty(t, links("20261100"), "it was the first, and there was no index")
+	runIn(t, dir, "20261102", day.AddDate(0, 0, 2), checkers.Invalid, nil) // as 'sunder report' does
+	require.Equal(t, []string{
+		"../index.html", "../20261101/report.html", "Previous: ? unknown", "../20261100/report.html", "Last green: 2026-11-01 00:00", "../20261103/report.html", "Next: ✓ passed",
+	}, links("20261102"))
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet"
 	"github.com/sunder-dev/sunder/harness/images"
@@ -106,6 +108,10 @@ func newRaftTarget(f *runFlags, _ string) (harness.Target, error) {
 // buildInfo says what was run on what.
 func buildInfo() map[string]string {
 	info := map[string]string{"go": runtime.Version(), "os": runtime.GOOS + "/" + runtime.GOARCH, "sunder": "(devel)", "cpus": fmt.Sprint(runtime.NumCPU())}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		info["kernel"] = unix.ByteSliceToString(u.Release[:])
+	}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		info["sunder"] = b.Main.Version
 		for _, s := range b.Settings {

@@ -1,0 +1,57 @@
+package reports
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// series are the runs beside one that did the same, for links. Each has no Dir if there is none.
+type series struct {
+	Index                    string // of all runs
+	Previous, Next, LastGood indexed
+}
+
+// maxRead is how many of its neighbours a run looks at, in each direction.
+const maxRead = 500
+
+// seriesOf looks for the neighbours of a run in the directory that it is in. Names begin with the time.
+func seriesOf(dir string, run Summary) (s series) {
+	parent, self := filepath.Dir(filepath.Clean(dir)), filepath.Base(filepath.Clean(dir))
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return s // a report is whole without links
+	}
+	at := slices.IndexFunc(entries, func(e os.DirEntry) bool { return e.Name() == self })
+	if at < 0 {
+		return s
+	}
+	if _, err := os.Stat(filepath.Join(parent, IndexFile)); err == nil {
+		s.Index = "../" + IndexFile
+	}
+	expected, cell := expectations(parent), indexed{Summary: run}.cell()
+	same := func(e os.DirEntry) (indexed, bool) {
+		if !e.IsDir() {
+			return indexed{}, false
+		}
+		r, err := readRun(parent, e.Name(), expected)
+		return r, err == nil && r.cell() == cell
+	}
+	for _, e := range slices.Backward(entries[max(0, at-maxRead):at]) {
+		r, ok := same(e)
+		if ok && s.Previous.Dir == "" {
+			s.Previous = r
+		}
+		if ok && r.Status == Passed {
+			s.LastGood = r
+			break
+		}
+	}
+	for _, e := range entries[at+1 : min(len(entries), at+1+maxRead)] {
+		if r, ok := same(e); ok {
+			s.Next = r
+			break
+		}
+	}
+	return s
+}
