@@ -122,7 +122,7 @@ func (r Run) writeHTML(w io.Writer, s Summary) error {
 	}
 	p.Script, p.ScriptHash = script, scriptHash
 	for _, f := range faults {
-		p.Faults = append(p.Faults, fault{f, clip(string(f.FaultEvent.Fault), 300), clip(string(f.Evidence), 300)})
+		p.Faults = append(p.Faults, fault{f, clip(inWords(f.FaultEvent.Fault), 300), clip(inWords(f.Evidence), 300)})
 	}
 	for _, m := range []map[string]string{p.Test.Build, p.Test.Options} {
 		for _, name := range slices.Sorted(maps.Keys(m)) {

@@ -103,14 +103,14 @@ func leaderLanes(d *drawing, a axis, y float64, l leaders) float64 {
 		if !known || !a.shows(r.from, r.to) {
 			continue
 		}
-		class, title := "leader", fmt.Sprintf("%s leads term %d, %s to %s", r.node, r.term, at(r.from), at(r.to))
+		class, title := "", fmt.Sprintf("%s leads term %d, %s to %s", r.node, r.term, at(r.from), at(r.to))
 		if l.split[r.term] {
-			class, title = "leader split", title+" — and so does another node"
+			class, title = " split", title+" — and so does another node"
 		}
 		x, end := a.x(r.from), a.x(r.to)
-		d.box(x, top+2, end-x, laneHeight-4, class, title)
+		d.box(x, top+2, end-x, laneHeight-4, "leader"+class, title)
 		if text := fmt.Sprint(r.term); end-x > 7*float64(len(text))+4 {
-			d.text(x+3, top+13, "onleader", "start", text)
+			d.text(x+3, top+13, "onleader"+class, "start", text)
 		}
 	}
 	return y + laneHeight*float64(len(l.nodes)) + panelGap

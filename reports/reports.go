@@ -41,7 +41,10 @@ type results struct {
 
 // Write writes all files into the run's directory. The results are written first: a picture that
 // cannot be drawn changes no verdict.
-func (r Run) Write() error {
+func (r Run) Write() (err error) {
+	if r.Dir, err = filepath.EvalSymlinks(r.Dir); err != nil { // it may be runs/latest
+		return err
+	}
 	summary := r.Summarize()
 	b, err := json.MarshalIndent(results{1, checkers.Worst(r.Results), r.Trouble, summary, r.Results}, "", "  ")
 	if err != nil {

@@ -193,6 +193,16 @@ func TestUnknownAttachments(t *testing.T) {
 	require.Equal(t, checkers.Invalid, out.Verdict)
 }
 
+func TestInWords(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"shape":"halves","nodes":["n1","n3"],"links":[{"from":"n1"},{"from":"n2"}],"sender_down":null}`: "links 2, nodes n1 n3, shape halves",
+		`{"dropped_bytes":{"n1\u003en2":12,"n2\u003en1":1e3},"after_ms":0.02,"all":true,"none":[]}`:       "after ms 0.02, all yes, dropped bytes (n1>n2 12, n2>n1 1e3)",
+		`"text"`: `"text"`, ``: ``, `{}`: ``,
+	} {
+		require.Equal(t, want, inWords(json.RawMessage(data)))
+	}
+}
+
 func TestReigns(t *testing.T) {
 	b := newBuilder(t)
 	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})

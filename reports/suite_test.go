@@ -159,7 +159,8 @@ func TestReportsLeadToOthers(t *testing.T) {
 	require.Empty(t, seriesOf(filepath.Join(dir, "20261100"), Summary{Target: "another"}))
 	require.NoError(t, WriteIndex(dir))
 	require.Empty(t, links("20261100"), "it was the first, and there was no index")
-	runIn(t, dir, "20261102", day.AddDate(0, 0, 2), checkers.Invalid, nil) // as 'sunder report' does
+	require.NoError(t, os.Symlink("20261102", filepath.Join(dir, "latest")))
+	runIn(t, dir, "latest", day.AddDate(0, 0, 2), checkers.Invalid, nil) // as 'sunder report runs/latest' does
 	require.Equal(t, []string{
 		"../index.html", "../20261101/report.html", "Previous: ? unknown", "../20261100/report.html", "Last green: 2026-11-01 00:00", "../20261103/report.html", "Next: ✓ passed",
 	}, links("20261102"))
