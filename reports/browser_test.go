@@ -214,3 +214,22 @@ func TestIndexInABrowser(t *testing.T) {
 	require.Equal(t, 1, eval[int](t, p, `document.querySelectorAll('a.square.failed').length`))
 	require.Empty(t, p.wrong(url))
 }
+
+// BenchmarkInteractive opens the report of a million operations, and zooms into it.
+func BenchmarkInteractive(b *testing.B) {
+	url := pageOf(b, aLongRun(b))
+	p := open(b, url) // and the browser is warm
+	var opened, zoomed float64
+	for b.Loop() {
+		require.NoError(b, chromedp.Do(p.ctx, chromedp.Navigate("about:blank"), chromedp.Navigate(url)))
+		times := eval[[]float64](b, p, `(() => {
+			const began = performance.now(), svg = document.querySelector('svg[data-to]');
+			svg.dispatchEvent(new KeyboardEvent('keydown', { key: '+' }));
+			svg.getBoundingClientRect();
+			return [performance.getEntriesByType('navigation')[0].loadEventEnd, performance.now() - began];
+		})()`)
+		opened, zoomed = opened+times[0], zoomed+times[1]
+	}
+	b.ReportMetric(opened/float64(b.N), "ms-to-interactive")
+	b.ReportMetric(zoomed/float64(b.N), "ms-to-zoom")
+}

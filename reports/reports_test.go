@@ -223,15 +223,48 @@ func TestTicksAreRound(t *testing.T) {
 	}
 }
 
-// BenchmarkWrite renders a million operations.
-func BenchmarkWrite(b *testing.B) {
-	build := &builder{t: b, step: 30 * time.Microsecond}
+// aLongRun is a run of a million operations over 20 minutes, with faults, elections, and stale reads.
+func aLongRun(b *testing.B) *history.History {
+	build := &builder{t: b, step: 600 * time.Microsecond}
+	nodes := []string{"n1", "n2", "n3", "n4", "n5"}
+	build.note(history.Controller, history.FTest, "", history.Test{Version: 1, Started: time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC), Target: "raft", Workload: "register",
+		Nodes: nodes, Clients: 50, Checkers: []string{"linear", "leader", "stats", "progress"}, Command: "sunder run"})
+	build.note(history.Controller, history.FPhase, "", history.PhaseLoad)
+	const between = 2500
 	for i := range 1_000_000 {
-		build.op(i%50, "read", "n1", fmt.Sprint("k", i/200), "", fmt.Sprint(i), history.OK)
+		key := fmt.Sprint("k", i/200)
+		switch {
+		case i%2 == 0:
+			build.op(i%50, "write", nodes[i%5], key, fmt.Sprint(i), "", history.OK)
+		case i%333_333 == 7:
+			build.op(i%50, "read", nodes[i%5], key, "", fmt.Sprint(i-5), history.OK)
+		default:
+			build.op(i%50, "read", nodes[i%5], key, "", fmt.Sprint(i-1), history.OK)
+		}
+		if i%500 == 0 {
+			build.note(history.Observer, history.FStatus, nodes[i/500%5], history.Status{Role: "follower", Term: uint64(i / between)})
+		}
+		if fault := i / between; i%between == 0 {
+			build.note(history.Observer, history.FClaim, nodes[fault%5], history.Claim{Term: uint64(fault + 1), Source: "log"})
+			build.fault(fault, []string{"isolate", "halves", "kill", "pause"}[fault%4], `{"nodes":["n1"]}`, history.OK, "")
+		} else if i%between == between/2 {
+			build.heal(fault)
+		}
 	}
+	build.note(history.Controller, history.FPhase, "", history.PhaseEnd)
+	return &build.h
+}
+
+// BenchmarkWrite renders a million operations, judged.
+func BenchmarkWrite(b *testing.B) {
+	h := aLongRun(b)
+	results, err := checkers.Run(b.Context(), h, checkers.ForHistory(h), checkers.Defaults)
+	require.NoError(b, err)
+	require.Equal(b, checkers.Invalid, checkers.Worst(results))
+	b.ReportAllocs()
 	for b.Loop() {
 		var page bytes.Buffer
-		require.NoError(b, Run{Dir: b.TempDir(), History: &build.h}.writeHTML(&page, Summary{}))
+		require.NoError(b, Run{Dir: b.TempDir(), History: h, Results: results}.writeHTML(&page, Summary{}))
 		b.ReportMetric(float64(page.Len()), "bytes")
 	}
 }

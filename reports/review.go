@@ -1,9 +1,11 @@
 package reports
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -28,8 +30,10 @@ func review(h *history.History, test history.Test, faults []history.Fault, resul
 			load = s
 		}
 	}
-	all := reigns(h)
-	v := view{h, test, faults, all, load}
+	v := view{h, test, faults, reigns(h), make(map[string][]reign), load}
+	for _, r := range v.reigns {
+		v.led[r.node] = append(v.led[r.node], r)
+	}
 	var answers []answer
 	for _, ask := range []func() (answer, bool){v.quorum, v.timing, v.stability, v.detection, v.followers, v.minority, v.recovery} {
 		if a, ok := ask(); ok {
@@ -45,6 +49,7 @@ type view struct {
 	test   history.Test
 	faults []history.Fault
 	reigns []reign
+	led    map[string][]reign // by node
 	load   history.Span
 }
 
@@ -117,21 +122,23 @@ func (v view) stability() (answer, bool) {
 	if len(v.reigns) == 0 || minutes <= 0 {
 		return answer{}, false
 	}
-	a := answer{Question: "How stable are leaders?", Answer: fmt.Sprintf("%d elections under load, %.1f a minute, of which %d with no fault in force in the second before.", elections, float64(elections)/minutes, len(calm))}
+	a := answer{Question: "How stable are leaders?", Answer: fmt.Sprintf("%s under load, %.1f a minute, of which %d with no fault in force in the second before.", count(elections, "election"), float64(elections)/minutes, len(calm))}
 	if len(calm) > 0 {
 		a.Look, a.From, a.To = true, calm[0]-time.Second, calm[0]+time.Second
 	}
 	return a, true
 }
 
-// leading returns who led at a moment, as far as is known.
-func (v view) leading(at time.Duration) (nodes []string) {
-	for _, r := range v.reigns {
-		if r.from <= at && at < r.to {
-			nodes = append(nodes, r.node)
+// leads says whether a node led at a moment, as far as is known.
+func (v view) leads(node string, at time.Duration) bool {
+	led := v.led[node] // one after the other
+	i, _ := slices.BinarySearchFunc(led, at, func(r reign, t time.Duration) int {
+		if r.to <= t {
+			return -1
 		}
-	}
-	return nodes
+		return 1
+	})
+	return i < len(led) && led[i].from <= at
 }
 
 // hit returns the nodes that a fault took from the rest: killed, paused, or in a minority.
@@ -173,18 +180,17 @@ func (v view) hit(f history.Fault) []string {
 func (v view) detection() (answer, bool) {
 	var took []time.Duration
 	var slowest history.Fault
-	lost := 0
+	lost, all := 0, elections(v.h)
 	for _, f := range v.faults {
-		leaders := v.leading(f.Began)
-		if len(leaders) == 0 || !slices.ContainsFunc(v.hit(f), func(n string) bool { return slices.Contains(leaders, n) }) {
+		if !slices.ContainsFunc(v.hit(f), func(n string) bool { return v.leads(n, f.Began) }) {
 			continue
 		}
 		lost++
-		if times := elections(v.h, []history.Fault{f}); len(times) > 0 {
-			if len(took) == 0 || times[0] > slices.Max(took) {
+		if t, ok := electedUnder(f, all); ok {
+			if len(took) == 0 || t > slices.Max(took) {
 				slowest = f
 			}
-			took = append(took, times[0])
+			took = append(took, t)
 		}
 	}
 	if lost == 0 {
@@ -192,11 +198,11 @@ func (v view) detection() (answer, bool) {
 	}
 	a := answer{Question: "How soon is a lost leader replaced?"}
 	if len(took) == 0 {
-		a.Look, a.Answer = true, fmt.Sprintf("%d faults took the leader away; none lasted until another one was elected.", lost)
+		a.Look, a.Answer = true, fmt.Sprintf("%s took the leader away; none lasted until another one was elected.", count(lost, "fault"))
 		return a, true
 	}
-	a.Answer = fmt.Sprintf("%d faults took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most%s.",
-		lost, len(took), milli(median(took)), milli(slices.Max(took)), v.timeouts(slices.Max(took)))
+	a.Answer = fmt.Sprintf("%s took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most%s.",
+		count(lost, "fault"), len(took), milli(median(took)), milli(slices.Max(took)), v.timeouts(slices.Max(took)))
 	a.From, a.To = slowest.Began-time.Second/2, slowest.InForce+slices.Max(took)+time.Second/2
 	return a, true
 }
@@ -210,7 +216,7 @@ func (v view) followers() (answer, bool) {
 	}
 	served, refused, doubt := 0, 0, 0
 	for op := range v.h.Ops() {
-		if op.Call.F == "read" || op.Call.At < v.load.From || slices.Contains(v.leading(op.Call.At), op.Call.Node) {
+		if op.Call.F == "read" || op.Call.At < v.load.From || v.leads(op.Call.Node, op.Call.At) {
 			continue
 		}
 		switch op.Return.Kind {
@@ -262,13 +268,13 @@ func (v view) minority() (answer, bool) {
 			}
 		}
 	}
-	a.Answer = fmt.Sprintf("%d times nodes were cut off from a majority; ", len(stretches))
+	a.Answer = fmt.Sprintf("Nodes were cut off from a majority %s; ", count(len(stretches), "time"))
 	if total == 0 {
-		a.Answer += "no call that began and ended there was answered."
+		a.Answer += "no call that began and ended there got an answer."
 		return a, true
 	}
 	a.Look = true
-	a.Answer += fmt.Sprintf("%d calls that began and ended there were answered: %s.", total, listed(answered))
+	a.Answer += fmt.Sprintf("%s that began and ended there got an answer: %s.", count(total, "call"), listed(answered))
 	return a, true
 }
 
@@ -291,7 +297,8 @@ func (v view) recovery() (answer, bool) {
 	if len(heals) == 0 {
 		return answer{}, false
 	}
-	first := make([]time.Duration, len(heals))
+	slices.SortFunc(heals, func(a, b history.Fault) int { return cmp.Compare(a.Healed, b.Healed) })
+	first := make([]time.Duration, len(heals)) // return of a call that began after it
 	for i := range first {
 		first[i] = history.Never
 	}
@@ -299,10 +306,14 @@ func (v view) recovery() (answer, bool) {
 		if op.Return.Kind != history.OK {
 			continue
 		}
-		for i, f := range heals {
-			if op.Call.At >= f.Healed {
-				first[i] = min(first[i], op.Return.At-f.Healed)
-			}
+		if i := sort.Search(len(heals), func(i int) bool { return heals[i].Healed > op.Call.At }) - 1; i >= 0 {
+			first[i] = min(first[i], op.Return.At)
+		}
+	}
+	next := history.Never
+	for i := len(first) - 1; i >= 0; i-- {
+		if next = min(next, first[i]); next != history.Never {
+			first[i] = next - heals[i].Healed
 		}
 	}
 	var took []time.Duration
@@ -317,13 +328,13 @@ func (v view) recovery() (answer, bool) {
 		took = append(took, first[i])
 	}
 	if len(took) == 0 {
-		a.Look, a.Answer = true, fmt.Sprintf("No call succeeded after any of %d heals.", len(heals))
+		a.Look, a.Answer = true, fmt.Sprintf("No call succeeded after any of %s.", count(len(heals), "heal"))
 		return a, true
 	}
-	a.Answer = fmt.Sprintf("After %d heals the first call succeeded within %s (median), %s at most.", len(took), milli(median(took)), milli(slices.Max(took)))
+	a.Answer = fmt.Sprintf("After %s the first call succeeded within %s (median), %s at most.", count(len(took), "heal"), milli(median(took)), milli(slices.Max(took)))
 	if missing := len(heals) - len(took); missing > 0 {
 		a.Look = true
-		a.Answer += fmt.Sprintf(" After %d heals none did.", missing)
+		a.Answer += fmt.Sprintf(" After %s none did.", count(missing, "heal"))
 	}
 	return a, true
 }
@@ -346,7 +357,7 @@ func (v view) survival(results []checkers.Result) answer {
 			reads++
 		}
 	}
-	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: fmt.Sprintf("%d changes were acknowledged, and %d reads made at the end, at every node. ", writes, reads)}
+	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: fmt.Sprintf("%s were acknowledged, and %s made at the end, at every node. ", count(writes, "change"), count(reads, "read"))}
 	for _, r := range results {
 		if r.Checker != "linear" {
 			continue

@@ -43,12 +43,12 @@ func TestReview(t *testing.T) {
 	require.Contains(t, all, "3 of 4 nodes; 1 may fail. The number is even: 3 nodes would bear as many failures.")
 	require.Contains(t, all, "A heartbeat every 4ms, an election after 10ms at the earliest: 2.5 heartbeats may be missed before. A change took 10ms (median), so that a broadcast fits 1 times")
 	require.Contains(t, all, "10ms at most (1.0 election timeouts).")
-	require.Contains(t, all, "1 elections under load")
+	require.Contains(t, all, "1 election under load")
 	require.Contains(t, all, "of which 0 with no fault in force")
-	require.Contains(t, all, "1 faults took the leader away; in 1 of them another one led while the fault was in force, after 10ms")
-	require.Contains(t, all, "1 times nodes were cut off from a majority; 1 calls that began and ended there were answered: 1 read.")
-	require.Contains(t, all, "After 1 heals the first call succeeded within 20ms")
-	require.Contains(t, all, "2 changes were acknowledged, and 1 reads made at the end, at every node. All that was read fits an order of them.")
+	require.Contains(t, all, "1 fault took the leader away; in 1 of them another one led while the fault was in force, after 10ms")
+	require.Contains(t, all, "Nodes were cut off from a majority 1 time; 1 call that began and ended there got an answer: 1 read.")
+	require.Contains(t, all, "After 1 heal the first call succeeded within 20ms")
+	require.Contains(t, all, "2 changes were acknowledged, and 1 read made at the end, at every node. All that was read fits an order of them.")
 	require.Equal(t, 3, looks, "an even number of nodes, no room for a broadcast, and the minority that answered:\n%s", all)
 }
 

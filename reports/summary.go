@@ -80,7 +80,14 @@ func (r Run) Summarize() Summary {
 	}
 	if faults, err := r.History.Faults(); err == nil {
 		s.Faults = len(faults)
-		s.NewLeader = median(elections(r.History, faults))
+		var took []time.Duration
+		all := elections(r.History)
+		for _, f := range faults {
+			if t, ok := electedUnder(f, all); ok {
+				took = append(took, t)
+			}
+		}
+		s.NewLeader = median(took)
 	}
 	for _, result := range r.Results {
 		s.Check += result.Took
@@ -96,27 +103,31 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
-// elections returns, for each fault under which a new term got a leader, how long that took from the moment at which
-// the fault was in force.
-func elections(h *history.History, faults []history.Fault) (times []time.Duration) {
-	var claims []history.Event
-	var terms []uint64
-	highest := uint64(0)
+// elections returns the claims to ever higher terms, but for the first of the run.
+func elections(h *history.History) (all []time.Duration) {
+	highest, first := uint64(0), true
 	for e, c := range history.Notes[history.Claim](h, history.Observer, history.FClaim) {
-		if c.Term > highest {
-			highest = c.Term
-			claims, terms = append(claims, e), append(terms, c.Term)
+		if c.Term <= highest {
+			continue
 		}
-	}
-	for _, f := range faults {
-		for i, e := range claims {
-			if i > 0 && terms[i] > terms[0] && e.At > f.InForce && e.At < f.Healing {
-				times = append(times, e.At-f.InForce)
-				break
-			}
+		if highest = c.Term; !first {
+			all = append(all, e.At)
 		}
+		first = false
 	}
-	return times
+	return all
+}
+
+// electedUnder returns how long after a fault was in force a new term got a leader, if one did before it was healed.
+func electedUnder(f history.Fault, all []time.Duration) (time.Duration, bool) {
+	if f.InForce == history.Never {
+		return 0, false
+	}
+	i, _ := slices.BinarySearch(all, f.InForce+1)
+	if i == len(all) || all[i] >= f.Healing {
+		return 0, false
+	}
+	return all[i] - f.InForce, true
 }
 
 // ReadSummary reads the summary of the run in a directory.
