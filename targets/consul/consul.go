@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/mod/semver"
 
@@ -114,6 +115,18 @@ func (t *Target) Caveat() string {
 	default:
 		return ""
 	}
+}
+
+// Timing implements [harness.Timed]. With a raft_multiplier of 1, a server holds the leader for lost after a second to
+// two without a heartbeat (raft v1.7.0 config.go, HeartbeatTimeout), and heartbeats are a tenth to a fifth of it apart
+// (replication.go:397). Flags may say something else; then it is not known.
+func (t *Target) Timing() history.Timing {
+	for _, flag := range t.Flags {
+		if strings.Contains(flag, "raft") || strings.HasPrefix(strings.TrimLeft(flag, "-"), "config") {
+			return history.Timing{}
+		}
+	}
+	return history.Timing{Heartbeat: 200 * time.Millisecond, Election: time.Second}
 }
 
 // Ports implements [harness.Target].

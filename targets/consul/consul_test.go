@@ -202,3 +202,13 @@ func TestNewRefuses(t *testing.T) {
 	require.NotEmpty(t, Recipe("v1.16.4").Licence)
 	require.Equal(t, DefaultVersion, Recipe("").Version)
 }
+
+// Flags that may change the timing of elections make it unknown.
+func TestTiming(t *testing.T) {
+	for flag, known := range map[string]bool{"-log-level=trace": true, "-hcl=performance { raft_multiplier = 5 }": false, "-config-file=x.hcl": false} {
+		target, err := New(DefaultVersion, "", []string{flag})
+		require.NoError(t, err)
+		require.Equal(t, known, target.Timing() != history.Timing{}, flag)
+		require.NoError(t, target.Close())
+	}
+}
