@@ -18,7 +18,7 @@ type reign struct {
 }
 
 // reigns pieces together, from claims and statuses, who led when. A reign lasts until the node is
-// known to be something else.
+// known to be something else. A status whose term may be another one can end a reign, and begins none.
 func reigns(h *history.History) []reign {
 	var all []reign
 	open := make(map[string]int) // node -> its reign that has not ended
@@ -45,7 +45,9 @@ func reigns(h *history.History) []reign {
 			if !ok {
 				continue
 			}
-			term, leads = s.Term, s.Role == "leader"
+			if term, leads = s.Term, s.Role == "leader"; leads && s.Vague {
+				continue // it leads some term, and perhaps not this one
+			}
 		case history.FExit:
 		default:
 			continue

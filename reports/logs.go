@@ -21,73 +21,90 @@ type logLine struct {
 }
 
 const (
-	maxLogLines = 500 // in a report
-	maxLogText  = 600 // of a line
+	maxLogLines = 500    // in a report
+	maxLogText  = 600    // of a line
+	maxLate     = 10_000 // lines after a window before the rest of a file is left unread
 )
 
-// timestamp finds the time in a line: RFC 3339, wherever it stands. etcd, Consul and the built-in Raft all
-// write it.
-var timestamp = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)`)
+// A line's time is RFC 3339. etcd, Consul and the built-in Raft all write it; lines that are JSON name it, and may
+// have other times before it.
+var (
+	timestamp = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)`)
+	namedTime = regexp.MustCompile(`"(?:@timestamp|ts|time)":\s*"(` + timestamp.String() + `)"`)
+)
 
 // nodeLogs returns what nodes wrote within a window of the run, in the order of its time; what has no time of its
 // own goes with the line before. Of too much, the middle is left out.
 func nodeLogs(dir string, started time.Time, from, to time.Duration) (lines []logLine, left int) {
-	files, _ := filepath.Glob(filepath.Join(dir, "logs", "*.log")) // the pattern is ours
-	for _, path := range files {
-		more, err := windowOf(path, started, from, to)
-		if err != nil {
-			more = append(more, logLine{from, nodeOf(path), "(the log could not be read: " + err.Error() + ")"})
+	logs := filepath.Join(dir, "logs")
+	files, _ := os.ReadDir(logs) // there may be none
+	for _, f := range files {
+		node, ok := strings.CutSuffix(f.Name(), ".log")
+		if !ok || !f.Type().IsRegular() {
+			continue
 		}
-		lines = append(lines, more...)
+		more, skipped, err := windowOf(filepath.Join(logs, f.Name()), node, started, from, to)
+		if err != nil {
+			more = append(more, logLine{from, node, "(the log could not be read: " + err.Error() + ")"})
+		}
+		lines, left = append(lines, more...), left+skipped
 	}
 	slices.SortStableFunc(lines, func(a, b logLine) int { return cmp.Compare(a.At, b.At) })
-	if left = len(lines) - maxLogLines; left > 0 {
-		lines = slices.Delete(lines, maxLogLines/2, maxLogLines/2+left)
+	if more := len(lines) - maxLogLines; more > 0 {
+		lines = slices.Delete(lines, maxLogLines/2, maxLogLines/2+more)
+		left += more
 	}
-	return lines, max(left, 0)
+	return lines, left
 }
 
-func nodeOf(path string) string { return strings.TrimSuffix(filepath.Base(path), ".log") }
-
-func windowOf(path string, started time.Time, from, to time.Duration) (lines []logLine, err error) {
+// windowOf reads the first and the last lines of a window of a log.
+func windowOf(path, node string, started time.Time, from, to time.Duration) (lines []logLine, skipped int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer f.Close()
 	r := bufio.NewReaderSize(f, 64<<10)
-	at := time.Duration(-1)
-	for {
-		text, err := r.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) { // the rest of an overlong line is of no use to anybody
+	at, late := time.Duration(-1), 0
+	for late < maxLate && err == nil {
+		var text []byte
+		if text, err = r.ReadSlice('\n'); errors.Is(err, bufio.ErrBufferFull) { // the rest of an overlong line is of no use to anybody
 			text = bytes.Clone(text[:maxLogText*4])
 			for errors.Is(err, bufio.ErrBufferFull) {
 				_, err = r.ReadSlice('\n')
 			}
 		}
-		if stamp := timestamp.Find(text[:min(len(text), 2000)]); stamp != nil {
-			if t, err := parseStamp(string(stamp)); err == nil {
-				at = t.Sub(started)
-			}
+		if t, ok := timeOf(text[:min(len(text), 2000)]); ok {
+			at = t.Sub(started)
 		}
 		if at > to {
-			return lines, nil
+			late++ // a line may be out of order, or its time be another one
+			continue
 		}
-		if at >= from && len(bytes.TrimSpace(text)) > 0 && len(lines) < 10*maxLogLines {
-			lines = append(lines, logLine{at, nodeOf(path), clip(strings.ToValidUTF8(string(bytes.TrimRight(text, "\r\n")), "\ufffd"), maxLogText)})
+		late = 0
+		if at < from || len(bytes.TrimSpace(text)) == 0 {
+			continue
 		}
-		if err != nil {
-			return lines, nil // the end, or a log that is still being written
+		if len(lines) == maxLogLines {
+			lines = slices.Delete(lines, maxLogLines/2, maxLogLines/2+1)
+			skipped++
 		}
+		lines = append(lines, logLine{at, node, clip(strings.ToValidUTF8(string(bytes.TrimRight(text, "\r\n")), "\ufffd"), maxLogText)})
 	}
+	return lines, skipped, nil // the end, or a log that is still being written
 }
 
-func parseStamp(text string) (time.Time, error) {
-	text = strings.Replace(strings.Replace(text, " ", "T", 1), ",", ".", 1)
+// timeOf finds the time of a line.
+func timeOf(text []byte) (time.Time, bool) {
+	stamp := timestamp.Find(text)
+	if m := namedTime.FindSubmatch(text); m != nil {
+		stamp = m[1]
+	}
+	words := strings.Replace(strings.Replace(string(stamp), " ", "T", 1), ",", ".", 1)
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
+		if t, err := time.Parse(layout, words); err == nil {
+			return t, true
 		}
 	}
-	return time.Time{}, errors.New("no time")
+	return time.Time{}, false
 }

@@ -141,14 +141,16 @@ func (v view) leads(node string, at time.Duration) bool {
 	return i < len(led) && led[i].from <= at
 }
 
-// hit returns the nodes that a fault took from the rest: killed, paused, or in a minority.
+// hit returns the nodes that a fault took from the rest: killed, paused, or in a minority. One that was not seen to
+// act took none, and neither does one that loses some packets.
 func (v view) hit(f history.Fault) []string {
 	var what struct {
 		Nodes []string `json:"nodes"`
 		Node  string   `json:"node"`
+		Share float64  `json:"share"`
 		Links []struct{ From, To string }
 	}
-	if json.Unmarshal(f.FaultEvent.Fault, &what) != nil {
+	if !f.Confirmed || json.Unmarshal(f.FaultEvent.Fault, &what) != nil || what.Share > 0 {
 		return nil
 	}
 	if len(what.Links) == 0 {
@@ -182,11 +184,15 @@ func (v view) detection() (answer, bool) {
 	var slowest history.Fault
 	lost, all := 0, elections(v.h)
 	for _, f := range v.faults {
-		if !slices.ContainsFunc(v.hit(f), func(n string) bool { return v.leads(n, f.Began) }) {
+		taken := v.hit(f)
+		if left := len(v.test.Nodes) - len(taken); left <= len(v.test.Nodes)/2 {
+			continue // nobody can win an election
+		}
+		if !slices.ContainsFunc(taken, func(n string) bool { return v.leads(n, f.Began) }) {
 			continue
 		}
 		lost++
-		if t, ok := electedUnder(f, all); ok {
+		if t, ok := electedUnder(f, all, taken); ok {
 			if len(took) == 0 || t > slices.Max(took) {
 				slowest = f
 			}
@@ -211,12 +217,15 @@ func milli(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 // followers counts what nodes that did not lead did with changes.
 func (v view) followers() (answer, bool) {
-	if len(v.reigns) == 0 {
+	if len(v.reigns) == 0 || len(v.test.Nodes) < 2 {
 		return answer{}, false
 	}
 	served, refused, doubt := 0, 0, 0
+	others := func(op history.Op) bool { // another node leads, as far as is known
+		return slices.ContainsFunc(v.test.Nodes, func(n string) bool { return n != op.Call.Node && v.leads(n, op.Call.At) })
+	}
 	for op := range v.h.Ops() {
-		if op.Call.F == "read" || op.Call.At < v.load.From || v.leads(op.Call.Node, op.Call.At) {
+		if op.Call.F == "read" || op.Call.At < v.load.From || v.leads(op.Call.Node, op.Call.At) || !others(op) {
 			continue
 		}
 		switch op.Return.Kind {
@@ -229,7 +238,7 @@ func (v view) followers() (answer, bool) {
 		}
 	}
 	return answer{Question: "What do followers do with changes?", Answer: fmt.Sprintf(
-		"Of the changes that were asked of nodes which did not lead, %d were made, %d refused (mismatches among them), %d are in doubt.", served, refused, doubt)}, true
+		"Of the changes that were asked of a node while another one led, %d were made, %d refused (mismatches among them), %d are in doubt.", served, refused, doubt)}, true
 }
 
 // minority counts what a side without a quorum answered while it was cut off.
@@ -240,7 +249,7 @@ func (v view) minority() (answer, bool) {
 	}
 	var stretches []stretch
 	for _, f := range v.faults {
-		if !f.Confirmed || !strings.Contains(string(f.FaultEvent.Fault), `"links"`) {
+		if !strings.Contains(string(f.FaultEvent.Fault), `"links"`) {
 			continue
 		}
 		if nodes := v.hit(f); len(nodes) > 0 {
@@ -253,12 +262,19 @@ func (v view) minority() (answer, bool) {
 	answered := make(map[string]int)
 	total := 0
 	a := answer{Question: "Does a side without a quorum serve?"}
+	slices.SortFunc(stretches, func(a, b stretch) int { return cmp.Compare(a.from, b.from) })
+	var open []stretch // those that have begun, and not ended, when an operation is called
+	next := 0
 	for op := range v.h.Ops() {
+		for ; next < len(stretches) && stretches[next].from <= op.Call.At; next++ {
+			open = append(open, stretches[next])
+		}
+		open = slices.DeleteFunc(open, func(s stretch) bool { return s.to <= op.Call.At })
 		if op.Return.Kind != history.OK {
 			continue
 		}
-		for _, s := range stretches {
-			if op.Call.At >= s.from && op.Return.At < s.to && slices.Contains(s.nodes, op.Call.Node) {
+		for _, s := range open {
+			if op.Return.At < s.to && slices.Contains(s.nodes, op.Call.Node) {
 				if total == 0 {
 					a.From, a.To = op.Call.At-100*time.Millisecond, op.Return.At+100*time.Millisecond
 				}
@@ -342,6 +358,7 @@ func (v view) recovery() (answer, bool) {
 // survival says what became of acknowledged writes.
 func (v view) survival(results []checkers.Result) answer {
 	writes, reads := 0, 0
+	at := make(map[string]bool) // nodes
 	final := history.Never
 	for _, s := range v.h.Phases() {
 		if s.Phase == history.PhaseFinal {
@@ -355,16 +372,22 @@ func (v view) survival(results []checkers.Result) answer {
 			writes++
 		case op.Call.At >= final:
 			reads++
+			at[op.Call.Node] = true
 		}
 	}
-	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: fmt.Sprintf("%s were acknowledged, and %s made at the end, at every node. ", count(writes, "change"), count(reads, "read"))}
+	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: count(writes, "change") + " acknowledged. "}
+	if reads == 0 {
+		a.Answer += "Nothing was read at the end, so that nothing is known of the last of them."
+		return a
+	}
+	a.Answer += fmt.Sprintf("%s at the end, at %d of %s. ", count(reads, "read"), len(at), count(len(v.test.Nodes), "node"))
 	for _, r := range results {
 		if r.Checker != "linear" {
 			continue
 		}
 		switch r.Verdict {
 		case checkers.Valid:
-			a.Look = reads == 0
+			a.Look = false
 			a.Answer += "All that was read fits an order of them."
 		case checkers.Invalid:
 			a.Answer += "What was read does not fit them: see the violation."

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,8 +49,80 @@ func TestReview(t *testing.T) {
 	require.Contains(t, all, "1 fault took the leader away; in 1 of them another one led while the fault was in force, after 10ms")
 	require.Contains(t, all, "Nodes were cut off from a majority 1 time; 1 call that began and ended there got an answer: 1 read.")
 	require.Contains(t, all, "After 1 heal the first call succeeded within 20ms")
-	require.Contains(t, all, "2 changes were acknowledged, and 1 read made at the end, at every node. All that was read fits an order of them.")
+	require.Contains(t, all, "2 changes acknowledged. 1 read at the end, at 1 of 4 nodes. All that was read fits an order of them.")
 	require.Equal(t, 3, looks, "an even number of nodes, no room for a broadcast, and the minority that answered:\n%s", all)
+}
+
+// reviewed is what a review says, question by question, of a run of three nodes in which n1 leads at first.
+func reviewed(t *testing.T, nodes int, run func(b *builder)) map[string]answer {
+	b := newBuilder(t)
+	test := history.Test{Version: 1, Nodes: []string{"n1", "n2", "n3"}[:nodes]}
+	b.note(history.Controller, history.FTest, "", test)
+	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
+	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
+	run(b)
+	faults, err := b.h.Faults()
+	require.NoError(t, err)
+	answers := make(map[string]answer)
+	for _, a := range review(&b.h, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
+		answers[a.Question] = a
+	}
+	return answers
+}
+
+const (
+	askDetection = "How soon is a lost leader replaced?"
+	askMinority  = "Does a side without a quorum serve?"
+	askFollowers = "What do followers do with changes?"
+	askSurvival  = "Did acknowledged changes survive?"
+)
+
+// The review claims nothing that was not seen.
+func TestReviewClaimsNothingUnseen(t *testing.T) {
+	links := `"links":[{"from":"n1","to":"n2"},{"from":"n2","to":"n1"},{"from":"n1","to":"n3"},{"from":"n3","to":"n1"}]`
+	served := func(b *builder) { b.op(0, "write", "n1", "k", "1", "1", history.OK); b.heal(0) }
+
+	a := reviewed(t, 3, func(b *builder) { // some packets are no cut
+		b.fault(0, "loss", `{"nodes":["n1"],"share":0.1,`+links+`}`, history.OK, "")
+		served(b)
+	})
+	require.NotContains(t, a, askMinority)
+	require.NotContains(t, a, askDetection)
+	require.Contains(t, a[askFollowers].Answer, "0 were made")
+	require.Equal(t, answer{Question: askSurvival, Look: true, Answer: "1 change acknowledged. Nothing was read at the end, so that nothing is known of the last of them."}, a[askSurvival])
+
+	a = reviewed(t, 3, func(b *builder) { // a fault that did not act
+		b.fault(0, "kill", `{"nodes":["n1"]}`, history.Info, "they were all down already")
+		served(b)
+	})
+	require.NotContains(t, a, askDetection)
+
+	a = reviewed(t, 3, func(b *builder) { // the same node wins again
+		b.fault(0, "isolate", `{"nodes":["n1"],`+links+`}`, history.OK, "")
+		b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 2, Source: "log"})
+		served(b)
+	})
+	require.Contains(t, a[askDetection].Answer, "1 fault took the leader away; none lasted until another one was elected.")
+
+	a = reviewed(t, 2, func(b *builder) { // without a quorum nobody can win
+		b.fault(0, "kill", `{"nodes":["n1"]}`, history.OK, "")
+		served(b)
+	})
+	require.NotContains(t, a, askDetection)
+	require.NotContains(t, reviewed(t, 1, served1), askFollowers, "a node alone follows nobody")
+}
+
+func served1(b *builder) { b.op(0, "write", "n1", "k", "1", "1", history.OK) }
+
+// A target that cannot tell its term says that it leads, but not which term.
+func TestVagueStatusesBeginNoReign(t *testing.T) {
+	b := newBuilder(t)
+	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
+	b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "leader", Term: 2, Vague: true})
+	b.note(history.Observer, history.FClaim, "n2", history.Claim{Term: 2, Source: "log"})
+	b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "follower", Term: 2, Vague: true})
+	ms := time.Millisecond
+	require.Equal(t, []reign{{"n1", 1, 10 * ms, 40 * ms}, {"n2", 2, 30 * ms, 40 * ms}}, reigns(&b.h))
 }
 
 // Logs are put in the order of their own times, around a moment, and stay text.
@@ -87,4 +160,31 @@ goroutine 1 [running]:
 	lines, left = nodeLogs(dir, time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC), 3*time.Second, 5*time.Second)
 	require.Len(t, lines, maxLogLines)
 	require.Equal(t, maxLogLines+5, left)
+
+	// Of much, the beginning and the end are shown, and the rest is counted.
+	many.Reset()
+	for i := range 8000 {
+		fmt.Fprintf(&many, "2026-11-22T01:00:%09.6fZ line %d\n", 3+float64(i)*2/8000, i)
+	}
+	odd := filepath.Join(t.TempDir(), "a[b]")
+	require.NoError(t, os.MkdirAll(filepath.Join(odd, "logs"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(odd, "logs", "n1.log"), []byte(many.String()), 0o644))
+	lines, left = nodeLogs(odd, time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC), 3*time.Second, 5*time.Second)
+	require.Equal(t, 8000-maxLogLines, left)
+	require.Contains(t, lines[0].Text, "line 0")
+	require.Contains(t, lines[maxLogLines-1].Text, "line 7999")
+}
+
+// The time of a line is the one that it says is its time; another one neither moves the line nor ends the log.
+func TestTimesOfLogs(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "logs"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "logs", "n1.log"), []byte(`{"@message":"certificate is good until 2036-01-01T00:00:00Z","@timestamp":"2026-11-22T01:00:01Z"}
+2036-01-01T00:00:00Z a clock that jumped
+{"@message":"it broke","@timestamp":"2026-11-22T01:00:04Z"}
+`), 0o644))
+	lines, left := nodeLogs(dir, time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC), 3*time.Second, 5*time.Second)
+	require.Zero(t, left)
+	require.Len(t, lines, 1)
+	require.Contains(t, lines[0].Text, "it broke")
 }

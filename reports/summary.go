@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -83,7 +84,7 @@ func (r Run) Summarize() Summary {
 		var took []time.Duration
 		all := elections(r.History)
 		for _, f := range faults {
-			if t, ok := electedUnder(f, all); ok {
+			if t, ok := electedUnder(f, all, nil); ok {
 				took = append(took, t)
 			}
 		}
@@ -103,31 +104,37 @@ func median(times []time.Duration) time.Duration {
 	return times[len(times)/2]
 }
 
-// elections returns the claims to ever higher terms, but for the first of the run.
-func elections(h *history.History) (all []time.Duration) {
+// election is a node's claim to a term higher than all before.
+type election struct {
+	at   time.Duration
+	node string
+}
+
+// elections returns those of a run, but for the first.
+func elections(h *history.History) (all []election) {
 	highest, first := uint64(0), true
 	for e, c := range history.Notes[history.Claim](h, history.Observer, history.FClaim) {
 		if c.Term <= highest {
 			continue
 		}
 		if highest = c.Term; !first {
-			all = append(all, e.At)
+			all = append(all, election{e.At, e.Node})
 		}
 		first = false
 	}
 	return all
 }
 
-// electedUnder returns how long after a fault was in force a new term got a leader, if one did before it was healed.
-func electedUnder(f history.Fault, all []time.Duration) (time.Duration, bool) {
-	if f.InForce == history.Never {
-		return 0, false
+// electedUnder returns how long after a fault was in force a node that it did not take away won an election, if one did
+// before it was healed.
+func electedUnder(f history.Fault, all []election, taken []string) (time.Duration, bool) {
+	i, _ := slices.BinarySearchFunc(all, f.InForce, func(e election, t time.Duration) int { return cmp.Or(cmp.Compare(e.at, t), -1) })
+	for ; i < len(all) && all[i].at < f.Healing; i++ {
+		if !slices.Contains(taken, all[i].node) {
+			return all[i].at - f.InForce, true
+		}
 	}
-	i, _ := slices.BinarySearch(all, f.InForce+1)
-	if i == len(all) || all[i] >= f.Healing {
-		return 0, false
-	}
-	return all[i] - f.InForce, true
+	return 0, false
 }
 
 // ReadSummary reads the summary of the run in a directory.
