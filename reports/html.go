@@ -29,7 +29,7 @@ var functions = template.FuncMap{
 	"took":  func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) },
 	"ms":    func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) },
 	"mark": func(s Status) string {
-		return map[Status]string{Passed: "✓", Failed: "✗", Broken: "!", Unknown: "?"}[s]
+		return map[Status]string{Passed: "✓", Failed: "✗", Broken: "!", Unknown: "?", NotRun: "–"}[s]
 	},
 	"window": window,
 	"class":  func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },

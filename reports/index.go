@@ -2,45 +2,44 @@ package reports
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/sunder-dev/sunder/checkers"
 )
 
-// maxSquares is how many runs of a cell an index shows, and maxIndexed how many runs it reads at all, the newest
-// first.
+// maxSquares is how many runs of a cell an index shows, and maxListed how many runs its list has.
 const (
 	maxSquares = 30
-	maxIndexed = 5000
+	maxListed  = 200
 )
 
 // index is what the page over all runs shows.
 type index struct {
+	runs
 	Rows     []indexRow
-	Runs     []indexed // the newest first
+	Listed   []indexed // the newest first
 	More     int       // runs that are not listed
-	Bad      []red     // whose newest run is not as it should be
+	Bad      []red     // whose newest runs are not as they should be
 	Counts   map[Status]int
-	Total    int
 	Newest   time.Time
-	Unread   int
 	Statuses []Status
+}
+
+// Green says that there is something, and that nothing is wrong with it.
+func (x index) Green() bool {
+	return len(x.Rows) > 0 && len(x.Bad) == 0 && len(x.Lost) == 0 && len(x.Unread) == 0
 }
 
 // indexRow is a cell of the matrix: target, workload, nemesis, and what sets it apart.
 type indexRow struct {
 	Target, Workload, Nemesis, Variant string
 	Squares                            []indexed // the oldest first
-	Status                             Status    // of the newest
-	New                                bool      // the newest is worse than the one before
+	New                                bool      // the newest are worse than those before
 	Flips                              int       // how often good and bad changed
 	UnknownShare                       int       // percent
 	Trends                             []trend
@@ -52,147 +51,92 @@ type trend struct {
 	Line       string // points of an SVG polyline, 120 by 22
 }
 
-// red is the newest run of a row that is not as it should be.
+// batch is runs of one cell that count as one: a run, or those of one suite, with other seeds.
+type batch struct {
+	runs  []indexed // the oldest first
+	worst indexed
+	mixed bool // some are as they should be, and some are not
+}
+
+func (b batch) good() bool { return b.worst.Status == Passed }
+
+// batches groups the runs of a cell, the oldest first.
+func batches(of []indexed) []batch {
+	at := make(map[string]int)
+	var all []batch
+	for _, r := range of {
+		i, ok := at[r.batch]
+		if !ok {
+			i = len(all)
+			at[r.batch] = i
+			all = append(all, batch{worst: r})
+		}
+		b := &all[i]
+		b.runs = append(b.runs, r)
+		b.mixed = b.mixed || (r.Status == Passed) != (b.runs[0].Status == Passed)
+		if slices.Index(statuses, r.Status) < slices.Index(statuses, b.worst.Status) {
+			b.worst = r
+		}
+	}
+	return all
+}
+
+// red is a cell whose newest runs are not as they should be: the worst of them.
 type red struct {
 	indexed
-	Streak   int     // runs in a row, this one included
-	Since    indexed // the first of them
+	Streak   int     // batches in a row, this one included
+	Since    indexed // the worst of the first of them
 	LastGood indexed // the run before that; without a Dir if there is none
 }
 
-// indexed is a run in an index.
-type indexed struct {
-	Summary
-	Dir    string
-	Status Status
-}
-
-// cell is what runs have in common that are compared with each other.
-func (r indexed) cell() string {
-	return strings.Join([]string{r.Target, r.Fleet, r.Workload, r.Nemesis, r.Variant}, "\x00")
-}
-
-// Title says in one line what a run was and how it ended.
-func (r indexed) Title() string {
-	return fmt.Sprintf("%s, seed %d, %s: %s", r.Started.UTC().Format("2006-01-02 15:04:05"), r.Seed, r.Status, r.Why)
-}
-
-// WriteIndex writes index.html over all run directories in a directory.
+// WriteIndex writes index.html over all run directories in a directory. A page of that name that is not sunder's stays,
+// which is an error.
 func WriteIndex(dir string) error {
-	runs, unread, err := readRuns(dir)
+	path := filepath.Join(dir, IndexFile)
+	if ours, err := isOurs(path); err != nil || !ours {
+		return cmp.Or(err, fmt.Errorf("%s is not a page that sunder wrote: it stays as it is", path))
+	}
+	return replaceFile(path, func(w io.Writer) error { return writeIndex(dir, w) })
+}
+
+func writeIndex(dir string, w io.Writer) error {
+	found, err := readRuns(dir)
 	if err != nil {
 		return err
 	}
-	// A reader never sees half of it, and two writers do not write one file.
-	next, err := os.CreateTemp(dir, ".index-*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(indexPage.Execute(next, newIndex(runs, unread)), next.Chmod(0o644), next.Close())
-	if err == nil {
-		err = os.Rename(next.Name(), filepath.Join(dir, IndexFile))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(next.Name()))
-	}
-	return nil
+	return indexPage.Execute(w, newIndex(found))
 }
 
 var indexPage = template.Must(template.New("index.html.tmpl").Funcs(functions).ParseFS(templates, "templates/*.tmpl"))
 
-// readRuns reads the summaries of the newest runs in a directory.
-func readRuns(dir string) (runs []indexed, unread int, err error) {
-	expected := expectations(dir)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, 0, err
-	}
-	slices.Reverse(entries) // their names begin with the time
-	for _, e := range entries {
-		if !e.IsDir() || len(runs) >= maxIndexed {
-			continue
-		}
-		switch r, err := readRun(dir, e.Name(), expected); {
-		case err == nil:
-			runs = append(runs, r)
-		case !errors.Is(err, os.ErrNotExist): // that is not a run, or one that is under way
-			unread++
-		}
-	}
-	slices.SortStableFunc(runs, func(a, b indexed) int { return b.Started.Compare(a.Started) })
-	return runs, unread, nil
-}
-
-// readRun reads the summary of one run, and measures it by what a suite expected of it.
-func readRun(dir, name string, expected map[string]string) (indexed, error) {
-	b, err := os.ReadFile(filepath.Join(dir, name, ResultsFile))
-	if err != nil {
-		return indexed{}, err
-	}
-	r, err := unmarshal[results](b)
-	if err == nil && r.Summary.Target == "" {
-		err = errors.New("it does not say of what run it is")
-	}
-	return indexed{r.Summary, name, statusOf(r.Summary.Verdict, r.Trouble != "", expected[name], r.Summary.Variant)}, err
-}
-
-// expectations returns what the suite in a directory, if there is one, expected of its runs.
-func expectations(dir string) map[string]string {
-	expected := make(map[string]string)
-	if s, err := ReadSuite(dir); err == nil {
-		for _, o := range s.Outcomes {
-			expected[o.Dir] = o.Expect
-		}
-	}
-	return expected
-}
-
-// statusOf measures a verdict by what was expected; a run with a planted bug is expected to be invalid.
-func statusOf(v checkers.Verdict, trouble bool, expect, variant string) Status {
-	if expect == "" && strings.Contains(variant, "bug=") {
-		expect = checkers.Invalid.String()
-	}
-	switch {
-	case v == checkers.Invalid && expect == checkers.Invalid.String():
-		return Passed
-	case v == checkers.Invalid:
-		return Failed
-	case trouble:
-		return Broken
-	case v == checkers.Unknown:
-		return Unknown
-	case expect == checkers.Invalid.String():
-		return Failed
-	default:
-		return Passed
-	}
-}
-
-func newIndex(runs []indexed, unread int) index {
-	x := index{Counts: make(map[Status]int), Total: len(runs), Unread: unread, Statuses: []Status{Failed, Broken, Unknown, Passed}}
+func newIndex(found runs) index {
+	x := index{runs: found, Counts: make(map[Status]int), Statuses: []Status{Failed, Broken, Unknown, Passed, NotRun}}
 	rows := make(map[string]*indexRow)
 	var order []*indexRow
-	for i := len(runs) - 1; i >= 0; i-- { // the oldest first
-		r := runs[i]
+	for _, r := range slices.Backward(found.List) { // the oldest first
 		x.Counts[r.Status]++
-		target := r.Target
-		if r.Fleet != "" {
-			target += " on " + r.Fleet
-		}
 		row := rows[r.cell()]
 		if row == nil {
+			target := r.Target
+			if r.Fleet != "" {
+				target += " on " + r.Fleet
+			}
+			if r.Nodes > 0 {
+				target += ", " + count(r.Nodes, "node")
+			}
 			row = &indexRow{Target: target, Workload: r.Workload, Nemesis: r.Nemesis, Variant: r.Variant}
 			rows[r.cell()] = row
 			order = append(order, row)
 		}
 		row.Squares = append(row.Squares, r)
 	}
+	for _, o := range found.Lost {
+		x.Counts[o.Status]++
+	}
 	for _, row := range order {
-		if r := redOf(row.Squares); r.Streak > 0 {
+		if r := row.finish(); r.Streak > 0 {
 			x.Bad = append(x.Bad, r)
 		}
-		row.Squares = row.Squares[max(0, len(row.Squares)-maxSquares):]
-		row.finish()
 	}
 	slices.SortStableFunc(order, func(a, b *indexRow) int {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.Nemesis, b.Nemesis))
@@ -200,39 +144,44 @@ func newIndex(runs []indexed, unread int) index {
 	for _, row := range order {
 		x.Rows = append(x.Rows, *row)
 	}
-	if len(runs) > 0 {
-		x.Newest = runs[0].Started
+	if len(found.List) > 0 {
+		x.Newest = found.List[0].Started
 	}
-	const listed = 200
-	x.Runs, x.More = runs[:min(len(runs), listed)], max(0, len(runs)-listed)
+	x.Listed, x.More = found.List[:min(len(found.List), maxListed)], max(0, len(found.List)-maxListed)
 	return x
 }
 
-// redOf returns since when the newest of some runs, the oldest first, are not as they should be.
-func redOf(runs []indexed) (r red) {
-	for i, run := range slices.Backward(runs) {
-		if run.Status == Passed {
-			r.LastGood = run
+// finish works out what the squares of a row say together, and returns since when they are red, if they are.
+func (row *indexRow) finish() (r red) {
+	all := batches(row.Squares)
+	for i, b := range all {
+		if b.mixed {
+			row.Flips++ // some seeds find it and some do not
+		}
+		if i > 0 && b.good() != all[i-1].good() {
+			row.Flips++
+			row.New = i == len(all)-1 && !b.good()
+		}
+	}
+	for i, b := range slices.Backward(all) {
+		if b.good() {
+			r.LastGood = b.worst
 			break
 		}
-		r.Since, r.Streak = run, len(runs)-i
+		r.Since, r.Streak = b.worst, len(all)-i
 	}
-	r.indexed = runs[len(runs)-1]
+	r.indexed = all[len(all)-1].worst
+	row.Squares = row.Squares[max(0, len(row.Squares)-maxSquares):]
+	row.measure()
 	return r
 }
 
-// finish works out what the squares of a row say together.
-func (row *indexRow) finish() {
-	last := len(row.Squares) - 1
-	row.Status = row.Squares[last].Status
-	unknown := 0
-	for i, r := range row.Squares {
+// measure works out the figures of the squares.
+func (row *indexRow) measure() {
+	last, unknown := len(row.Squares)-1, 0
+	for _, r := range row.Squares {
 		if r.Status == Unknown {
 			unknown++
-		}
-		if i > 0 && (r.Status == Passed) != (row.Squares[i-1].Status == Passed) {
-			row.Flips++
-			row.New = i == last && r.Status != Passed
 		}
 	}
 	row.UnknownShare = 100 * unknown / len(row.Squares)

@@ -73,11 +73,7 @@ func (r Run) draw(w io.Writer, s Summary) (err error) {
 
 // Trouble reads from a run's directory what had ended the run early, if anything had.
 func Trouble(dir string) string {
-	b, err := os.ReadFile(filepath.Join(dir, ResultsFile))
-	if err != nil {
-		return ""
-	}
-	old, err := unmarshal[results](b)
+	old, err := readResults(dir)
 	if err != nil {
 		return ""
 	}

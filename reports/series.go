@@ -29,13 +29,14 @@ func seriesOf(dir string, run Summary) (s series) {
 	if _, err := os.Stat(filepath.Join(parent, IndexFile)); err == nil {
 		s.Index = "../" + IndexFile
 	}
-	expected, cell := expectations(parent), indexed{Summary: run}.cell()
+	suite, _ := ReadSuite(parent) // there may be none
+	cell := indexed{Summary: run}.cell()
 	same := func(e os.DirEntry) (indexed, bool) {
 		if !e.IsDir() {
 			return indexed{}, false
 		}
-		r, err := readRun(parent, e.Name(), expected)
-		return r, err == nil && r.cell() == cell
+		r, err := readRun(parent, e.Name(), suite)
+		return r, err == nil && !r.Dead && r.cell() == cell
 	}
 	for _, e := range slices.Backward(entries[max(0, at-maxRead):at]) {
 		r, ok := same(e)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -30,7 +31,10 @@ const (
 	NotRun  Status = "not run" // there was no time
 )
 
-// Outcome is a run of a suite that has ended.
+// statuses are all of them, the worst first.
+var statuses = []Status{Failed, Broken, Unknown, NotRun, Passed}
+
+// Outcome is what became of a run of a suite.
 type Outcome struct {
 	Name    string        `json:"name"`
 	Class   string        `json:"class"` // what runs of other seeds share
@@ -42,9 +46,12 @@ type Outcome struct {
 	Took    time.Duration `json:"took_ns"`
 }
 
-// Suite is what became of a suite.
+// Suite is what became of a suite, or of one part of it.
 type Suite struct {
-	Name     string        `json:"name"`
+	Name string `json:"name"`
+	// Part is the number, from 1, of Parts that the suite was dealt out to; both are 0 for the whole.
+	Part     int           `json:"part,omitempty"`
+	Parts    int           `json:"parts,omitempty"`
 	Started  time.Time     `json:"started"`
 	Took     time.Duration `json:"took_ns"`
 	Outcomes []Outcome     `json:"outcomes"`
@@ -62,46 +69,75 @@ func (s Suite) Count(status Status) (n int) {
 
 // Worst returns the worst status: failed, then error, then unknown and not run, then passed. Of nothing it is unknown.
 func (s Suite) Worst() Status {
-	for _, status := range []Status{Failed, Broken, Unknown, NotRun} {
+	for _, status := range statuses {
 		if s.Count(status) > 0 {
 			return status
 		}
 	}
-	if len(s.Outcomes) == 0 {
-		return Unknown
-	}
-	return Passed
+	return Unknown
 }
 
-// Write writes suite.json, junit.xml and summary.md into a directory.
-func (s Suite) Write(dir string) error {
+// Claim begins a suite in a directory, and says there what it is going to run. It is an error, [fs.ErrExist], if the
+// directory has a suite.
+func (s Suite) Claim(dir string) error {
+	f, err := os.OpenFile(filepath.Join(dir, SuiteFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return s.Save(dir)
+}
+
+// Save writes suite.json in one piece: whoever reads it, and whenever the suite is killed, finds a whole one.
+func (s Suite) Save(dir string) error {
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
+	return replaceFile(filepath.Join(dir, SuiteFile), func(w io.Writer) error { _, err := w.Write(append(b, '\n')); return err })
+}
+
+// Write writes suite.json, junit.xml and summary.md into a directory.
+func (s Suite) Write(dir string) error {
 	return errors.Join(
-		os.WriteFile(filepath.Join(dir, SuiteFile), append(b, '\n'), 0o644),
-		writeFile(filepath.Join(dir, JUnitFile), s.JUnit),
-		writeFile(filepath.Join(dir, SummaryFile), func(w io.Writer) error { _, err := io.WriteString(w, s.Markdown()); return err }),
+		s.Save(dir),
+		replaceFile(filepath.Join(dir, JUnitFile), s.JUnit),
+		replaceFile(filepath.Join(dir, SummaryFile), func(w io.Writer) error { _, err := io.WriteString(w, s.Markdown()); return err }),
 	)
 }
 
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
+// replaceFile writes a file so that a reader never sees half of it, and two writers do not write one file.
+func replaceFile(path string, write func(io.Writer) error) error {
+	next, err := os.CreateTemp(filepath.Dir(path), ".next-*")
 	if err != nil {
 		return err
 	}
-	return errors.Join(write(f), f.Close())
+	err = errors.Join(write(next), next.Chmod(0o644), next.Close())
+	if err == nil {
+		err = os.Rename(next.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(next.Name()))
+	}
+	return nil
 }
 
 // ReadSuite reads what a suite left in a directory.
 func ReadSuite(dir string) (s Suite, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, SuiteFile))
+	path := filepath.Join(dir, SuiteFile)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return s, err
 	}
 	if err := json.Unmarshal(b, &s); err != nil {
-		return s, fmt.Errorf("%s: %w", filepath.Join(dir, SuiteFile), err)
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	for _, o := range s.Outcomes {
+		if !slices.Contains(statuses, o.Status) {
+			return s, fmt.Errorf("%s: run %q has the status %q, which is none", path, o.Name, o.Status)
+		}
 	}
 	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -107,11 +108,11 @@ func TestIndex(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "spoiled"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "spoiled", ResultsFile), []byte("{"), 0o644))
 
-	runs, unread, err := readRuns(dir)
-	require.NoError(t, err)
-	require.Equal(t, 1, unread)
-	x := newIndex(runs, unread)
-	require.Equal(t, 40, x.Total)
+	x := indexOf(t, dir)
+	require.Len(t, x.Unread, 1)
+	require.Contains(t, x.Unread[0], "spoiled: ")
+	require.False(t, x.Green())
+	require.Len(t, x.List, 40)
 	require.Len(t, x.Rows, 3)
 	plain, found, missed := x.Rows[0], x.Rows[1], x.Rows[2]
 	require.Equal(t, []Status{Passed, Unknown, Passed, Failed}, []Status{plain.Squares[0].Status, plain.Squares[1].Status, plain.Squares[2].Status, plain.Squares[3].Status})
@@ -119,14 +120,12 @@ func TestIndex(t *testing.T) {
 	require.Equal(t, 3, plain.Flips)
 	require.Equal(t, 25, plain.UnknownShare)
 	require.Len(t, found.Squares, maxSquares)
-	require.Equal(t, Passed, found.Status, "a planted bug that is found is as it should be")
-	require.Equal(t, Failed, missed.Status, "and one that is not is a failure")
+	require.Equal(t, Passed, found.Squares[0].Status, "a planted bug that is found is as it should be")
+	require.Equal(t, Failed, missed.Squares[0].Status, "and one that is not is a failure")
 	require.Len(t, x.Bad, 2)
 	require.Equal(t, []any{1, "20261103-a", "20261102-a"}, []any{x.Bad[0].Streak, x.Bad[0].Since.Dir, x.Bad[0].LastGood.Dir})
 	runIn(t, dir, "20261130-a", day.AddDate(0, 0, 29), checkers.Unknown, nil)
-	runs, _, err = readRuns(dir)
-	require.NoError(t, err)
-	bad := newIndex(runs, 0).Bad[0]
+	bad := indexOf(t, dir).Bad[0]
 	require.Equal(t, []any{2, "20261130-a", "20261103-a", "20261102-a"}, []any{bad.Streak, bad.Dir, bad.Since.Dir, bad.LastGood.Dir})
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "20261130-a")))
 
@@ -141,6 +140,117 @@ func TestIndex(t *testing.T) {
 	entries, err := filepath.Glob(filepath.Join(dir, ".*"))
 	require.NoError(t, err)
 	require.Empty(t, entries)
+}
+
+func indexOf(t *testing.T, dir string) index {
+	found, err := readRuns(dir)
+	require.NoError(t, err)
+	return newIndex(found)
+}
+
+// An index is green only if nothing at all is wrong.
+func TestWhatIsGreen(t *testing.T) {
+	day := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	good := func(t *testing.T) string {
+		dir := t.TempDir()
+		runIn(t, dir, "20261101-a", day, checkers.Valid, nil)
+		require.True(t, indexOf(t, dir).Green())
+		return dir
+	}
+	file := func(t *testing.T, text string, path ...string) {
+		require.NoError(t, os.MkdirAll(filepath.Join(path[:len(path)-1]...), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(path...), []byte(text), 0o644))
+	}
+	for name, spoil := range map[string]func(dir string){
+		"results that cannot be read": func(dir string) { file(t, "{", dir, "20261102", ResultsFile) },
+		"a suite that cannot be read": func(dir string) { file(t, "{", dir, SuiteFile) },
+		"a suite of a future sunder":  func(dir string) { file(t, `{"outcomes":[{"name":"x","status":"flaky"}]}`, dir, SuiteFile) },
+		"a run that was killed": func(dir string) {
+			file(t, `{"target":"raft","nodes":["n1"]}`, dir, "20261102", "test.json")
+			require.NoError(t, os.Chtimes(filepath.Join(dir, "20261102", "test.json"), day, day))
+		},
+		"an outcome without a run": func(dir string) {
+			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Name: "etcd", Status: Broken, Why: "no engine"}}}.Write(dir))
+		},
+		"an outcome that is worse than the results": func(dir string) {
+			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Name: "etcd", Status: Broken, Why: "it crashed at the end", Dir: "20261101-a"}}}.Write(dir))
+		},
+		"a seed of the same suite": func(dir string) {
+			runIn(t, dir, "20261101-0", day.Add(-time.Minute), checkers.Invalid, nil)
+			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: Failed, Dir: "20261101-0"}, {Status: Passed, Dir: "20261101-a"}}}.Write(dir))
+		},
+		"another latency": func(dir string) {
+			runIn(t, dir, "20261031", day.Add(-time.Hour), checkers.Invalid, map[string]string{"latency": "20ms"})
+		},
+		"a violation with a word like bug": func(dir string) {
+			runIn(t, dir, "20261102", day.Add(time.Hour), checkers.Invalid, map[string]string{"target-flag": "debug=true"})
+		},
+	} {
+		dir := good(t)
+		spoil(dir)
+		require.False(t, indexOf(t, dir).Green(), name)
+		require.NoError(t, WriteIndex(dir))
+		page, err := os.ReadFile(filepath.Join(dir, IndexFile))
+		require.NoError(t, err)
+		require.Contains(t, string(page), `<header class="invalid">`, name)
+	}
+
+	// A run that is under way is no failure, and neither is an older failure of the same.
+	dir := good(t)
+	file(t, `{"target":"raft"}`, dir, "20261102", "test.json")
+	runIn(t, dir, "20261031", day.Add(-time.Hour), checkers.Invalid, nil)
+	x := indexOf(t, dir)
+	require.True(t, x.Green())
+	require.Equal(t, 1, x.UnderWay)
+	require.False(t, indexOf(t, t.TempDir()).Green(), "nothing is not green")
+}
+
+// An index over suites compares a night with the nights before it: runs of one suite count as one.
+func TestIndexOfSuites(t *testing.T) {
+	dir := t.TempDir()
+	for night, verdicts := range [][]checkers.Verdict{{checkers.Valid, checkers.Valid}, {checkers.Invalid, checkers.Valid}, {checkers.Valid, checkers.Invalid}} {
+		at := time.Date(2026, 11, 1+night, 0, 0, 0, 0, time.UTC)
+		s := Suite{Name: "nightly", Started: at}
+		below := filepath.Join(dir, fmt.Sprint("suite-", night))
+		for seed, v := range verdicts {
+			name := fmt.Sprint("run-", seed)
+			runIn(t, below, name, at.Add(time.Duration(seed)*time.Minute), v, nil)
+			s.Outcomes = append(s.Outcomes, Outcome{Dir: name, Status: map[bool]Status{true: Passed, false: Failed}[v == checkers.Valid]})
+		}
+		if night == 1 {
+			s.Outcomes = append(s.Outcomes, Outcome{Name: "an old loss", Status: Broken})
+		}
+		require.NoError(t, s.Write(below))
+	}
+	x := indexOf(t, dir)
+	require.Len(t, x.Rows, 1)
+	require.Len(t, x.Rows[0].Squares, 6)
+	require.Equal(t, 3, x.Rows[0].Flips, "from good to bad, and two nights of which one seed was good")
+	require.False(t, x.Rows[0].New, "it was bad the night before")
+	require.Equal(t, []any{2, "suite-2/run-1", "suite-1/run-0", "suite-0/run-0"}, []any{x.Bad[0].Streak, x.Bad[0].Dir, x.Bad[0].Since.Dir, x.Bad[0].LastGood.Dir})
+	require.Empty(t, x.Lost, "only the newest suite's count")
+}
+
+// A page that somebody else wrote is not replaced.
+func TestAForeignIndexStays(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, IndexFile), []byte("<h1>mine</h1>"), 0o644))
+	require.ErrorContains(t, WriteIndex(dir), "is not a page that sunder wrote")
+	page, err := os.ReadFile(filepath.Join(dir, IndexFile))
+	require.NoError(t, err)
+	require.Equal(t, "<h1>mine</h1>", string(page))
+}
+
+// A suite has its directory for itself, and what it leaves is whole at any time.
+func TestASuiteClaimsItsDirectory(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, aSuite().Claim(dir))
+	require.ErrorIs(t, aSuite().Claim(dir), fs.ErrExist)
+	s, err := ReadSuite(dir)
+	require.NoError(t, err)
+	require.Equal(t, aSuite(), s)
+	require.Equal(t, Unknown, Suite{}.Worst())
+	require.Equal(t, NotRun, Suite{Outcomes: []Outcome{{Status: Passed}, {Status: NotRun}}}.Worst())
 }
 
 // A report leads to the runs of the same before and after it, and to the last that was as it should be.

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -14,8 +13,11 @@ import (
 type Summary struct {
 	Target   string `json:"target"`
 	Fleet    string `json:"fleet"`
+	Nodes    int    `json:"nodes"`
 	Workload string `json:"workload"`
 	Nemesis  string `json:"nemesis"`
+	// Bug names the bugs that were planted, which the run is to find; empty if there were none.
+	Bug string `json:"bug,omitempty"`
 	// Variant are the options that make it another system that is tested: planted bugs, weaker reads.
 	Variant  string           `json:"variant,omitempty"`
 	Seed     uint64           `json:"seed"`
@@ -38,23 +40,31 @@ type Summary struct {
 }
 
 // variants are the options that a summary names.
-var variants = []string{"bug", "serializable", "consistency", "image", "target-flag"}
+var variants = []string{"bug", "serializable", "consistency", "image", "target-flag", "latency"}
 
-// Summarize makes a run's summary.
-func (r Run) Summarize() Summary {
-	t, _ := r.History.Test()
+// describe summarizes what a run was to be.
+func describe(t history.Test) Summary {
 	s := Summary{
-		Target: t.Target, Fleet: t.Fleet, Workload: t.Workload, Nemesis: t.Nemesis, Seed: t.Seed, Started: t.Started, Command: t.Command,
-		Duration: r.History.End(), Verdict: checkers.Worst(r.Results), Why: sentence(checkers.Worst(r.Results), r.Results),
+		Target: t.Target, Fleet: t.Fleet, Nodes: len(t.Nodes), Workload: t.Workload, Nemesis: t.Nemesis, Bug: t.Options["bug"],
+		Seed: t.Seed, Started: t.Started, Command: t.Command,
 	}
 	for _, name := range variants {
-		if v := t.Options[name]; v != "" && v != "false" {
+		if v := t.Options[name]; v != "" && v != "false" && v != "0s" {
 			if s.Variant != "" {
 				s.Variant += " "
 			}
 			s.Variant += name + "=" + v
 		}
 	}
+	return s
+}
+
+// Summarize makes a run's summary.
+func (r Run) Summarize() Summary {
+	t, _ := r.History.Test()
+	s := describe(t)
+	s.Duration, s.Verdict = r.History.End(), checkers.Worst(r.Results)
+	s.Why = sentence(s.Verdict, r.Results)
 	if r.Trouble != "" {
 		s.Why = "The run ended early: " + r.Trouble
 	}
@@ -135,13 +145,4 @@ func electedUnder(f history.Fault, all []election, taken []string) (time.Duratio
 		}
 	}
 	return 0, false
-}
-
-// ReadSummary reads the summary of the run in a directory.
-func ReadSummary(results []byte) (Summary, error) {
-	var r struct {
-		Summary Summary `json:"summary"`
-	}
-	err := json.Unmarshal(results, &r)
-	return r.Summary, err
 }

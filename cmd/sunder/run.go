@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -118,13 +119,13 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		defer c.Close()
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", test.About.Command, f.fleet, why)
-	test.Dir = f.dir(test.About.Started)
+	if test.Dir, err = makeDir(f.dir(test.About.Started)); err != nil {
+		return usage(cmd, fmt.Errorf("--out: %w", err))
+	}
 	if test.Fleet, err = fleets[f.fleet].new(cmd.Context(), f, test.Dir, cmd.ErrOrStderr()); err != nil {
-		return err
+		return errors.Join(err, os.Remove(test.Dir)) // nothing is in it yet
 	}
-	if err := makeDir(test.Dir); err != nil {
-		return errors.Join(err, test.Fleet.Close())
-	}
+	linkLatest(test.Dir)
 	maps.Copy(test.About.Build, f.build)
 	show := newProgressLine(cmd.ErrOrStderr(), f.quiet)
 	test.Progress = show.update
@@ -260,20 +261,27 @@ func (f *runFlags) dir(started time.Time) string {
 	}, fmt.Sprintf("%s-%s-%s-%s-%d", started.UTC().Format("20060102T150405.000"), f.target, f.workload, f.nemesis, f.seed)))
 }
 
-// makeDir makes a run directory and lets runs/latest point to it.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+// makeDir makes a run directory. Two runs may begin in the same millisecond; each has one of its own.
+func makeDir(dir string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
 	}
+	for n, name := 2, dir; ; n++ {
+		if err := os.Mkdir(name, 0o755); !errors.Is(err, fs.ErrExist) {
+			return name, err
+		}
+		name = fmt.Sprintf("%s-%d", dir, n)
+	}
+}
+
+// linkLatest lets runs/latest point to a run. It is a convenience: where there are no links there is none.
+func linkLatest(dir string) {
 	out, name := filepath.Split(dir)
 	// Another run may do the same at this moment; either link is as good.
 	next := filepath.Join(out, "."+name)
-	if err := os.Symlink(name, next); err == nil {
-		if os.Rename(next, filepath.Join(out, "latest")) != nil {
-			_ = os.Remove(next)
-		}
+	if os.Symlink(name, next) == nil && os.Rename(next, filepath.Join(out, "latest")) != nil {
+		_ = os.Remove(next)
 	}
-	return nil
 }
 
 // finish judges and reports what was recorded, whatever became of the run, and turns all of it into

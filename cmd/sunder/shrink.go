@@ -101,14 +101,7 @@ func changed(options map[string]string) map[string]string {
 	return flags
 }
 
-// commandOf is the command line of a run with some flags.
-func commandOf(flags map[string]string) string {
-	words := []string{"sunder run"}
-	for _, a := range argsOf(flags) {
-		words = append(words, quote(a))
-	}
-	return strings.Join(words, " ")
-}
+func commandOf(flags map[string]string) string { return commandLine(argsOf(flags)) }
 
 func argsOf(flags map[string]string) (args []string) {
 	for _, name := range slices.Sorted(maps.Keys(flags)) {

@@ -1,21 +1,19 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -94,6 +92,9 @@ func (f *suiteFlags) run(cmd *cobra.Command, name string) error {
 	if err == nil && f.jobs < 1 {
 		err = errors.New("--jobs: at least 1")
 	}
+	if err == nil && f.budget < 0 {
+		err = fmt.Errorf("--time-budget: a time from 0, which is no limit, not %s", f.budget)
+	}
 	if err != nil {
 		return usage(cmd, err)
 	}
@@ -103,29 +104,46 @@ func (f *suiteFlags) run(cmd *cobra.Command, name string) error {
 		}
 		return nil
 	}
-	started := time.Now()
-	if f.out == "" {
-		f.out = filepath.Join("runs", "suite-"+started.UTC().Format("20060102T150405")+"-"+s.Name)
+	result, err := f.begin(s)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%s has the runs of a suite already; name another directory", f.out)
 	}
-	if err := os.MkdirAll(f.out, 0o755); err != nil {
+	if err != nil {
 		return usage(cmd, err)
 	}
-	if _, err := os.Stat(filepath.Join(f.out, reports.SuiteFile)); err == nil {
-		return usage(cmd, fmt.Errorf("%s has the runs of a suite already; name another directory", f.out))
-	}
-	result := reports.Suite{Name: s.Name, Started: started}
-	result.Outcomes, err = f.runAll(cmd, s.Cells)
-	if err != nil {
+	if err := f.runAll(cmd, s.Cells, &result); err != nil {
 		return err
 	}
-	result.Took = time.Since(started)
-	if err := publish(cmd, f.out, result, f.format); err != nil {
-		return err
+	result.Took = time.Since(result.Started)
+	err = publish(cmd, f.out, result, f.format)
+	if verdict := verdictOf(result); result.Worst() == reports.Failed || err == nil && cmd.Context().Err() == nil {
+		if err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "sunder: %v\n", err) // a failure stands whatever could not be written
+		}
+		return verdict
 	}
-	if err := cmd.Context().Err(); err != nil {
-		return err
+	return errors.Join(err, cmd.Context().Err())
+}
+
+// begin claims the directory of a suite, and says there what is to be run.
+func (f *suiteFlags) begin(s *suite.Suite) (reports.Suite, error) {
+	result := reports.Suite{Name: s.Name, Started: time.Now()}
+	if i, n, err := parseShard(f.shard); err == nil && n > 1 {
+		result.Part, result.Parts = i, n
 	}
-	return verdictOf(result)
+	for _, c := range s.Cells {
+		result.Outcomes = append(result.Outcomes, reports.Outcome{
+			Name: c.Name(), Class: c.Class(), Expect: string(c.Expect), Command: commandLine(c.Args()),
+			Status: reports.NotRun, Why: "the suite ended before it",
+		})
+	}
+	if f.out == "" {
+		f.out = filepath.Join("runs", "suite-"+result.Started.UTC().Format("20060102T150405.000")+"-"+s.Name)
+	}
+	if err := os.MkdirAll(f.out, 0o755); err != nil {
+		return result, err
+	}
+	return result, result.Claim(f.out)
 }
 
 // verdictOf makes the worst of a suite's outcomes an exit code.
@@ -142,11 +160,9 @@ func verdictOf(s reports.Suite) error {
 	}
 }
 
-// publish writes all that a suite leaves, and says it where people look.
+// publish says what became of a suite where people look, and writes all that it leaves. What was found is said whatever
+// cannot be written.
 func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) error {
-	if err := errors.Join(s.Write(dir), reports.WriteIndex(dir)); err != nil {
-		return err
-	}
 	w := cmd.OutOrStdout()
 	if os.Getenv("GITHUB_ACTIONS") == "true" {
 		fmt.Fprint(cmd.ErrOrStderr(), s.Annotations())
@@ -159,17 +175,24 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(s)
+		return errors.Join(e.Encode(s), s.Write(dir), reports.WriteIndex(dir))
 	}
 	for _, o := range s.Outcomes {
 		if o.Status != reports.Passed {
-			fmt.Fprintf(w, "%-8s %s\n         %s\n         %s\n", o.Status, o.Name, o.Why, o.Command)
+			fmt.Fprintf(w, "%-8s %s\n         %s\n         %s\n", o.Status, o.Name, oneLine(o.Why), o.Command)
 		}
 	}
 	fmt.Fprintf(w, "%s: %d passed, %d failed, %d unknown, %d errors, %d not run, in %s\n", s.Name, s.Count(reports.Passed), s.Count(reports.Failed),
 		s.Count(reports.Unknown), s.Count(reports.Broken), s.Count(reports.NotRun), s.Took.Round(time.Second))
+	err := errors.Join(s.Write(dir), reports.WriteIndex(dir))
 	fmt.Fprintln(w, filepath.Join(dir, reports.IndexFile))
-	return nil
+	return err
+}
+
+// oneLine keeps what a program said from being taken for something else: by a terminal, or by a CI system that reads
+// commands from what is printed.
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }), " ")
 }
 
 func appendFile(path, text string) error {
@@ -221,147 +244,16 @@ func (f *suiteFlags) choose(cells []suite.Cell) ([]suite.Cell, error) {
 	if len(cells) == 0 {
 		return nil, fmt.Errorf("--only: no run matches %q", f.only)
 	}
-	var i, n int
-	if _, err := fmt.Sscanf(f.shard+"\n", "%d/%d\n", &i, &n); err != nil || i < 1 || i > n {
-		return nil, fmt.Errorf("--shard: a part is i/n with i from 1 to n, not %q", f.shard)
+	i, n, err := parseShard(f.shard)
+	if err != nil {
+		return nil, err
 	}
 	return suite.Shard(cells, i, n), nil
 }
 
-// runAll runs cells, a few at a time, and says how each ended as soon as it has.
-func (f *suiteFlags) runAll(cmd *cobra.Command, cells []suite.Cell) ([]reports.Outcome, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
+func parseShard(text string) (i, n int, err error) {
+	if _, err := fmt.Sscanf(text+"\n", "%d/%d\n", &i, &n); err != nil || i < 1 || i > n {
+		return 0, 0, fmt.Errorf("--shard: a part is i/n with i from 1 to n, not %q", text)
 	}
-	outcomes := make([]reports.Outcome, len(cells))
-	started, slots := time.Now(), make(chan struct{}, f.jobs)
-	var wait sync.WaitGroup
-	var mu sync.Mutex
-	done := 0
-	for i, c := range cells {
-		slots <- struct{}{}
-		outcomes[i] = reports.Outcome{Name: c.Name(), Class: strings.Join([]string{c.Target, c.Fleet, c.Workload, c.Nemesis}, "."), Expect: string(c.Expect), Command: f.command(c)}
-		switch {
-		case cmd.Context().Err() != nil:
-			outcomes[i].Status, outcomes[i].Why = reports.NotRun, "the suite was interrupted"
-		case f.budget > 0 && time.Since(started)+atLeast(c) > f.budget:
-			outcomes[i].Status, outcomes[i].Why = reports.NotRun, "the suite's time budget is spent"
-		}
-		if outcomes[i].Status != "" {
-			<-slots
-			continue
-		}
-		wait.Go(func() {
-			defer func() { <-slots }()
-			outcomes[i] = f.runOne(cmd.Context(), program, c, outcomes[i])
-			mu.Lock()
-			defer mu.Unlock()
-			done++
-			fmt.Fprintf(cmd.ErrOrStderr(), "[%*d/%d] %-7s %5.1f s  %s%s\n", len(fmt.Sprint(len(cells))), done, len(cells), outcomes[i].Status, outcomes[i].Took.Seconds(), c.Name(), asExpected(outcomes[i]))
-		})
-	}
-	wait.Wait()
-	return outcomes, nil
-}
-
-func asExpected(o reports.Outcome) string {
-	if o.Status == reports.Passed && o.Expect == string(suite.Invalid) {
-		return " (invalid, as expected)"
-	}
-	return ""
-}
-
-// command is the command line of a cell.
-func (f *suiteFlags) command(c suite.Cell) string {
-	words := []string{"sunder run"}
-	for _, a := range c.Args() {
-		words = append(words, quote(a))
-	}
-	return strings.Join(words, " ")
-}
-
-// atLeast is the time that a run takes if all goes well.
-func atLeast(c suite.Cell) time.Duration {
-	limit, err := time.ParseDuration(c.Flags["time-limit"])
-	if err != nil {
-		limit = 30 * time.Second // the default of sunder run
-	}
-	return limit + 5*time.Second
-}
-
-// runOne runs one cell in a process of its own: whatever becomes of it, the suite goes on.
-func (f *suiteFlags) runOne(ctx context.Context, program string, c suite.Cell, o reports.Outcome) reports.Outcome {
-	started := time.Now()
-	end, err := runChild(ctx, program, f.out, c.Args())
-	o.Took, o.Dir = time.Since(started), end.dir
-	if b, readErr := os.ReadFile(filepath.Join(f.out, o.Dir, reports.ResultsFile)); end.dir != "" && readErr == nil {
-		if s, err := reports.ReadSummary(b); err == nil {
-			o.Why, o.Command = s.Why, s.Command
-		}
-	}
-	if err != nil {
-		end.code, o.Why = exitError, err.Error()
-	}
-	o.Status = statusOf(end.code, c.Expect)
-	switch {
-	case o.Status == reports.Broken && o.Why == "":
-		o.Why = end.stderr
-	case o.Status == reports.Failed && end.code == exitValid:
-		o.Why = "a violation was expected, and none was found"
-	}
-	return o
-}
-
-// ended is how a run in a process of its own ended.
-type ended struct {
-	code   int
-	dir    string // of the run, below the directory that it was given; "" if it left none
-	stderr string // the last of it
-}
-
-// runChild runs `sunder run`. Its error is that there was no such process.
-func runChild(ctx context.Context, program, out string, args []string) (end ended, err error) {
-	var stdout, stderr bytes.Buffer
-	child := exec.CommandContext(ctx, program, append([]string{"run", "--quiet", "--out", out}, args...)...)
-	child.Stdout, child.Stderr = &stdout, &tail{w: &stderr}
-	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) } // it heals, judges and reports
-	child.WaitDelay = 2 * time.Minute
-	err = child.Run()
-	if last := strings.TrimSpace(stdout.String()); strings.HasSuffix(last, reports.HTMLFile) {
-		end.dir = filepath.Base(filepath.Dir(last[strings.LastIndexByte(last, '\n')+1:]))
-	}
-	end.stderr = strings.TrimSpace(stderr.String())
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		end.code, err = exit.ExitCode(), nil
-	}
-	return end, err
-}
-
-// statusOf measures an exit code by what was expected.
-func statusOf(code int, expect suite.Expectation) reports.Status {
-	switch {
-	case code == exitInvalid && expect == suite.Invalid, code == exitValid && expect == suite.Valid:
-		return reports.Passed
-	case code == exitInvalid || code == exitValid:
-		return reports.Failed
-	case code == exitUnknown:
-		return reports.Unknown
-	case code == exitInterrupted:
-		return reports.NotRun
-	default:
-		return reports.Broken
-	}
-}
-
-// tail keeps the last of what is written.
-type tail struct{ w *bytes.Buffer }
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.w.Write(p)
-	if extra := t.w.Len() - 4<<10; extra > 0 {
-		t.w.Next(extra)
-	}
-	return len(p), nil
+	return i, n, nil
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,12 +87,173 @@ runs:
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "has the runs of a suite already")
 
-	// Shards are joined as if they had been one.
+	// Merged, it is what it was.
 	merged := filepath.Join(t.TempDir(), "merged")
 	code, stdout, stderr = sunder(t, "merge", merged, out)
 	require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
 	require.Contains(t, stdout, "mine: 1 passed, 1 failed, 0 unknown, 1 errors")
 	require.FileExists(t, filepath.Join(merged, s.Outcomes[0].Dir, "report.html"))
+}
+
+// leave leaves a part of a suite with one run of its own.
+func leave(t *testing.T, part, parts int, status reports.Status) string {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "run"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "run", "note"), []byte(status), 0o644))
+	s := reports.Suite{Name: "night", Part: part, Parts: parts, Started: time.Date(2026, 11, 22, part, 0, 0, 0, time.UTC)}
+	s.Outcomes = append(s.Outcomes, reports.Outcome{Name: string(status), Status: status, Dir: "run"})
+	require.NoError(t, s.Write(dir))
+	return dir
+}
+
+// A merge forgets nothing: no part, no run, and nothing that was there before.
+func TestMergeLosesNothing(t *testing.T) {
+	t.Setenv("GITHUB_ACTIONS", "")
+	failed, passed, also := leave(t, 1, 3, reports.Failed), leave(t, 2, 3, reports.Passed), leave(t, 3, 3, reports.Passed)
+	out := filepath.Join(t.TempDir(), "out")
+	code, stdout, _ := sunder(t, "merge", out, failed, passed, also)
+	require.Equal(t, exitInvalid, code)
+	require.Contains(t, stdout, "night: 2 passed, 1 failed, 0 unknown, 0 errors, 0 not run")
+	s, err := reports.ReadSuite(out)
+	require.NoError(t, err)
+	for _, o := range s.Outcomes { // the parts' runs had the same name
+		note, err := os.ReadFile(filepath.Join(out, o.Dir, "note"))
+		require.NoError(t, err)
+		require.Equal(t, o.Name, string(note))
+	}
+
+	for _, args := range [][]string{{failed, passed, also}, {out, passed, also}} { // the first is one that is there
+		code, _, stderr := sunder(t, append([]string{"merge"}, args...)...)
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, stderr, "is there already, and not empty")
+	}
+	code, stdout, _ = sunder(t, "merge", filepath.Join(t.TempDir(), "x"), passed, also)
+	require.Equal(t, exitError, code, "a part is missing")
+	require.Contains(t, stdout, "part 1 of night")
+
+	dead := t.TempDir() // nothing is left of it
+	code, stdout, _ = sunder(t, "merge", filepath.Join(t.TempDir(), "x"), leave(t, 0, 0, reports.Passed), dead)
+	require.Equal(t, exitError, code)
+	require.Contains(t, stdout, "the suite left nothing: ")
+
+	code, _, stderr := sunder(t, "merge", filepath.Join(t.TempDir(), "x"), passed, passed)
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "are the same part of night")
+
+	spoiled := leave(t, 0, 0, "crashed")
+	code, stdout, _ = sunder(t, "merge", filepath.Join(t.TempDir(), "x"), spoiled)
+	require.Equal(t, exitError, code)
+	require.Contains(t, stdout, `has the status "crashed", which is none`)
+}
+
+// What a run came to is what its results say; an exit code alone proves nothing.
+func TestRunCell(t *testing.T) {
+	for name, c := range map[string]struct {
+		script  string
+		expect  suite.Expectation
+		results string
+		want    reports.Status
+		why     string
+	}{
+		"exit 1 without results":     {"echo fatal >&2; exit 1", suite.Invalid, "", reports.Broken, "exit code 1 and no verdict: fatal"},
+		"exit 0 without results":     {"exit 0", suite.Valid, "", reports.Broken, "exit code 0 and no verdict"},
+		"a crash of Go":              {"echo 'panic: in a goroutine' >&2; exit 2", suite.Valid, "", reports.Broken, "panic: in a goroutine"},
+		"killed":                     {"kill -9 $$", suite.Valid, "", reports.Broken, "signal: killed"},
+		"valid":                      {"exit 0", suite.Valid, "valid", reports.Passed, "why"},
+		"invalid":                    {"exit 1", suite.Valid, "invalid", reports.Failed, "why"},
+		"invalid, as expected":       {"exit 1", suite.Invalid, "invalid", reports.Passed, "why"},
+		"valid, but it was expected": {"exit 0", suite.Invalid, "valid", reports.Failed, "a violation was expected, and none was found"},
+		"unknown":                    {"exit 2", suite.Invalid, "unknown", reports.Unknown, "why"},
+		"they differ":                {"exit 0", suite.Invalid, "invalid", reports.Broken, "why"},
+		"invalid, however it ended":  {"kill -9 $$", suite.Valid, "invalid", reports.Failed, "why"},
+		"no results that are any":    {"exit 0", suite.Valid, "purple", reports.Broken, "is no verdict"},
+		"interrupted by itself":      {"exit 130", suite.Valid, "valid", reports.Broken, "why"},
+	} {
+		out := t.TempDir()
+		script := "#!/bin/sh\n"
+		if c.results != "" {
+			script += fmt.Sprintf("mkdir %[1]s/run; echo '{\"summary\":{\"target\":\"raft\",\"verdict\":\"%[2]s\",\"why\":\"why\",\"command\":\"again\"}}' > %[1]s/run/results.json; echo %[1]s/run/report.html\n", out, c.results)
+		}
+		program := filepath.Join(t.TempDir(), "shim")
+		require.NoError(t, os.WriteFile(program, []byte(script+c.script), 0o755))
+		o := runCell(t.Context(), program, out, suite.Cell{Expect: c.expect}, reports.Outcome{})
+		require.Equal(t, c.want, o.Status, name)
+		require.Contains(t, o.Why, c.why, name)
+	}
+}
+
+// A terminal's Ctrl-C goes to the whole group of processes. Runs are in one of their own, as they are told by the suite,
+// and a second signal would end them at once.
+func TestRunsHaveAGroupOfTheirOwn(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "shim")
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\ncut -d' ' -f5 /proc/$$/stat >&2\n"), 0o755)) // pgrp, proc(5)
+	end, err := runChild(t.Context(), program, t.TempDir(), nil)
+	require.NoError(t, err)
+	require.NotEqual(t, fmt.Sprint(syscall.Getpgrp()), end.stderr)
+	require.Regexp(t, `^\d+$`, end.stderr)
+}
+
+// Ctrl-C reaches every process of the terminal's. The run that is under way is judged and reported all the same, and
+// what was found before stands.
+func TestAnInterruptedSuite(t *testing.T) {
+	file := writeFile(t, "mine.yaml", `
+flags: {time-limit: 60s, rate: 300}
+runs:
+  - nemesis: none
+    seed: [1, 2]
+`)
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "suite", file, "-o", out)
+	cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1", "GITHUB_ACTIONS=")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool {
+		found, err := filepath.Glob(filepath.Join(out, "*", "history.jsonl"))
+		require.NoError(t, err)
+		for _, path := range found {
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			if strings.Count(string(text), `"kind":"ok"`) > 50 {
+				return true
+			}
+		}
+		return false
+	}, time.Minute, 20*time.Millisecond)
+	s, err := reports.ReadSuite(out)
+	require.NoError(t, err, "there is one while it runs")
+	require.Equal(t, 2, s.Count(reports.NotRun))
+
+	require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode())
+	s, err = reports.ReadSuite(out)
+	require.NoError(t, err)
+	require.Equal(t, 2, s.Count(reports.NotRun))
+	require.Equal(t, "the suite was interrupted", s.Outcomes[0].Why)
+	require.FileExists(t, filepath.Join(out, s.Outcomes[0].Dir, "report.html"))
+	require.FileExists(t, filepath.Join(out, "junit.xml"))
+}
+
+// Two runs that begin at once have a directory each.
+func TestRunDirectories(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs", "x")
+	for _, want := range []string{dir, dir + "-2", dir + "-3"} {
+		got, err := makeDir(dir)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	// What cannot be launched leaves no directory.
+	out := t.TempDir()
+	t.Setenv("DOCKER_HOST", "unix:///nowhere")
+	code, _, _ := sunder(t, "run", "--target", "etcd", "-o", out)
+	require.Equal(t, exitError, code)
+	entries, err := os.ReadDir(out)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
+func TestOneLine(t *testing.T) {
+	require.Equal(t, "x ::error::injected [31m y", oneLine("x\n::error::injected\r\n\x1b[31m\u0085y\u2028"))
 }
 
 // What there is no time for is not run, which is no pass.
@@ -109,7 +273,8 @@ func TestSuiteBudget(t *testing.T) {
 		"mine.yaml:2:13: sunder run has no flag --bugg": {"suite", writeFile(t, "mine.yaml", "flags:\n  bugg:     x\nruns: [{seed: 1}]")},
 		"unknown target \"mysql\"":                      {"suite", writeFile(t, "mine.yaml", "runs: [{target: mysql}]")},
 		"--format: text or json":                        {"suite", "smoke", "--format", "xml"},
-		"no such file":                                  {"merge", t.TempDir(), t.TempDir()},
+		"does not exist":                                {"merge", t.TempDir() + "/x", t.TempDir() + "/nowhere"},
+		"--time-budget: a time from 0":                  {"suite", "smoke", "--time-budget", "-5s"},
 	} {
 		code, _, stderr := sunder(t, args...)
 		require.Equal(t, exitUsage, code, "%v: %s", args, stderr)
@@ -117,5 +282,5 @@ func TestSuiteBudget(t *testing.T) {
 	}
 	code, stdout, _ = sunder(t, "suite", "smoke", "--list", "--seed", "41", "--only", "stale-read")
 	require.Equal(t, exitValid, code)
-	require.Equal(t, "invalid  raft/local/register/none bug=stale-read seed 42\n", stdout)
+	require.Equal(t, "invalid  raft/local/register/none bug=stale-read time-limit=5s seed 42\n", stdout)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // Suite is a list of runs.
@@ -22,13 +24,11 @@ type Suite struct {
 
 // Cell is one run of a suite: a place in the matrix, and how it is to end.
 type Cell struct {
-	Target   string            `json:"target"`
-	Fleet    string            `json:"fleet"`
-	Workload string            `json:"workload"`
-	Nemesis  string            `json:"nemesis"`
-	Seed     uint64            `json:"seed"`
-	Flags    map[string]string `json:"flags,omitempty"` // of sunder run, without dashes
-	Expect   Expectation       `json:"expect"`
+	Target, Fleet, Workload, Nemesis string
+	Seed                             uint64
+	Flags                            map[string]string // of sunder run, without dashes
+	Own                              map[string]string // those of them that not all runs of the suite have
+	Expect                           Expectation
 }
 
 // Expectation is how a run is to end.
@@ -41,19 +41,17 @@ const (
 	Invalid Expectation = "invalid"
 )
 
-// Name names the cell, with the flags that set it apart from others.
-func (c Cell) Name() string {
-	name := fmt.Sprintf("%s/%s/%s/%s", c.Target, c.Fleet, c.Workload, c.Nemesis)
-	for _, flag := range slices.Sorted(maps.Keys(c.Flags)) {
-		if !common[flag] {
-			name += fmt.Sprintf(" %s=%s", flag, c.Flags[flag])
-		}
-	}
-	return fmt.Sprintf("%s seed %d", name, c.Seed)
-}
+// Name names the cell, with the flags that set it apart from others. No two of a suite have the same.
+func (c Cell) Name() string { return fmt.Sprintf("%s seed %d", c.Class(), c.Seed) }
 
-// common are flags that say how much of a run there is, and not what it is.
-var common = map[string]bool{"time-limit": true, "rate": true, "nodes": true, "clients": true, "hold": true, "rest": true}
+// Class is what runs of the cell with other seeds share.
+func (c Cell) Class() string {
+	name := fmt.Sprintf("%s/%s/%s/%s", c.Target, c.Fleet, c.Workload, c.Nemesis)
+	for _, flag := range slices.Sorted(maps.Keys(c.Own)) {
+		name += fmt.Sprintf(" %s=%s", flag, c.Own[flag])
+	}
+	return name
+}
 
 // Args returns the arguments of `sunder run`.
 func (c Cell) Args() []string {
@@ -63,6 +61,9 @@ func (c Cell) Args() []string {
 	}
 	return args
 }
+
+// maxCells bounds a suite. There are not as many minutes in a week.
+const maxCells = 10_000
 
 // many is one value or a list of them.
 type many []string
@@ -108,9 +109,9 @@ type Rules struct {
 
 // Parse reads a suite. An error says in which line and column what is wrong.
 func Parse(name string, text []byte, rules Rules) (*Suite, error) {
-	var f file
-	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
-		return nil, fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
+	f, err := decode(name, text)
+	if err != nil {
+		return nil, err
 	}
 	s := &Suite{Name: name, About: f.About}
 	// wrong says where in the file something is wrong.
@@ -159,18 +160,70 @@ func Parse(name string, text []byte, rules Rules) (*Suite, error) {
 				return nil, wrong(path, fmt.Errorf("%s: %w", c.Name(), err))
 			}
 			s.Cells = append(s.Cells, c)
+			if len(s.Cells) > maxCells {
+				return nil, wrong(path, fmt.Errorf("there are more than %d runs", maxCells))
+			}
 		}
 	}
 	return s, nil
 }
 
+// decode reads one document, and nothing that refers to another place of it: what is repeated in a suite is a list.
+func decode(name string, text []byte) (f file, err error) {
+	tree, err := parser.ParseBytes(text, 0)
+	if err == nil {
+		for i, doc := range tree.Docs {
+			if i > 0 && doc.Body != nil {
+				at := doc.Body.GetToken().Position
+				return f, fmt.Errorf("%s:%d:%d: there is a second document; a suite is one", name, at.Line, at.Column)
+			}
+			var found reference
+			if ast.Walk(&found, doc.Body); found.node != nil {
+				at := found.node.GetToken().Position
+				return f, fmt.Errorf("%s:%d:%d: anchors and aliases are not known here", name, at.Line, at.Column)
+			}
+		}
+		err = yaml.UnmarshalWithOptions(text, &f, yaml.Strict())
+	}
+	if err != nil {
+		return f, fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	return f, nil
+}
+
+// reference finds the first node that refers to another.
+type reference struct{ node ast.Node }
+
+func (r *reference) Visit(n ast.Node) ast.Visitor {
+	switch n.(type) {
+	case *ast.AliasNode, *ast.AnchorNode:
+		r.node = n
+	}
+	if r.node != nil {
+		return nil
+	}
+	return r
+}
+
 // cells multiplies an entry out. Of an error it says which field it is of.
 func (e entry) cells(common map[string]string) (cells []Cell, field string, err error) {
 	or := func(m many, otherwise string) many {
-		if len(m) == 0 {
+		if m == nil {
 			return many{otherwise}
 		}
 		return m
+	}
+	product := 1
+	for _, l := range []struct {
+		field string
+		many
+	}{{".target", e.Target}, {".fleet", e.Fleet}, {".workload", e.Workload}, {".nemesis", e.Nemesis}, {".seed", e.Seed}} {
+		if l.many != nil && len(l.many) == 0 {
+			return nil, l.field, errors.New("the list is empty")
+		}
+		if product *= max(len(l.many), 1); product > maxCells {
+			return nil, "", fmt.Errorf("there are more than %d runs", maxCells)
+		}
 	}
 	switch e.Expect {
 	case "":
@@ -198,7 +251,7 @@ func (e entry) cells(common map[string]string) (cells []Cell, field string, err 
 						if err != nil {
 							return nil, ".seed", fmt.Errorf("a seed is a number from 0, not %q", text)
 						}
-						cells = append(cells, Cell{target, fleet, workload, nemesis, seed, flags, e.Expect})
+						cells = append(cells, Cell{target, fleet, workload, nemesis, seed, flags, e.Flags, e.Expect})
 					}
 				}
 			}

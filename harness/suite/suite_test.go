@@ -3,6 +3,7 @@ package suite
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,11 +40,11 @@ runs:
 	require.NoError(t, err)
 	require.Equal(t, "what runs at night", s.About)
 	require.Len(t, s.Cells, 9)
-	require.Equal(t, Cell{"etcd@v3.6.16", "docker", "register", "partition", 1, map[string]string{"time-limit": "20s"}, Valid}, s.Cells[0])
+	require.Equal(t, Cell{"etcd@v3.6.16", "docker", "register", "partition", 1, map[string]string{"time-limit": "20s"}, nil, Valid}, s.Cells[0])
 	require.Equal(t, "consul/docker/register/kill,pause seed 2", s.Cells[7].Name())
 	last := s.Cells[8]
 	require.Equal(t, Invalid, last.Expect)
-	require.Equal(t, "raft/auto/register/mix bug=stale-read seed 1", last.Name())
+	require.Equal(t, "raft/auto/register/mix bug=stale-read nodes=3 time-limit=5s seed 1", last.Name())
 	require.Equal(t, []string{"--target=raft", "--fleet=auto", "--workload=register", "--nemesis=mix", "--seed=1", "--bug=stale-read", "--nodes=3", "--time-limit=5s"}, last.Args())
 }
 
@@ -64,6 +65,10 @@ func TestParseRefuses(t *testing.T) {
 		"runs:\n  - seed: 1\n    target: [raft, mysql]":  `mysql/auto/register/mix seed 1: unknown target "mysql"`,
 		"runs:\n  - seed: 1\n    flags: {seed: 2}":       "seed is no flag of a run in a suite",
 		"runs:\n  - seed: 1\n    seed: 2":                "s.yaml: [3:5]",
+		"runs:\n  - seed: 1\n---\nruns:\n  - seed: 2":    "s.yaml:4:5: there is a second document",
+		"runs:\n  - target: []":                          "s.yaml:2:13: the list is empty",
+		"runs:\n  - seed: &a 1\n  - seed: *a":            "s.yaml:2:11: anchors and aliases are not known here",
+		"runs:\n  - seed: [" + strings.Repeat("1,", 200) + "1]\n    nemesis: [" + strings.Repeat("a,", 200) + "b]": "more than 10000 runs",
 	} {
 		_, err := Parse("s.yaml", []byte(text), anything)
 		require.ErrorContains(t, err, want, text)

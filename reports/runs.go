@@ -1,0 +1,230 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+const (
+	// maxIndexed is how many runs are read at all, the newest first.
+	maxIndexed = 5000
+	// silence is how long a run may write nothing before it is taken for dead. The longest is while it is judged.
+	silence = 10 * time.Minute
+)
+
+// indexed is a run as an index knows it.
+type indexed struct {
+	Summary
+	Dir    string // below the index, with slashes
+	Status Status
+	Dead   bool   // it ended without results, and so without a report
+	batch  string // runs of one suite count as one
+}
+
+// cell is what runs have in common that are compared with each other.
+func (r indexed) cell() string {
+	return fmt.Sprintf("%q", []any{r.Target, r.Fleet, r.Nodes, r.Workload, r.Nemesis, r.Variant})
+}
+
+// Link leads to the run's report, if there is one.
+func (r indexed) Link() string {
+	if r.Dead {
+		return r.Dir + "/"
+	}
+	return r.Dir + "/" + HTMLFile
+}
+
+// Title says in one line what a run was and how it ended.
+func (r indexed) Title() string {
+	return fmt.Sprintf("%s, seed %d, %s: %s", r.Started.UTC().Format("2006-01-02 15:04:05"), r.Seed, r.Status, r.Why)
+}
+
+// runs is what there is in a directory: single runs, a suite's, or suites with theirs.
+type runs struct {
+	List     []indexed // the newest first
+	Lost     []Outcome // of the newest suite: what was to be run, and left nothing
+	Unread   []string  // what could not be read, and why
+	UnderWay int
+	Skipped  int // directories that were not looked at, as there are too many
+}
+
+// errUnderWay says that a run has not ended yet; errNoRun that something is none.
+var (
+	errUnderWay = errors.New("the run is under way")
+	errNoRun    = errors.New("this is no run")
+)
+
+// readRuns reads the summaries of the runs in a directory.
+func readRuns(dir string) (runs, error) {
+	var found runs
+	newest := time.Time{}
+	// read reads a directory of runs, below which others may be if they are suites.
+	var read func(below string, suites bool) error
+	read = func(below string, suites bool) error {
+		at := filepath.Join(dir, filepath.FromSlash(below))
+		entries, err := os.ReadDir(at)
+		if err != nil {
+			return err
+		}
+		s, err := ReadSuite(at)
+		switch {
+		case err == nil && !s.Started.Before(newest):
+			newest, found.Lost = s.Started, s.lost()
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			found.Unread = append(found.Unread, err.Error())
+		}
+		for _, e := range slices.Backward(entries) { // their names begin with the time
+			switch name := strings.TrimPrefix(below+"/"+e.Name(), "/"); {
+			case !e.IsDir():
+			case len(found.List) >= maxIndexed:
+				found.Skipped++
+			case suites && exists(filepath.Join(at, e.Name(), SuiteFile)):
+				if err := read(name, false); err != nil {
+					found.Unread = append(found.Unread, err.Error())
+				}
+			default:
+				r, err := readRun(at, e.Name(), s)
+				r.Dir = name
+				if r.batch == "" {
+					r.batch = name
+				} else {
+					r.batch = "suite " + below
+				}
+				switch {
+				case err == nil:
+					found.List = append(found.List, r)
+				case errors.Is(err, errUnderWay):
+					found.UnderWay++
+				case !errors.Is(err, errNoRun):
+					found.Unread = append(found.Unread, name+": "+err.Error())
+				}
+			}
+		}
+		return nil
+	}
+	err := read("", true)
+	slices.SortStableFunc(found.List, func(a, b indexed) int { return b.Started.Compare(a.Started) })
+	return found, err
+}
+
+// lost returns what was to be run, did not pass, and left no directory.
+func (s Suite) lost() []Outcome {
+	return slices.DeleteFunc(slices.Clone(s.Outcomes), func(o Outcome) bool { return o.Status == Passed || o.Dir != "" })
+}
+
+// readRun reads the summary of one run, and measures it by what a suite, if it is of one, said of it.
+func readRun(dir, name string, s Suite) (indexed, error) {
+	run := indexed{Dir: name}
+	r, err := readResults(filepath.Join(dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return deadRun(filepath.Join(dir, name), run)
+	}
+	if err != nil {
+		return run, err
+	}
+	run.Summary = r.Summary
+	expect, said := "", Passed
+	for _, o := range s.Outcomes {
+		if o.Dir == name {
+			expect, said, run.batch = o.Expect, o.Status, "suite"
+		}
+	}
+	run.Status = statusOf(r.Summary, r.Trouble != "", expect)
+	if slices.Index(statuses, said) < slices.Index(statuses, run.Status) {
+		run.Status = said // the suite has seen how it ended
+	}
+	return run, nil
+}
+
+// statusOf measures a verdict by what was expected; a run with a planted bug is expected to be invalid.
+func statusOf(s Summary, trouble bool, expect string) Status {
+	if expect == "" && s.Bug != "" {
+		expect = checkers.Invalid.String()
+	}
+	switch {
+	case s.Verdict == checkers.Invalid && expect == checkers.Invalid.String():
+		return Passed
+	case s.Verdict == checkers.Invalid:
+		return Failed
+	case trouble:
+		return Broken
+	case s.Verdict == checkers.Unknown:
+		return Unknown
+	case expect == checkers.Invalid.String():
+		return Failed
+	default:
+		return Passed
+	}
+}
+
+// deadRun reads what is known of a run that left no results: its controller was killed, or is at work.
+func deadRun(dir string, run indexed) (indexed, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "test.json"))
+	if err != nil {
+		return run, errNoRun
+	}
+	t, err := unmarshal[history.Test](b)
+	if err != nil {
+		return run, err
+	}
+	last := time.Time{}
+	for _, name := range []string{"test.json", "history.jsonl", "history.jsonl.zst"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	if time.Since(last) < silence {
+		return run, errUnderWay
+	}
+	run.Summary, run.Status, run.Dead = describe(t), Broken, true
+	run.Why = "it never came to an end: 'sunder report' of its directory judges what was recorded"
+	return run, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// isOurs says whether a page is one that sunder wrote.
+func isOurs(path string) (bool, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil // nobody's
+	}
+	return strings.Contains(string(b[:min(len(b), 1000)]), generator), err
+}
+
+// generator marks our pages.
+const generator = `<meta name="generator" content="sunder">`
+
+// ReadSummary reads the summary of the run in a directory. It is an error, [fs.ErrNotExist], if that has no results.
+func ReadSummary(dir string) (Summary, error) {
+	r, err := readResults(dir)
+	return r.Summary, err
+}
+
+func readResults(dir string) (results, error) {
+	path := filepath.Join(dir, ResultsFile)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return results{}, err
+	}
+	r, err := unmarshal[results](b)
+	if err == nil && r.Summary.Target == "" {
+		err = errors.New("they do not say of what run they are")
+	}
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
