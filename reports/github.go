@@ -47,7 +47,7 @@ func (s Suite) Markdown() string {
 
 // markdown makes a text one line that says nothing to a renderer of Markdown.
 func markdown(text string) string {
-	return strings.NewReplacer("\n", " ", "\r", " ", "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "#", `\#`, "@", "@\u200b").Replace(text)
+	return strings.NewReplacer("\\", `\\`, "\n", " ", "\r", " ", "://", ":\u200b//", "www.", "www\u200b.", "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "#", `\#`, "@", "@\u200b").Replace(text)
 }
 
 // maxAnnotations is how many of a kind GitHub shows of a step.

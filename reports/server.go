@@ -11,7 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,7 +21,7 @@ import (
 )
 
 // Server shows a directory of runs on loopback: the index and the reports as they are on disk, what runs that are
-// under way have come to, parts of histories, and runs as archives. It writes nothing but the index.
+// under way have come to, parts of histories, and runs as archives. It writes nothing.
 type Server struct {
 	Dir string
 	// Interval is how often news of runs that are under way are sent; 0 is every second.
@@ -35,27 +35,44 @@ func (s Server) Handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := http.FileServerFS(root.FS())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, livePage)
 	})
-	mux.HandleFunc("GET /index.html", func(w http.ResponseWriter, _ *http.Request) { // a file server would send it to / again
-		err := WriteIndex(s.Dir)
-		page, readErr := root.ReadFile(IndexFile)
-		if err := errors.Join(err, readErr); err != nil {
+	mux.HandleFunc("GET /index.html", func(w http.ResponseWriter, _ *http.Request) { // as it is now, whatever is on disk
+		var page bytes.Buffer
+		if err := writeIndex(s.Dir, &page); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(page)
+		_, _ = page.WriteTo(w)
 	})
 	mux.HandleFunc("GET /api/live", s.live)
 	mux.HandleFunc("GET /api/runs/{run}/events", func(w http.ResponseWriter, r *http.Request) { events(root.FS(), w, r) })
 	mux.HandleFunc("GET /api/runs/{run}/zip", func(w http.ResponseWriter, r *http.Request) { archive(root.FS(), w, r) })
-	mux.Handle("GET /", files)
+	mux.Handle("GET /", harmless(http.FileServerFS(root.FS())))
 	return loopbackOnly(mux), nil
+}
+
+// harmless keeps files that sunder did not write from becoming pages that run scripts as ours may: a node's log or data is
+// what a target says.
+func harmless(files http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		dir, name := path.Split(r.URL.Path)
+		target := strings.Contains(dir, "/logs/") || strings.Contains(dir, "/data/")
+		if page := name == "" || name == HTMLFile; !page || target {
+			w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
+			if kind := "text/plain; charset=utf-8"; name != "" {
+				if !target && path.Ext(name) == ".json" {
+					kind = "application/json"
+				}
+				w.Header().Set("Content-Type", kind)
+			}
+		}
+		files.ServeHTTP(w, r)
+	})
 }
 
 func loopbackOnly(next http.Handler) http.Handler {
@@ -115,31 +132,41 @@ func (s Server) live(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// underWay reads on in the histories of runs that have no results yet.
+// underWay reads on in the histories of runs that have no results yet, also of a suite's.
 func (s Server) underWay(known map[string]*progress) []*progress {
 	list := []*progress{}
-	paths, _ := filepath.Glob(filepath.Join(s.Dir, "*", "history.jsonl")) // the pattern is ours
-	for _, p := range paths {
-		dir := filepath.Dir(p)
-		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
-			continue // runs/latest is a link to one of the others
-		}
-		if _, err := os.Stat(filepath.Join(dir, ResultsFile)); err == nil {
-			continue
-		}
-		name := filepath.Base(dir)
-		if known[name] == nil {
-			known[name] = &progress{Run: name}
-		}
-		if known[name].readOn(p) == nil {
-			list = append(list, known[name])
+	var look func(below string, suites bool)
+	look = func(below string, suites bool) {
+		entries, _ := os.ReadDir(filepath.Join(s.Dir, below)) // what cannot be read is not under way
+		for _, e := range entries {
+			name := filepath.Join(below, e.Name())
+			switch dir := filepath.Join(s.Dir, name); {
+			case !e.IsDir(): // runs/latest is a link to one of the others
+			case suites && exists(filepath.Join(dir, SuiteFile)):
+				look(name, false)
+			case !exists(filepath.Join(dir, ResultsFile)):
+				if known[name] == nil {
+					known[name] = &progress{Run: filepath.ToSlash(name)}
+				}
+				if known[name].readOn(filepath.Join(dir, "history.jsonl")) == nil {
+					list = append(list, known[name])
+				}
+			}
 		}
 	}
+	look("", true)
 	return list
 }
 
-// readOn counts the lines that have come since.
+// readOn counts the lines that have come since. It is an error if there is no history, or nobody writes it any more.
 func (p *progress) readOn(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || time.Since(info.ModTime()) > silence {
+		return errNoRun
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -230,6 +257,9 @@ func events(runs fs.FS, w http.ResponseWriter, r *http.Request) {
 
 func historyOf(runs fs.FS, run string) (*history.History, error) {
 	for _, name := range []string{"history.jsonl.zst", "history.jsonl"} {
+		if info, err := fs.Stat(runs, run+"/"+name); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
 		f, err := runs.Open(run + "/" + name)
 		if err != nil {
 			continue
@@ -244,11 +274,7 @@ func historyOf(runs fs.FS, run string) (*history.History, error) {
 // archive sends a run's directory as a zip.
 func archive(runs fs.FS, w http.ResponseWriter, r *http.Request) {
 	run := r.PathValue("run")
-	sub, err := fs.Sub(runs, run)
-	if err == nil {
-		_, err = fs.Stat(sub, ".")
-	}
-	if err != nil {
+	if info, err := fs.Stat(runs, run); err != nil || !info.IsDir() || run == "." {
 		http.Error(w, "there is no such run", http.StatusNotFound)
 		return
 	}
@@ -260,8 +286,23 @@ func archive(runs fs.FS, w http.ResponseWriter, r *http.Request) {
 		return r
 	}, run)))
 	z := zip.NewWriter(w)
-	if err := z.AddFS(sub); err == nil {
-		_ = z.Close() // whoever asked has gone
+	err := fs.WalkDir(runs, run, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err // links and sockets of a target's are nobody's evidence
+		}
+		from, err := runs.Open(name)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		to, err := z.Create(strings.TrimPrefix(name, run+"/"))
+		if err == nil {
+			_, err = io.Copy(to, from)
+		}
+		return err
+	})
+	if errors.Join(err, z.Close()) != nil {
+		panic(http.ErrAbortHandler) // so that what was sent is not taken for a whole archive
 	}
 }
 

@@ -68,6 +68,12 @@ func TestMarkdown(t *testing.T) {
 	require.Contains(t, text, "more entries are in the artifacts")
 }
 
+// What a run says is no Markdown: neither a link nor code.
+func TestMarkdownOfHostileText(t *testing.T) {
+	text := markdown(`\[click\](https://evil.example) www.evil.example ` + "`code\\` @all #1 <b>\n\n# head")
+	require.Equal(t, `\\\[click\\\](https:`+"\u200b//evil.example) www\u200b.evil.example \\`code\\\\\\` @\u200ball \\#1 &lt;b&gt;  \\# head", text)
+}
+
 func TestAnnotations(t *testing.T) {
 	s := aSuite()
 	require.Equal(t, "::error title=raft bug=x::failed: a violation was expected, and none was found%0Asunder run --bug x\n"+

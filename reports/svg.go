@@ -14,7 +14,7 @@ type drawing struct {
 	Label string // for those who do not see it
 	Rects []rect
 	Lines []line
-	Paths []path
+	Paths []stroke
 	Texts []label
 	// To, in seconds, is the end of the time axis between Left and Right, if the picture has one that a
 	// script may zoom into.
@@ -33,7 +33,7 @@ type line struct {
 	Class          string
 }
 
-type path struct{ D, Class string }
+type stroke struct{ D, Class string }
 
 type label struct {
 	X, Y                float64
@@ -70,7 +70,7 @@ func (d *drawing) curve(xs, ys []float64, class string) {
 		down = true
 	}
 	if b.Len() > 0 {
-		d.Paths = append(d.Paths, path{b.String(), class})
+		d.Paths = append(d.Paths, stroke{b.String(), class})
 	}
 }
 
