@@ -222,12 +222,16 @@ func (f *runFlags) command(flags *pflag.FlagSet) string {
 	return strings.Join(append(words, "--seed", strconv.FormatUint(f.seed, 10)), " ")
 }
 
-// flagValue writes a flag's value as it can be given again: maps without their brackets.
+// flagValue writes a flag's value as it can be given again: maps without their brackets, and in one order.
 func flagValue(flag *pflag.Flag) string {
-	if v := flag.Value.String(); strings.HasPrefix(flag.Value.Type(), "stringTo") {
+	v := flag.Value.String()
+	switch flag.Value.Type() {
+	case "stringToInt": // the values are numbers
+		return strings.Join(slices.Sorted(strings.SplitSeq(strings.Trim(v, "[]"), ",")), ",")
+	case "stringToString":
 		return strings.Trim(v, "[]")
 	}
-	return flag.Value.String()
+	return v
 }
 
 // quote makes a word safe for a shell.

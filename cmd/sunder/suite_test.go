@@ -146,6 +146,13 @@ func TestMergeLosesNothing(t *testing.T) {
 	require.Contains(t, stdout, `has the status "crashed", which is none`)
 }
 
+// shim is a program that stands in for a run.
+func shim(t *testing.T, script string) string {
+	path := filepath.Join(t.TempDir(), "shim")
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o755))
+	return path
+}
+
 // What a run came to is what its results say; an exit code alone proves nothing.
 func TestRunCell(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -169,14 +176,11 @@ func TestRunCell(t *testing.T) {
 		"no results that are any":    {"exit 0", suite.Valid, "purple", reports.Broken, "is no verdict"},
 		"interrupted by itself":      {"exit 130", suite.Valid, "valid", reports.Broken, "why"},
 	} {
-		out := t.TempDir()
-		script := "#!/bin/sh\n"
+		out, script := t.TempDir(), ""
 		if c.results != "" {
 			script += fmt.Sprintf("mkdir %[1]s/run; echo '{\"summary\":{\"target\":\"raft\",\"verdict\":\"%[2]s\",\"why\":\"why\",\"command\":\"again\"}}' > %[1]s/run/results.json; echo %[1]s/run/report.html\n", out, c.results)
 		}
-		program := filepath.Join(t.TempDir(), "shim")
-		require.NoError(t, os.WriteFile(program, []byte(script+c.script), 0o755))
-		o := runCell(t.Context(), program, out, suite.Cell{Expect: c.expect}, reports.Outcome{})
+		o := runCell(t.Context(), shim(t, script+c.script), out, suite.Cell{Expect: c.expect}, reports.Outcome{})
 		require.Equal(t, c.want, o.Status, name)
 		require.Contains(t, o.Why, c.why, name)
 	}
@@ -185,9 +189,7 @@ func TestRunCell(t *testing.T) {
 // A terminal's Ctrl-C goes to the whole group of processes. Runs are in one of their own, as they are told by the suite,
 // and a second signal would end them at once.
 func TestRunsHaveAGroupOfTheirOwn(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "shim")
-	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\ncut -d' ' -f5 /proc/$$/stat >&2\n"), 0o755)) // pgrp, proc(5)
-	end, err := runChild(t.Context(), program, t.TempDir(), nil)
+	end, err := runChild(t.Context(), shim(t, "cut -d' ' -f5 /proc/$$/stat >&2"), t.TempDir(), nil) // pgrp, proc(5)
 	require.NoError(t, err)
 	require.NotEqual(t, fmt.Sprint(syscall.Getpgrp()), end.stderr)
 	require.Regexp(t, `^\d+$`, end.stderr)
