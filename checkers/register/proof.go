@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/anishathalye/porcupine"
+
+	"github.com/sunder-dev/sunder/harness/ddmin"
 )
 
 // Proof is a small part of an illegal history that is illegal by itself, and so proves it of the whole.
@@ -189,7 +191,7 @@ func (m *minimizer) fewerValues(ops []Op) []Op {
 	for v := range all {
 		all[v] = Value(v)
 	}
-	kept := m.shrink(len(all), func(keep []int) bool { return m.illegal(project(ops, pick(all, keep))) })
+	kept := ddmin.Minimize(m.ctx, len(all), func(keep []int) bool { return m.illegal(project(ops, pick(all, keep))) })
 	return project(ops, pick(all, kept))
 }
 
@@ -215,7 +217,7 @@ func (m *minimizer) fewerObservations(ops []Op) []Op {
 		}
 		return rest
 	}
-	ops = without(m.shrink(len(observers), func(keep []int) bool { return m.illegal(without(keep)) }))
+	ops = without(ddmin.Minimize(m.ctx, len(observers), func(keep []int) bool { return m.illegal(without(keep)) }))
 	plain := slices.Clone(ops)
 	for i, o := range plain {
 		if o.Action == Swap {
@@ -234,7 +236,7 @@ func (m *minimizer) fewerOps(ops []Op) []Op {
 	all := ops
 	ops = m.fewerObservations(ops)
 	for {
-		kept := m.shrink(len(ops), func(keep []int) bool {
+		kept := ddmin.Minimize(m.ctx, len(ops), func(keep []int) bool {
 			rest := pick(ops, keep)
 			return provable(all, rest) && m.illegal(rest)
 		})
@@ -300,30 +302,6 @@ func pick[T any](all []T, keep []int) []T {
 		list[i] = all[k]
 	}
 	return list
-}
-
-// shrink finds a small part of n things that will still do, leaving out ever smaller groups of them
-// (Zeller's ddmin).
-func (m *minimizer) shrink(n int, still func(keep []int) bool) []int {
-	kept := make([]int, n)
-	for i := range kept {
-		kept[i] = i
-	}
-	for size := (n + 1) / 2; size > 0 && m.ctx.Err() == nil; {
-		smaller := false
-		for from := 0; from < len(kept) && m.ctx.Err() == nil; {
-			rest := slices.Concat(kept[:from], kept[min(from+size, len(kept)):])
-			if still(rest) {
-				kept, smaller = rest, true
-			} else {
-				from += size
-			}
-		}
-		if !smaller || size > len(kept) {
-			size /= 2
-		}
-	}
-	return kept
 }
 
 // renumber gives the values small numbers.

@@ -12,7 +12,7 @@ import (
 
 var (
 	seeds = flag.Int("sim.seeds", defaultSeeds, "how many seeds to simulate")
-	seed  = flag.Uint64("sim.seed", 0, "simulate this one seed, with a trace")
+	seed  = flag.Uint64("sim.seed", 0, "simulate this one seed, and shrink what it breaks")
 )
 
 // nodesOf spreads the seeds over cluster sizes, so that a seed alone replays its run.
@@ -20,8 +20,8 @@ func nodesOf(seed uint64) int { return []int{5, 3, 5, 4, 1, 7}[seed%6] }
 
 func TestThePropertiesHold(t *testing.T) {
 	if *seed != 0 {
-		if v := Run(*seed, Options{Nodes: nodesOf(*seed), Trace: true}); v != nil {
-			t.Fatal(v)
+		if o, v := Shrink(t.Context(), *seed, Options{Nodes: nodesOf(*seed)}); v != nil {
+			t.Fatalf("%v\nwith %d nodes, and as few faults and calls as show it", v, o.Nodes)
 		}
 		return
 	}
@@ -86,4 +86,43 @@ func TestASeedReplaysExactly(t *testing.T) {
 	first, second := Run(3, o), Run(3, o)
 	require.NotNil(t, first)
 	require.Equal(t, first, second)
+}
+
+// A shrunk run breaks the same, and none of what is left of it can be left out.
+func TestShrink(t *testing.T) {
+	for _, bug := range []core.Bug{core.QuorumMinusOne, core.StaleRead, core.TwoVotes, core.CommitOldTerm} {
+		t.Run(string(bug), func(t *testing.T) {
+			t.Parallel()
+			o := Options{Bugs: core.Bugs{bug: true}}
+			s := uint64(1)
+			for ; Run(s, o) == nil; s++ {
+				require.Less(t, s, uint64(3000))
+			}
+			whole := simulate(s, o)
+			small, v := Shrink(t.Context(), s, o)
+			require.NotNil(t, v)
+			require.Equal(t, whole.violation.Property, v.Property)
+			left := simulate(s, small)
+			kept := left.meant
+			for n := range small.Without {
+				if n <= left.meant {
+					kept--
+				}
+			}
+			t.Logf("%d nodes, %d ticks and %d faults and calls became %d, %d and %d\n%v", 5, whole.now, whole.meant, small.Nodes, left.now, kept, v)
+			require.Less(t, kept, max(whole.meant/3, 8))
+			for n := 1; n <= left.meant; n++ {
+				if small.Without[n] {
+					continue
+				}
+				small.Without[n] = true
+				if v := Run(s, small); v != nil {
+					require.NotEqual(t, whole.violation.Property, v.Property, "%d is not needed", n)
+				}
+				delete(small.Without, n)
+			}
+		})
+	}
+	_, v := Shrink(t.Context(), 1, Options{Steps: 500})
+	require.Nil(t, v)
 }

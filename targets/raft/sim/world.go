@@ -7,6 +7,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -15,13 +16,23 @@ import (
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
+const (
+	defaultNodes = 5
+	defaultSteps = 4000
+)
+
 // Options say what is simulated. The zero values of the counts mean the defaults.
 type Options struct {
-	Nodes int // 5
-	Steps int // of virtual time, in ticks: 4000
+	Nodes int
+	Steps int // of virtual time, in ticks
 	Bugs  core.Bugs
 	// SyncLate plants the mistake of sending before syncing: what was promised may be lost.
 	SyncLate bool
+	// Reliable lets the network lose and duplicate nothing.
+	Reliable bool
+	// Without are the numbers, from 1, of what is not to happen of all that fate and the clients had
+	// in mind: cuts, crashes, pauses, heals, commands and reads. See [Shrink].
+	Without map[int]bool
 	// Trace keeps the last events for [Violation.Trace].
 	Trace bool
 }
@@ -46,12 +57,12 @@ func (v *Violation) Error() string {
 
 // Run simulates one seed and returns the first violation, or nil.
 func Run(seed uint64, o Options) *Violation {
-	if o.Nodes == 0 {
-		o.Nodes = 5
-	}
-	if o.Steps == 0 {
-		o.Steps = 4000
-	}
+	w := simulate(seed, o)
+	return w.violation
+}
+
+func simulate(seed uint64, o Options) *world {
+	o.Nodes, o.Steps = cmp.Or(o.Nodes, defaultNodes), cmp.Or(o.Steps, defaultSteps)
 	w := newWorld(seed, o)
 	for w.now < o.Steps && w.violation == nil {
 		w.step(true)
@@ -59,7 +70,7 @@ func Run(seed uint64, o Options) *Violation {
 	if w.violation == nil && len(o.Bugs) == 0 {
 		w.calmDown()
 	}
-	return w.violation
+	return w
 }
 
 // weather is how hostile a run is. It is drawn once a seed, so that some runs have no partitions
@@ -94,8 +105,12 @@ func drawWeather(r *rand.Rand) weather {
 // world is the state of a simulation.
 type world struct {
 	Options
-	seed    uint64
-	rand    *rand.Rand
+	seed uint64
+	rand *rand.Rand // of the network, the clocks and the disks
+	// fate decides what happens when. It is asked the same in every run of a seed, whatever the nodes
+	// do, so that leaving something out changes nothing else of what is to happen.
+	fate    *rand.Rand
+	meant   int // what fate and the clients had in mind so far
 	weather weather
 	now     int
 	nodes   []*node // nodes[i] has ID i+1
@@ -118,8 +133,11 @@ type flight struct {
 }
 
 func newWorld(seed uint64, o Options) *world {
-	r := rand.New(rand.NewPCG(seed, 0x5eed))
-	w := &world{Options: o, seed: seed, rand: r, weather: drawWeather(r), cut: map[link]bool{}, ledger: newLedger()}
+	fate := rand.New(rand.NewPCG(seed, 0xfa7e))
+	w := &world{Options: o, seed: seed, rand: rand.New(rand.NewPCG(seed, 0x5eed)), fate: fate, weather: drawWeather(fate), cut: map[link]bool{}, ledger: newLedger()}
+	if o.Reliable {
+		w.weather.loss, w.weather.duplicate = 0, 0
+	}
 	for i := range o.Nodes {
 		n := &node{id: core.ID(i + 1), world: w}
 		w.nodes = append(w.nodes, n)
@@ -134,11 +152,15 @@ func (w *world) step(hostile bool) {
 	if hostile {
 		w.misfortune()
 	}
-	if w.chance(w.weather.propose) {
-		w.propose()
+	if w.fated(w.weather.propose) {
+		if n := w.any(); w.happens() {
+			w.propose(n)
+		}
 	}
-	if w.chance(w.weather.read) {
-		w.read()
+	if w.fated(w.weather.read) {
+		if n := w.any(); w.happens() {
+			w.read(n)
+		}
 	}
 	for _, n := range w.nodes {
 		if n.runs() && !w.chance(0.05) { // clocks drift
@@ -150,27 +172,46 @@ func (w *world) step(hostile bool) {
 
 func (w *world) chance(p float64) bool { return p > 0 && w.rand.Float64() < p }
 
-func (w *world) any() *node { return w.nodes[w.rand.IntN(len(w.nodes))] }
+func (w *world) fated(p float64) bool { return p > 0 && w.fate.Float64() < p }
+
+// happens numbers what was meant to happen, and says whether it may.
+func (w *world) happens() bool {
+	w.meant++
+	return !w.Without[w.meant]
+}
+
+func (w *world) any() *node { return w.nodes[w.fate.IntN(len(w.nodes))] }
 
 func (w *world) misfortune() {
-	if w.chance(w.weather.partition) {
-		w.partition()
+	if w.fated(w.weather.partition) {
+		if cut := w.partition(); w.happens() {
+			w.cut = cut
+			w.note("network cut: %d links", len(w.cut))
+		}
 	}
-	if w.chance(w.weather.crash) {
+	if w.fated(w.weather.crash) {
 		victims := 1
-		if w.chance(0.2) {
+		if w.fated(0.2) {
 			victims = len(w.nodes)
 		}
 		for range victims {
-			w.any().crash("")
+			n, atOnce := w.any(), w.fated(0.3)
+			if !w.happens() {
+				continue
+			}
+			n.crash("")
+			if atOnce && n.raft == nil { // a supervisor starts it again within a tick
+				n.start()
+			}
 		}
 	}
-	if w.chance(w.weather.pause) {
-		n := w.any()
-		n.paused = true
-		w.note("%v pauses", n.id)
+	if w.fated(w.weather.pause) {
+		if n := w.any(); w.happens() {
+			n.paused = true
+			w.note("%v pauses", n.id)
+		}
 	}
-	if w.chance(w.weather.heal) {
+	if w.fated(w.weather.heal) && w.happens() {
 		w.cut = map[link]bool{}
 		w.note("network heals")
 	}
@@ -185,16 +226,16 @@ func (w *world) misfortune() {
 	}
 }
 
-// partition cuts by one of the shapes that nemeses use: one node, two sides, one way, at random.
-func (w *world) partition() {
+// partition draws a cut by one of the shapes that nemeses use: one node, two sides, one way, at random.
+func (w *world) partition() map[link]bool {
 	side := func(from, to core.ID) bool { return false }
-	switch w.rand.IntN(4) {
+	switch w.fate.IntN(4) {
 	case 0:
 		lonely := w.any().id
 		side = func(from, to core.ID) bool { return from == lonely || to == lonely }
 	case 1:
 		left := map[core.ID]bool{}
-		for _, i := range w.rand.Perm(len(w.nodes))[:len(w.nodes)/2] {
+		for _, i := range w.fate.Perm(len(w.nodes))[:len(w.nodes)/2] {
 			left[core.ID(i+1)] = true
 		}
 		side = func(from, to core.ID) bool { return left[from] != left[to] }
@@ -202,39 +243,39 @@ func (w *world) partition() {
 		deaf := w.any().id
 		side = func(_, to core.ID) bool { return to == deaf }
 	case 3:
-		side = func(core.ID, core.ID) bool { return w.chance(0.3) }
+		side = func(core.ID, core.ID) bool { return w.fated(0.3) }
 	}
-	w.cut = map[link]bool{}
+	cut := map[link]bool{}
 	for _, a := range w.nodes {
 		for _, b := range w.nodes {
 			if a != b && side(a.id, b.id) {
-				w.cut[link{a.id, b.id}] = true
+				cut[link{a.id, b.id}] = true
 			}
 		}
 	}
-	w.note("network cut: %d links", len(w.cut))
+	return cut
 }
 
-// propose lets a client send a command to some node; only leaders take it.
-func (w *world) propose() {
-	n := w.any()
+// propose lets a client send a command to a node; only leaders take it.
+func (w *world) propose(n *node) {
 	if !n.runs() {
 		return
 	}
 	w.command++
 	data := fmt.Appendf(nil, "c%d", w.command)
+	w.note("a client sends %v command %s", n.id, data)
 	n.do(func() { n.raft.Propose(data) })
 }
 
-// read lets a client ask some node for a linearizable read.
-func (w *world) read() {
-	n := w.any()
+// read lets a client ask a node for a linearizable read.
+func (w *world) read(n *node) {
 	if !n.runs() {
 		return
 	}
 	w.command++
 	id := w.command
 	n.reads[id] = w.ledger.committed()
+	w.note("a client reads at %v, and must see index %d", n.id, n.reads[id])
 	n.do(func() { n.raft.Read(id) })
 }
 
