@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/suite"
@@ -27,6 +28,8 @@ func (f *suiteFlags) runAll(cmd *cobra.Command, cells []suite.Cell, result *repo
 	if err != nil {
 		return err
 	}
+	file, ok := cmd.ErrOrStderr().(*os.File)
+	terminal := ok && term.IsTerminal(int(file.Fd()))
 	slots := make(chan struct{}, f.jobs)
 	var wait sync.WaitGroup
 	var mu sync.Mutex // over the result
@@ -39,12 +42,18 @@ func (f *suiteFlags) runAll(cmd *cobra.Command, cells []suite.Cell, result *repo
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %v\n", err) // the next one may be written, and the last one must be
 		}
 		done++
+		if terminal {
+			fmt.Fprint(file, clearLine)
+		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "[%*d/%d] %-7s %5.1f s  %s%s\n", len(fmt.Sprint(len(cells))), done, len(cells), o.Status, o.Took.Seconds(), o.Name, asExpected(o))
 	}
 	for i, c := range cells {
 		slots <- struct{}{}
 		mu.Lock()
 		o := result.Outcomes[i]
+		if terminal {
+			fmt.Fprintf(file, "%s[%d/%d] … %s", clearLine, i+1, len(cells), o.Name)
+		}
 		mu.Unlock()
 		switch {
 		case cmd.Context().Err() != nil:

@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
 )
@@ -52,11 +55,21 @@ history.edn of Jepsen's, or the lines that Jepsen logs. Nothing is written.`,
 func newReportCommand() *cobra.Command {
 	check := checkFlags{}
 	cmd := &cobra.Command{
-		Use:     "report DIR",
-		Short:   "Judge a recorded run again and write its report anew",
-		Example: `  sunder report runs/latest`,
-		Args:    arguments(cobra.ExactArgs(1)),
+		Use:   "report DIR",
+		Short: "Judge a recorded run again and write its report anew",
+		Long: `Judge a recorded run again, and write its report and the index beside it anew. Of a directory of runs, or of
+suites, only write the index.`,
+		Example: `  sunder report runs/latest
+  sunder report runs                             # runs/index.html`,
+		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if hasRuns(args[0]) {
+				if err := reports.WriteIndex(args[0]); err != nil {
+					return usage(cmd, err)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(args[0], reports.IndexFile))
+				return nil
+			}
 			h, dir, err := open(args[0], formatSunder, cmd.ErrOrStderr())
 			if err != nil {
 				return usage(cmd, err)
@@ -68,12 +81,35 @@ func newReportCommand() *cobra.Command {
 			if err := (reports.Run{Dir: dir, History: h, Results: results, Trouble: reports.Trouble(dir)}).Write(); err != nil {
 				return err
 			}
+			// The index tells of this verdict too, if there is one.
+			if runs := filepath.Dir(filepath.Clean(dir)); exists(filepath.Join(runs, reports.IndexFile)) {
+				if err := reports.WriteIndex(runs); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "warning: index: %v\n", err)
+				}
+			}
 			fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(dir, reports.HTMLFile))
 			return verdict
 		},
 	}
 	check.add(cmd.Flags())
 	return cmd
+}
+
+// hasRuns says whether a directory is one of runs, or of suites, and not of a run.
+func hasRuns(dir string) bool {
+	if exists(filepath.Join(dir, harness.HistoryFile)) || exists(filepath.Join(dir, harness.HistoryFile+".zst")) {
+		return false
+	}
+	entries, err := os.ReadDir(dir)
+	return err == nil && slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		at := filepath.Join(dir, e.Name())
+		return e.IsDir() && (exists(filepath.Join(at, reports.ResultsFile)) || exists(filepath.Join(at, reports.SuiteFile)))
+	})
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // judge runs checkers and prints what they find. The error is the verdict, if it is no pass.

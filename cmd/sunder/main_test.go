@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/targets/raft"
@@ -103,6 +105,40 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	}
 }
 
+// For programs there is one document on standard output, and nothing else.
+func TestRunForPrograms(t *testing.T) {
+	out := t.TempDir()
+	code, stdout, stderr := sunder(t, short(t, "--format", "json", "--bug", "stale-read", "--nemesis", "none", "-o", out)...)
+	require.Equal(t, exitInvalid, code, stderr)
+	var got struct {
+		Dir     string
+		Verdict checkers.Verdict
+		Summary reports.Summary
+		Results []checkers.Result
+	}
+	d := json.NewDecoder(strings.NewReader(stdout))
+	require.NoError(t, d.Decode(&got))
+	require.False(t, d.More())
+	require.Equal(t, checkers.Invalid, got.Verdict)
+	require.Equal(t, "stale-read", got.Summary.Bug)
+	require.FileExists(t, filepath.Join(got.Dir, "report.html"))
+	require.NotContains(t, got.Summary.Command, "--format")
+	require.Contains(t, stderr, "INVALID  raft/register/none seed 1")
+
+	// The index over it is renewed with the report, and by itself.
+	index := filepath.Join(out, "index.html")
+	for _, of := range []string{"", got.Dir, out} {
+		if of != "" {
+			require.NoError(t, os.WriteFile(index, []byte(`<meta name="generator" content="sunder">`), 0o644))
+			_, stdout, stderr = sunder(t, "report", of)
+			require.FileExists(t, lastLine(stdout), stderr)
+		}
+		page, err := os.ReadFile(index)
+		require.NoError(t, err)
+		require.True(t, strings.Contains(string(page), "all 1 cells are green"), "the bug was planted")
+	}
+}
+
 // A cluster that never serves is no violation and no pass.
 func TestAClusterThatDoesNotServe(t *testing.T) {
 	code, stdout, stderr := sunder(t, short(t, "--target-flag", "election-timeout=1m", "--launch-timeout", "1s")...)
@@ -130,6 +166,7 @@ func TestBadUsage(t *testing.T) {
 		"workload":     {[]string{"run", "--workload", "queue"}, `unknown workload "queue"`},
 		"nemesis":      {[]string{"run", "--nemesis", "flood"}, `unknown family "flood"`},
 		"nodes":        {[]string{"run", "--nodes", "0"}, "0 nodes: at least 1"},
+		"output":       {[]string{"run", "--format", "xml"}, `--format: text or json, not "xml"`},
 		"bug":          {[]string{"run", "--bug", "beetle"}, `unknown bug "beetle"`},
 		"mix":          {[]string{"run", "--mix", "append=1"}, `unknown operation "append"`},
 		"target flag":  {[]string{"run", "--target-flag", "fsync=false"}, `a node has no flag "fsync"`},

@@ -55,6 +55,9 @@ type progressLine struct {
 
 const plainInterval = 10 * time.Second
 
+// clearLine lets a terminal draw its last line anew.
+const clearLine = "\r\x1b[2K"
+
 func newProgressLine(w io.Writer, quiet bool) *progressLine {
 	f, ok := w.(*os.File)
 	return &progressLine{w: w, quiet: quiet, terminal: ok && term.IsTerminal(int(f.Fd()))}
@@ -70,7 +73,7 @@ func (l *progressLine) update(p harness.Progress) {
 		p.Elapsed.Seconds(), p.Phase, p.OK, p.Fail, p.Info, orDash(p.Leader), p.Term, faultWords(p.Faults))
 	switch {
 	case l.terminal:
-		fmt.Fprintf(l.w, "\r\x1b[2K%s", text)
+		fmt.Fprint(l.w, clearLine, text)
 		l.drawn = true
 	case p.Phase != l.phase || p.Elapsed >= l.next:
 		fmt.Fprintln(l.w, text)

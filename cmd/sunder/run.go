@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,7 @@ type runFlags struct {
 	out                              string
 	check                            checkFlags
 	quiet                            bool
+	format                           string
 
 	build map[string]string // what the fleet says of itself
 }
@@ -101,6 +103,7 @@ told again finds the same bug often, not always.`,
 	flags.StringVarP(&f.out, "out", "o", "runs", "directory for run directories")
 	f.check.add(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	flags.StringVar(&f.format, "format", "text", "what is printed on standard output: text, or json")
 	return cmd
 }
 
@@ -112,6 +115,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		f.clients = 2 * f.nodes
 	}
 	test, why, err := f.test(cmd.Flags())
+	if err == nil && f.format != "text" && f.format != "json" {
+		err = fmt.Errorf("--format: text or json, not %q", f.format)
+	}
 	if err != nil {
 		return usage(cmd, err)
 	}
@@ -208,7 +214,7 @@ func (f *runFlags) validate(target string) error {
 func (f *runFlags) command(flags *pflag.FlagSet) string {
 	words := []string{"sunder run"}
 	flags.Visit(func(flag *pflag.Flag) {
-		if flag.Name != "seed" && flag.Name != "quiet" && flag.Name != "out" {
+		if flag.Name != "seed" && flag.Name != "quiet" && flag.Name != "out" && flag.Name != "format" {
 			word := "--" + flag.Name
 			switch {
 			case flag.Value.Type() != "bool":
@@ -315,14 +321,18 @@ func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (check
 	if err != nil {
 		return checkers.Unknown, err
 	}
-	printResults(cmd.OutOrStdout(), results)
+	say := cmd.OutOrStdout()
+	if f.format == "json" { // the document alone is on standard output
+		say = cmd.ErrOrStderr()
+	}
+	printResults(say, results)
 	run := reports.Run{Dir: dir, History: h, Results: results}
 	if runErr != nil && !errors.Is(runErr, context.Canceled) {
 		run.Trouble = runErr.Error()
-		fmt.Fprintf(cmd.OutOrStdout(), "the run ended early: %v\n", runErr)
+		fmt.Fprintf(say, "the run ended early: %v\n", runErr)
 	}
 	verdict := checkers.Worst(results)
-	fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
+	fmt.Fprintln(say, summary(h, verdict))
 
 	// The verdict is found and said. What goes wrong from here on changes nothing of it.
 	warn := func(what string, err error) {
@@ -338,7 +348,19 @@ func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (check
 		// Nodes' data is evidence only if there is something to look into.
 		warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, fleet.DataDir)))
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(dir, reports.HTMLFile))
+	fmt.Fprintln(say, filepath.Join(dir, reports.HTMLFile))
+	if f.format == "json" {
+		document := struct {
+			Dir     string            `json:"dir"`
+			Verdict checkers.Verdict  `json:"verdict"`
+			Trouble string            `json:"trouble,omitempty"`
+			Summary reports.Summary   `json:"summary"`
+			Results []checkers.Result `json:"results"`
+		}{dir, verdict, run.Trouble, run.Summarize(), results}
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		return verdict, e.Encode(document)
+	}
 	return verdict, nil
 }
 

@@ -21,7 +21,7 @@ func changed(options map[string]string) map[string]string {
 	newRunCommand().Flags().VisitAll(func(f *pflag.Flag) {
 		value, known := options[f.Name]
 		switch {
-		case !known, f.Name == "out", f.Name == "quiet", strings.HasPrefix(f.Name, "check-"):
+		case !known, f.Name == "out", f.Name == "quiet", f.Name == "format", strings.HasPrefix(f.Name, "check-"):
 		case value != flagValue(f), f.Name == "seed", f.Name == "nodes", f.Name == "clients", f.Name == "keys", f.Name == "time-limit", f.Name == "nemesis":
 			flags[f.Name] = value
 		}

@@ -237,7 +237,7 @@ func (e entry) cells(common map[string]string) (cells []Cell, field string, err 
 		flags = make(map[string]string)
 	}
 	maps.Copy(flags, e.Flags)
-	for _, reserved := range []string{"target", "fleet", "workload", "nemesis", "seed", "out"} {
+	for _, reserved := range []string{"target", "fleet", "workload", "nemesis", "seed", "out", "format"} {
 		if _, ok := flags[reserved]; ok {
 			return nil, ".flags", fmt.Errorf("%s is no flag of a run in a suite: it is a field beside flags, or the suite's own", reserved)
 		}
