@@ -77,7 +77,7 @@ func readRuns(dir string) (runs, error) {
 		}
 		s, err := ReadSuite(at)
 		switch {
-		case err == nil && !s.Started.Before(newest):
+		case err == nil && (newest.IsZero() || s.Started.After(newest)):
 			newest, found.Lost = s.Started, s.lost()
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			found.Unread = append(found.Unread, err.Error())

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -57,4 +58,50 @@ echo "$@" >>%[1]s; cat "$last" >>%[1]s
 	require.NotContains(t, string(text), "consul/docker")
 	require.NoFileExists(t, filepath.Join(bin, "pwned"))
 	require.Less(t, len(text), 2*65_536)
+}
+
+// A night is put beside the nights before it, so that its index says since when something is red. What is missing makes
+// it red too.
+func TestANightBesideOthers(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	program, err := filepath.Abs(os.Args[0])
+	require.NoError(t, err)
+	_, source, _, _ := runtime.Caller(0)
+	script := filepath.Join(filepath.Dir(source), "..", "..", ".github", "night")
+	require.NoError(t, os.Mkdir("bin", 0o755))
+	require.NoError(t, os.WriteFile("bin/sunder", fmt.Appendf(nil, "#!/bin/sh\nSUNDER_TEST_MAIN=1 GITHUB_ACTIONS= exec %s \"$@\"\n", program), 0o755))
+	night := func(parts ...reports.Status) string {
+		require.NoError(t, os.RemoveAll("shards"))
+		for i, status := range parts {
+			part := leave(t, i+1, 2, status)
+			verdict := map[reports.Status]string{reports.Passed: "valid", reports.Failed: "invalid"}[status]
+			require.NoError(t, os.WriteFile(filepath.Join(part, "run", "results.json"), fmt.Appendf(nil, `{"summary":{"target":"etcd","nemesis":"part %d","verdict":%q}}`, i+1, verdict), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(part, "run", "history.jsonl.zst"), []byte("x"), 0o644))
+			require.NoError(t, os.CopyFS(filepath.Join("shards", fmt.Sprint("shard-", i+1)), os.DirFS(part)))
+		}
+		out, err := exec.CommandContext(t.Context(), script, "shards", "nights").CombinedOutput()
+		require.NoError(t, err, string(out))
+		return string(out)
+	}
+	night(reports.Passed, reports.Passed)
+	made, err := os.Readlink("nights/latest")
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(filepath.Join("nights", made), "nights/20200101T000000"))
+	require.Contains(t, night(reports.Passed, reports.Failed), "the night ended with 1")
+
+	page, err := os.ReadFile("nights/index.html")
+	require.NoError(t, err)
+	require.True(t, strings.Contains(string(page), "1 of 2 cells are not green"), "the header")
+	require.True(t, strings.Contains(string(page), `<a href="20200101T000000/run-2/report.html">last green</a>`), "since when")
+	require.NoFileExists(t, "nights/20200101T000000/run-2/history.jsonl.zst", "only the newest night is whole")
+	require.FileExists(t, "nights/latest/run-2/history.jsonl.zst")
+
+	made, err = os.Readlink("nights/latest")
+	require.NoError(t, err)
+	require.NoError(t, os.Rename(filepath.Join("nights", made), "nights/20200102T000000"))
+	require.Contains(t, night(reports.Passed), "the night ended with 255")
+	page, err = os.ReadFile("nights/index.html")
+	require.NoError(t, err)
+	require.True(t, strings.Contains(string(page), "part 2 of night"), "the part that is missing")
 }
