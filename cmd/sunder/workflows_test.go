@@ -92,8 +92,8 @@ func TestANightBesideOthers(t *testing.T) {
 
 	page, err := os.ReadFile("nights/index.html")
 	require.NoError(t, err)
-	require.True(t, strings.Contains(string(page), "1 of 2 cells are not green"), "the header")
-	require.True(t, strings.Contains(string(page), `<a href="20200101T000000/run-2/report.html">last green</a>`), "since when")
+	require.Contains(t, string(page), "1 of 2 cells are not green", "the header")
+	require.Contains(t, string(page), `<a href="20200101T000000/run-2/report.html">last green</a>`, "since when")
 	require.NoFileExists(t, "nights/20200101T000000/run-2/history.jsonl.zst", "only the newest night is whole")
 	require.FileExists(t, "nights/latest/run-2/history.jsonl.zst")
 
@@ -103,5 +103,5 @@ func TestANightBesideOthers(t *testing.T) {
 	require.Contains(t, night(reports.Passed), "the night ended with 255")
 	page, err = os.ReadFile("nights/index.html")
 	require.NoError(t, err)
-	require.True(t, strings.Contains(string(page), "part 2 of night"), "the part that is missing")
+	require.Contains(t, string(page), "part 2 of night", "the part that is missing")
 }
