@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -213,6 +214,30 @@ func TestIndexInABrowser(t *testing.T) {
 	require.Equal(t, "undefined", eval[string](t, p, `typeof window.pwned`))
 	require.Equal(t, 1, eval[int](t, p, `document.querySelectorAll('a.square.failed').length`))
 	require.Empty(t, p.wrong(url))
+}
+
+// Served, a report is what it is from disk, and a log that looks like a page is none.
+func TestServedInABrowser(t *testing.T) {
+	file := pageOf(t, aViolation(t, "k", "2", "n2"))
+	run := filepath.Dir(strings.TrimPrefix(file, "file://"))
+	require.NoError(t, os.WriteFile(filepath.Join(run, "logs", "evil"), []byte("<!doctype html><title>x</title><script>document.title='pwned'</script>"), 0o644))
+	handler, err := Server{Dir: filepath.Dir(run), Interval: 10 * time.Millisecond}.Handler()
+	require.NoError(t, err)
+	server := httptest.NewServer(handler)
+	defer func() { server.CloseClientConnections(); server.Close() }() // the stream of what is under way has no end
+	url := server.URL + "/" + filepath.Base(run) + "/"
+	p := open(t, url+"report.html#t=0.050-0.150")
+	require.Equal(t, "0.05 s", eval[string](t, p, `document.querySelector('svg[data-to] text.tick[text-anchor=middle]').textContent`))
+	require.Empty(t, p.wrong(url+"report.html"))
+	p = open(t, url+"logs/evil")
+	require.Contains(t, eval[string](t, p, `document.body.textContent`), "<script>document.title=")
+	require.NotEqual(t, "pwned", eval[string](t, p, `document.title`))
+
+	p = open(t, server.URL+"/")
+	require.Eventually(t, func() bool {
+		return eval[bool](t, p, `document.querySelector('iframe').contentDocument?.querySelectorAll('a.square').length === 1`)
+	}, 10*time.Second, 10*time.Millisecond, "the index is shown below what is under way")
+	require.Equal(t, "no run is under way", eval[string](t, p, `document.getElementById('live').textContent`))
 }
 
 // BenchmarkInteractive opens the report of a million operations, and zooms into it.

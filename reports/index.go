@@ -204,10 +204,14 @@ func (row *indexRow) measure() {
 }
 
 func milliseconds(seconds float64) string {
-	if seconds == 0 {
+	switch {
+	case seconds == 0:
 		return "–"
+	case seconds >= 1:
+		return fmt.Sprintf("%.3g s", seconds)
+	default:
+		return fmt.Sprintf("%.3g ms", seconds*1000)
 	}
-	return fmt.Sprintf("%.3g ms", seconds*1000)
 }
 
 // polyline draws values from 0 to the greatest.

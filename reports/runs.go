@@ -51,7 +51,7 @@ func (r indexed) Title() string {
 // runs is what there is in a directory: single runs, a suite's, or suites with theirs.
 type runs struct {
 	List     []indexed // the newest first
-	Lost     []Outcome // of the newest suite: what was to be run, and left nothing
+	Lost     []Outcome // what suites were to run, left nothing, and was not run again since
 	Unread   []string  // what could not be read, and why
 	UnderWay int
 	Skipped  int // directories that were not looked at, as there are too many
@@ -66,10 +66,10 @@ var (
 // readRuns reads the summaries of the runs in a directory.
 func readRuns(dir string) (runs, error) {
 	var found runs
-	newest := time.Time{}
+	var suites []Suite
 	// read reads a directory of runs, below which others may be if they are suites.
-	var read func(below string, suites bool) error
-	read = func(below string, suites bool) error {
+	var read func(below string, top bool) error
+	read = func(below string, top bool) error {
 		at := filepath.Join(dir, filepath.FromSlash(below))
 		entries, err := os.ReadDir(at)
 		if err != nil {
@@ -77,8 +77,8 @@ func readRuns(dir string) (runs, error) {
 		}
 		s, err := ReadSuite(at)
 		switch {
-		case err == nil && (newest.IsZero() || s.Started.After(newest)):
-			newest, found.Lost = s.Started, s.lost()
+		case err == nil:
+			suites = append(suites, s)
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			found.Unread = append(found.Unread, err.Error())
 		}
@@ -87,7 +87,7 @@ func readRuns(dir string) (runs, error) {
 			case !e.IsDir():
 			case len(found.List) >= maxIndexed:
 				found.Skipped++
-			case suites && exists(filepath.Join(at, e.Name(), SuiteFile)):
+			case top && exists(filepath.Join(at, e.Name(), SuiteFile)):
 				if err := read(name, false); err != nil {
 					found.Unread = append(found.Unread, err.Error())
 				}
@@ -112,13 +112,26 @@ func readRuns(dir string) (runs, error) {
 		return nil
 	}
 	err := read("", true)
+	found.Lost = lost(suites)
 	slices.SortStableFunc(found.List, func(a, b indexed) int { return b.Started.Compare(a.Started) })
 	return found, err
 }
 
-// lost returns what was to be run, did not pass, and left no directory.
-func (s Suite) lost() []Outcome {
-	return slices.DeleteFunc(slices.Clone(s.Outcomes), func(o Outcome) bool { return o.Status == Passed || o.Dir != "" })
+// lost returns what was to be run, did not pass, left no directory, and was in no later suite.
+func lost(suites []Suite) (list []Outcome) {
+	slices.SortStableFunc(suites, func(a, b Suite) int { return b.Started.Compare(a.Started) })
+	known := make(map[string]bool) // classes of later suites
+	for _, s := range suites {
+		for _, o := range s.Outcomes {
+			if !known[o.Class] && o.Status != Passed && o.Dir == "" {
+				list = append(list, o)
+			}
+		}
+		for _, o := range s.Outcomes {
+			known[o.Class] = true
+		}
+	}
+	return list
 }
 
 // readRun reads the summary of one run, and measures it by what a suite, if it is of one, said of it.
@@ -132,15 +145,15 @@ func readRun(dir, name string, s Suite) (indexed, error) {
 		return run, err
 	}
 	run.Summary = r.Summary
-	expect, said := "", Passed
-	for _, o := range s.Outcomes {
-		if o.Dir == name {
-			expect, said, run.batch = o.Expect, o.Status, "suite"
-		}
+	i := slices.IndexFunc(s.Outcomes, func(o Outcome) bool { return o.Dir == name })
+	if i < 0 {
+		run.Status = statusOf(r.Summary, r.Trouble != "", "")
+		return run, nil
 	}
-	run.Status = statusOf(r.Summary, r.Trouble != "", expect)
-	if slices.Index(statuses, said) < slices.Index(statuses, run.Status) {
-		run.Status = said // the suite has seen how it ended
+	said := s.Outcomes[i]
+	run.batch, run.Status = "suite", statusOf(r.Summary, r.Trouble != "", said.Expect)
+	if slices.Index(statuses, said.Status) <= slices.Index(statuses, run.Status) && said.Why != "" {
+		run.Status, run.Why = said.Status, said.Why // the suite has seen how it ended, and knows what was expected
 	}
 	return run, nil
 }

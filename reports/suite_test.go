@@ -223,8 +223,10 @@ func TestIndexOfSuites(t *testing.T) {
 			runIn(t, below, name, at.Add(time.Duration(seed)*time.Minute), v, nil)
 			s.Outcomes = append(s.Outcomes, Outcome{Dir: name, Status: map[bool]Status{true: Passed, false: Failed}[v == checkers.Valid]})
 		}
-		if night == 1 {
-			s.Outcomes = append(s.Outcomes, Outcome{Name: "an old loss", Status: Broken})
+		if night < 2 {
+			s.Outcomes = append(s.Outcomes, Outcome{Name: fmt.Sprint("loss of night ", night), Class: "etcd", Status: Broken}, Outcome{Class: "consul", Status: NotRun})
+		} else {
+			s.Outcomes = append(s.Outcomes, Outcome{Class: "consul", Status: Passed})
 		}
 		require.NoError(t, s.Write(below))
 	}
@@ -234,7 +236,8 @@ func TestIndexOfSuites(t *testing.T) {
 	require.Equal(t, 3, x.Rows[0].Flips, "from good to bad, and two nights of which one seed was good")
 	require.False(t, x.Rows[0].New, "it was bad the night before")
 	require.Equal(t, []any{2, "suite-2/run-1", "suite-1/run-0", "suite-0/run-0"}, []any{x.Bad[0].Streak, x.Bad[0].Dir, x.Bad[0].Since.Dir, x.Bad[0].LastGood.Dir})
-	require.Empty(t, x.Lost, "only the newest suite's count")
+	require.Len(t, x.Lost, 1, "consul was run again, etcd was not")
+	require.Equal(t, "loss of night 1", x.Lost[0].Name)
 }
 
 // A page that somebody else wrote is not replaced.
