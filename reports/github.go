@@ -69,6 +69,9 @@ func (s Suite) Annotations() string {
 			}
 		}
 	}
+	if skipped := s.Count(NotRun); skipped > 0 {
+		fmt.Fprintf(&b, "::warning title=%s::%s not run, which is no pass\n", property.Replace(s.Name), count(skipped, "run"))
+	}
 	if n > maxAnnotations {
 		fmt.Fprintf(&b, "::warning title=%s::%d more runs went wrong; see the summary\n", property.Replace(s.Name), n-maxAnnotations)
 	}

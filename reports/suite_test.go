@@ -78,14 +78,15 @@ func TestAnnotations(t *testing.T) {
 	s := aSuite()
 	require.Equal(t, "::error title=raft bug=x::failed: a violation was expected, and none was found%0Asunder run --bug x\n"+
 		"::error title=consul::error: no Docker%0Aat all%0Asunder run\n"+
-		"::error title=etcd::unknown: out of its time budget <b>&\x00\x1b[31m]]>%0Asunder run | x ```\n", s.Annotations())
+		"::error title=etcd::unknown: out of its time budget <b>&\x00\x1b[31m]]>%0Asunder run | x ```\n"+
+		"::warning title=nightly::1 run not run, which is no pass\n", s.Annotations())
 	for range 20 {
 		s.Outcomes = append(s.Outcomes, Outcome{Name: "a:b,c", Status: Failed, Why: "\n::warning::x"})
 	}
 	lines := strings.Split(strings.TrimSpace(s.Annotations()), "\n")
-	require.Len(t, lines, maxAnnotations+1)
+	require.Len(t, lines, maxAnnotations+2)
 	require.Contains(t, lines[1], "title=a%3Ab%2Cc::failed: %0A::warning::x")
-	require.Contains(t, lines[maxAnnotations], "13 more runs went wrong")
+	require.Contains(t, lines[maxAnnotations+1], "13 more runs went wrong")
 }
 
 // runIn leaves a run in a directory as one that has ended.

@@ -101,7 +101,7 @@ func newDockerFleet(ctx context.Context, f *runFlags, dir string, say io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	f.build = map[string]string{"engine": facts.Version, "engine_api": facts.API, "kernel": facts.Kernel, "agent": own, "image": config.Image, "image_id": id}
+	f.build = map[string]string{"engine": facts.Version, "engine_api": facts.API, "kernel": facts.Kernel, "cgroup": facts.Cgroup, "storage": facts.Storage, "agent": own, "image": config.Image, "image_id": id}
 	return fleet.NewDocker(engine, config), nil
 }
 

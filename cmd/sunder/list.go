@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness/suite"
 	"github.com/sunder-dev/sunder/nemesis"
 	"github.com/sunder-dev/sunder/targets/raft"
 	"github.com/sunder-dev/sunder/workloads"
@@ -18,7 +19,7 @@ import (
 func newListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
-		Short:   "List targets, fleets, workloads, nemeses, checkers and planted bugs",
+		Short:   "List targets, fleets, workloads, nemeses, checkers, suites and planted bugs",
 		Example: `  sunder list`,
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -28,6 +29,15 @@ func newListCommand() *cobra.Command {
 			section(w, "Workloads", workloads.All, func(e workloads.Entry) string { return e.About })
 			section(w, "Nemeses", nemesis.All, func(f nemesis.Family) string { return f.About + choices(f) })
 			section(w, "Checkers", checkers.All, func(e checkers.Entry) string { return e.About })
+			suites := make(map[string]*suite.Suite)
+			for _, name := range suiteNames() {
+				s, err := readSuite(name)
+				if err != nil {
+					return err
+				}
+				suites[name] = s
+			}
+			section(w, "Suites", suites, func(s *suite.Suite) string { return s.About })
 			fmt.Fprintf(w, "Bugs that can be planted in the built-in Raft\n")
 			for _, name := range raft.BugNames() {
 				fmt.Fprintf(w, "  %s\n", name)
