@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -33,6 +34,7 @@ type evidence struct {
 	Text        string
 	From, To    time.Duration // both 0 if it is of no moment
 	// What the page adds.
+	Anchor   string // its place in the page, if it is the first of its checker
 	Window   string // of the run, as the page's address has it
 	Moment   *drawing
 	Logs     []logLine
@@ -70,6 +72,9 @@ func (p *report) show(r Run, faults []history.Fault) {
 	}
 	for i := range p.Evidence {
 		e := &p.Evidence[i]
+		if !p.Shown[e.Of] {
+			e.Anchor, p.Shown[e.Of] = e.Of, true
+		}
 		if e.To == 0 {
 			continue
 		}
@@ -78,6 +83,8 @@ func (p *report) show(r Run, faults []history.Fault) {
 		e.Moment = &picture
 		if p.Known {
 			e.Logs, e.LogsLeft = nodeLogs(r.Dir, p.Test.Started, e.From-margin, e.To+margin)
+			e.Logs = append(e.Logs, answers(r.History, e.From-margin, e.To+margin)...)
+			slices.SortStableFunc(e.Logs, func(a, b logLine) int { return cmp.Compare(a.At, b.At) })
 		}
 	}
 }

@@ -32,6 +32,7 @@ var functions = template.FuncMap{
 		return map[Status]string{Passed: "✓", Failed: "✗", Broken: "!", Unknown: "?", NotRun: "–"}[s]
 	},
 	"window": window,
+	"count":  count,
 	"class":  func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },
 }
 
@@ -65,6 +66,9 @@ type report struct {
 	Test                     history.Test
 	Known                    bool // whether the history describes its run
 	Results                  []checkers.Result
+	Summary                  Summary
+	Shown                    map[string]bool // checkers of which there is evidence
+	Unconfirmed              int             // faults
 	Evidence                 []evidence
 	Counts                   []counted
 	Overview                 drawing
@@ -72,7 +76,6 @@ type report struct {
 	FaultsError              string
 	Facts                    []fact
 	Files                    []file
-	Events                   int
 	Duration                 time.Duration
 	Review                   []answer
 	Series                   series
@@ -102,7 +105,7 @@ func (r Run) writeHTML(w io.Writer, s Summary) error {
 	faults, err := r.History.Faults()
 	p := report{
 		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
-		Events: r.History.Len(), Duration: r.History.End(), Files: r.files(),
+		Summary: s, Duration: r.History.End(), Files: r.files(), Shown: make(map[string]bool),
 		leaders: leadersOf(r.History),
 	}
 	if err != nil {
@@ -122,6 +125,9 @@ func (r Run) writeHTML(w io.Writer, s Summary) error {
 	}
 	p.Script, p.ScriptHash = script, scriptHash
 	for _, f := range faults {
+		if !f.Confirmed {
+			p.Unconfirmed++
+		}
 		p.Faults = append(p.Faults, fault{f, clip(inWords(f.FaultEvent.Fault), 300), clip(inWords(f.Evidence), 300)})
 	}
 	for _, m := range []map[string]string{p.Test.Build, p.Test.Options} {

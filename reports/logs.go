@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // logLine is a line that a node wrote, at a time of the run.
@@ -55,6 +58,32 @@ func nodeLogs(dir string, started time.Time, from, to time.Duration) (lines []lo
 		left += more
 	}
 	return lines, left
+}
+
+// maxAnswers bounds how many answers are put between the lines of logs.
+const maxAnswers = 200
+
+// answers returns what nodes said of themselves when they were asked, within a window of the run, as far as it was news.
+func answers(h *history.History, from, to time.Duration) (lines []logLine) {
+	type said struct {
+		role, leader string
+		term         uint64
+	}
+	last := make(map[string]said)
+	for e, s := range history.Notes[history.Status](h, history.Observer, history.FStatus) {
+		now := said{s.Role, s.Leader, s.Term}
+		news := last[e.Node] != now
+		last[e.Node] = now
+		if !news || e.At < from || e.At > to || len(lines) == maxAnswers {
+			continue
+		}
+		text := fmt.Sprintf("asked, it answers: %s, term %d", s.Role, s.Term)
+		if s.Leader != "" {
+			text += ", leader " + s.Leader
+		}
+		lines = append(lines, logLine{e.At, e.Node, clip(text+fmt.Sprintf(", committed %d, applied %d", s.Commit, s.Applied), maxLogText)})
+	}
+	return lines
 }
 
 // windowOf reads the first and the last lines of a window of a log.

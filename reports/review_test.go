@@ -175,6 +175,19 @@ goroutine 1 [running]:
 	require.Contains(t, lines[maxLogLines-1].Text, "line 7999")
 }
 
+// Between the lines of logs stands what nodes answered, where it is news.
+func TestAnswers(t *testing.T) {
+	b := newBuilder(t)
+	for range 3 {
+		b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "leader", Term: 2, Leader: "n1", Commit: 7, Applied: 6})
+	}
+	b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "follower", Term: 3})
+	ms := time.Millisecond
+	require.Equal(t, []logLine{{10 * ms, "n1", "asked, it answers: leader, term 2, leader n1, committed 7, applied 6"}, {40 * ms, "n1", "asked, it answers: follower, term 3, committed 0, applied 0"}}, answers(&b.h, 0, time.Second))
+	require.Len(t, answers(&b.h, 20*ms, time.Second), 1)
+	require.Empty(t, answers(&b.h, 0, 5*ms))
+}
+
 // The time of a line is the one that it says is its time; another one neither moves the line nor ends the log.
 func TestTimesOfLogs(t *testing.T) {
 	dir := t.TempDir()
