@@ -20,6 +20,7 @@ func TestArrows(t *testing.T) {
 		"harness/fleet":          {"harness", "harness/history", "harness/fleet/agent", "harness/images"},
 		"harness/fleet/agent":    {"harness"},
 		"harness/suite":          {},
+		"harness/ddmin":          {},
 		"harness/images":         {},
 		"targets/etcd":           {"harness", "harness/history", "harness/images"},
 		"targets/consul":         {"harness", "harness/history", "harness/images"},
@@ -27,11 +28,11 @@ func TestArrows(t *testing.T) {
 		"nemesis":                {"harness", "harness/history"},
 		"workloads":              {"harness", "harness/history"},
 		"checkers":               {"harness/history", "checkers/register"},
-		"checkers/register":      {},
+		"checkers/register":      {"harness/ddmin"},
 		"reports":                {"harness/history", "checkers"},
 		"targets/raft/core":      {},
 		"targets/raft/node":      {"targets/raft/core"},
-		"targets/raft/sim":       {"targets/raft/core"},
+		"targets/raft/sim":       {"targets/raft/core", "harness/ddmin"},
 		"targets/raft":           {"harness", "harness/history", "targets/raft/core", "targets/raft/node"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
