@@ -233,7 +233,8 @@ func TestTimelineText(t *testing.T) {
 2         |--------------->  write 2    process 2    n1   0.002 s .. in doubt
 3             |---|          read -> 2  process 3    n1   0.003 s .. 0.004 s
 !                     |---|  read -> 1  process 4    n1   0.005 s .. 0.007 s
-The numbers are an order that explains the others. In place of read -> 1 it would have been legal to find 2.
+The numbers are an order that explains the others.
+In place of read -> 1 it would have been legal to find 2.
 `, line.Text())
 	require.Equal(t, []string{"read -> 1"}, texts(line.Near))
 }

@@ -211,15 +211,14 @@ func (t Timeline) Text() string {
 	if t.Left > 0 {
 		fmt.Fprintf(&b, "  … and %s more\n", count(t.Left, "operation"))
 	}
-	if hint := t.Hint(); hint != "" {
+	for _, hint := range t.Hints() {
 		fmt.Fprintln(&b, hint)
 	}
 	return b.String()
 }
 
-// Hint says what the numbers of a timeline are, and what would have been legal instead; "" if that is not known.
-func (t Timeline) Hint() string {
-	var hints []string
+// Hints say what the numbers of a timeline are, and what would have been legal instead, as far as that is known.
+func (t Timeline) Hints() (hints []string) {
 	if slices.ContainsFunc(t.Ops, func(o TimelineOp) bool { return o.Order > 0 }) {
 		hints = append(hints, "The numbers are an order that explains the others.")
 	}
@@ -233,5 +232,5 @@ func (t Timeline) Hint() string {
 		}
 		hints = append(hints, hint+".")
 	}
-	return strings.Join(hints, " ")
+	return hints
 }

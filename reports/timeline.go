@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -34,12 +35,10 @@ func (p *report) timeline(of string, data json.RawMessage) error {
 	e := evidence{
 		Of:      of,
 		Heading: fmt.Sprintf("Key %s: %d of its %d operations, and no order explains them", t.Key, len(t.Ops), t.Whole),
-		Figures: []figure{{drawing: drawTimeline(t.Key, t.Ops, nil, timelineWidth), Caption: timelineCaption}},
+		Figures: []figure{{drawing: drawTimeline(t.Key, t.Ops, nil, timelineWidth), }},
 		Text:    t.Text(),
 	}
-	if hint := t.Hint(); hint != "" {
-		e.Figures[0].Caption = hint + " " + timelineCaption
-	}
+	e.Figures[0].Caption = strings.Join(append(t.Hints(), timelineCaption), " ")
 	if len(t.Near) > 0 {
 		e.Figures = append(e.Figures, figure{
 			drawing: drawTimeline(t.Key, t.Ops, t.Near, spanWidth*float64(len(t.Near)+len(t.Ops))*2),
