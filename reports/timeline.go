@@ -35,7 +35,7 @@ func (p *report) timeline(of string, data json.RawMessage) error {
 	e := evidence{
 		Of:      of,
 		Heading: fmt.Sprintf("Key %s: %d of its %d operations, and no order explains them", t.Key, len(t.Ops), t.Whole),
-		Figures: []figure{{drawing: drawTimeline(t.Key, t.Ops, nil, timelineWidth), }},
+		Figures: []figure{{drawing: drawTimeline(t.Key, t.Ops, nil, timelineWidth)}},
 		Text:    t.Text(),
 	}
 	e.Figures[0].Caption = strings.Join(append(t.Hints(), timelineCaption), " ")
