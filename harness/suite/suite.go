@@ -170,6 +170,9 @@ func Parse(name string, text []byte, rules Rules) (*Suite, error) {
 
 // decode reads one document, and nothing that refers to another place of it: what is repeated in a suite is a list.
 func decode(name string, text []byte) (f file, err error) {
+	if nested(text) > maxNested {
+		return f, fmt.Errorf("%s: lists in lists, more than %d deep: a suite has no use for them", name, maxNested)
+	}
 	tree, err := parser.ParseBytes(text, 0)
 	if err == nil {
 		for i, doc := range tree.Docs {
@@ -189,6 +192,30 @@ func decode(name string, text []byte) (f file, err error) {
 		return f, fmt.Errorf("%s: %s", name, strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
 	return f, nil
+}
+
+// maxNested is how deep lists may stand in each other. The parser takes memory by the square of it.
+const maxNested = 100
+
+// nested returns a bound of how deep a text is nested, in the flow style or in the block style.
+func nested(text []byte) (deepest int) {
+	depth, dashes := 0, 0
+	for i, c := range text {
+		switch c {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(depth-1, 0)
+		case ' ':
+			if i > 0 && (text[i-1] == '-' || text[i-1] == '?') {
+				dashes++
+			}
+		case '\n':
+			dashes = 0
+		}
+		deepest = max(deepest, depth, dashes)
+	}
+	return deepest
 }
 
 // reference finds the first node that refers to another.
