@@ -60,23 +60,21 @@ type batch struct {
 
 func (b batch) good() bool { return b.worst.Status == Passed }
 
-// batches groups the runs of a cell, the oldest first.
+// batches groups the runs of a cell, the oldest first, by the newest run of each.
 func batches(of []indexed) []batch {
-	at := make(map[string]int)
 	var all []batch
 	for _, r := range of {
-		i, ok := at[r.batch]
-		if !ok {
-			i = len(all)
-			at[r.batch] = i
-			all = append(all, batch{worst: r})
+		b := batch{worst: r}
+		if i := slices.IndexFunc(all, func(b batch) bool { return b.worst.batch == r.batch }); i >= 0 {
+			b = all[i]
+			all = slices.Delete(all, i, i+1)
 		}
-		b := &all[i]
 		b.runs = append(b.runs, r)
 		b.mixed = b.mixed || (r.Status == Passed) != (b.runs[0].Status == Passed)
 		if slices.Index(statuses, r.Status) < slices.Index(statuses, b.worst.Status) {
 			b.worst = r
 		}
+		all = append(all, b)
 	}
 	return all
 }

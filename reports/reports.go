@@ -42,7 +42,10 @@ type results struct {
 // Write writes all files into the run's directory. The results are written first: a picture that
 // cannot be drawn changes no verdict.
 func (r Run) Write() (err error) {
-	if r.Dir, err = filepath.EvalSymlinks(r.Dir); err != nil { // it may be runs/latest
+	if r.Dir, err = filepath.EvalSymlinks(r.Dir); err != nil { // it may be runs/latest, or "."
+		return err
+	}
+	if r.Dir, err = filepath.Abs(r.Dir); err != nil {
 		return err
 	}
 	summary := r.Summarize()

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,8 +27,10 @@ type indexed struct {
 	Summary
 	Dir    string // below the index, with slashes
 	Status Status
-	Dead   bool   // it ended without results, and so without a report
-	batch  string // runs of one suite count as one
+	Dead   bool // it ended without results, and so without a report
+	// batch is what it counts with: runs of one suite, with other seeds, are one.
+	batch   string
+	ofSuite bool
 }
 
 // cell is what runs have in common that are compared with each other.
@@ -63,10 +66,17 @@ var (
 	errNoRun    = errors.New("this is no run")
 )
 
+// foundSuite is a suite in a directory of runs.
+type foundSuite struct {
+	Suite
+	read  map[string]bool // the directories of its runs that could be read
+	alive bool            // it is under way
+}
+
 // readRuns reads the summaries of the runs in a directory.
 func readRuns(dir string) (runs, error) {
 	var found runs
-	var suites []Suite
+	var suites []foundSuite
 	// read reads a directory of runs, below which others may be if they are suites.
 	var read func(below string, top bool) error
 	read = func(below string, top bool) error {
@@ -75,39 +85,50 @@ func readRuns(dir string) (runs, error) {
 		if err != nil {
 			return err
 		}
-		s, err := ReadSuite(at)
-		switch {
-		case err == nil:
-			suites = append(suites, s)
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+		s := foundSuite{read: make(map[string]bool)}
+		s.Suite, err = ReadSuite(at)
+		isSuite := err == nil
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			found.Unread = append(found.Unread, err.Error())
 		}
-		for _, e := range slices.Backward(entries) { // their names begin with the time
-			switch name := strings.TrimPrefix(below+"/"+e.Name(), "/"); {
+		if info, err := os.Stat(filepath.Join(at, SuiteFile)); err == nil {
+			s.alive = !s.Done && time.Since(info.ModTime()) < silence
+		}
+		newestFirst(entries)
+		for _, e := range entries {
+			name := strings.TrimPrefix(below+"/"+e.Name(), "/")
+			switch {
 			case !e.IsDir():
+				continue
 			case len(found.List) >= maxIndexed:
 				found.Skipped++
+				s.read[e.Name()] = true // who knows
+				continue
 			case top && exists(filepath.Join(at, e.Name(), SuiteFile)):
 				if err := read(name, false); err != nil {
 					found.Unread = append(found.Unread, err.Error())
 				}
-			default:
-				r, err := readRun(at, e.Name(), s)
-				r.Dir = name
-				if r.batch == "" {
-					r.batch = name
-				} else {
-					r.batch = "suite " + below
-				}
-				switch {
-				case err == nil:
-					found.List = append(found.List, r)
-				case errors.Is(err, errUnderWay):
-					found.UnderWay++
-				case !errors.Is(err, errNoRun):
-					found.Unread = append(found.Unread, name+": "+err.Error())
-				}
+				continue
 			}
+			r, err := readRun(at, e.Name(), s.Suite)
+			r.Dir, r.batch = name, name
+			if r.ofSuite {
+				r.batch = "suite " + below
+			}
+			switch {
+			case err == nil:
+				found.List = append(found.List, r)
+				s.read[e.Name()] = true
+			case errors.Is(err, errUnderWay):
+				found.UnderWay++
+				s.alive = s.alive || !s.Done
+			case !errors.Is(err, errNoRun):
+				found.Unread = append(found.Unread, name+": "+err.Error())
+				s.read[e.Name()] = true // that is said already
+			}
+		}
+		if isSuite {
+			suites = append(suites, s)
 		}
 		return nil
 	}
@@ -117,18 +138,31 @@ func readRuns(dir string) (runs, error) {
 	return found, err
 }
 
-// lost returns what was to be run, did not pass, left no directory, and was in no later suite.
-func lost(suites []Suite) (list []Outcome) {
-	slices.SortStableFunc(suites, func(a, b Suite) int { return b.Started.Compare(a.Started) })
-	known := make(map[string]bool) // classes of later suites
+// newestFirst sorts directories of runs and suites, whose names have the time in them.
+func newestFirst(entries []os.DirEntry) {
+	began := func(e os.DirEntry) string { return strings.TrimPrefix(e.Name(), "suite-") }
+	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(began(b), began(a)) })
+}
+
+// lost returns what was to be run, did not pass, left nothing that can be read, and was not run again in a later suite of
+// the same name.
+func lost(suites []foundSuite) (list []Outcome) {
+	slices.SortStableFunc(suites, func(a, b foundSuite) int { return b.Started.Compare(a.Started) })
+	later := make(map[[2]string]bool) // suites and their classes
 	for _, s := range suites {
+		of := func(o Outcome) string { return cmp.Or(o.Suite, s.Name) }
 		for _, o := range s.Outcomes {
-			if !known[o.Class] && o.Status != Passed && o.Dir == "" {
+			class := o.Class
+			if o.Part {
+				class = "" // a later suite has all parts, or says which are missing
+			}
+			waiting := s.alive && o.Status == NotRun
+			if o.Status != Passed && !waiting && !s.read[o.Dir] && !later[[2]string{of(o), class}] {
 				list = append(list, o)
 			}
 		}
 		for _, o := range s.Outcomes {
-			known[o.Class] = true
+			later[[2]string{of(o), o.Class}], later[[2]string{of(o), ""}] = true, true
 		}
 	}
 	return list
@@ -137,6 +171,8 @@ func lost(suites []Suite) (list []Outcome) {
 // readRun reads the summary of one run, and measures it by what a suite, if it is of one, said of it.
 func readRun(dir, name string, s Suite) (indexed, error) {
 	run := indexed{Dir: name}
+	i := slices.IndexFunc(s.Outcomes, func(o Outcome) bool { return o.Dir == name })
+	run.ofSuite = i >= 0
 	r, err := readResults(filepath.Join(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return deadRun(filepath.Join(dir, name), run)
@@ -145,15 +181,18 @@ func readRun(dir, name string, s Suite) (indexed, error) {
 		return run, err
 	}
 	run.Summary = r.Summary
-	i := slices.IndexFunc(s.Outcomes, func(o Outcome) bool { return o.Dir == name })
-	if i < 0 {
+	if !run.ofSuite {
 		run.Status = statusOf(r.Summary, r.Trouble != "", "")
 		return run, nil
 	}
 	said := s.Outcomes[i]
-	run.batch, run.Status = "suite", statusOf(r.Summary, r.Trouble != "", said.Expect)
-	if slices.Index(statuses, said.Status) <= slices.Index(statuses, run.Status) && said.Why != "" {
-		run.Status, run.Why = said.Status, said.Why // the suite has seen how it ended, and knows what was expected
+	run.Status = statusOf(r.Summary, r.Trouble != "", said.Expect)
+	// The suite has seen how it ended. What its results say may be newer: they can be judged again.
+	if run.Status == Passed && (said.Status == Broken || said.Status == NotRun) {
+		run.Status = said.Status
+	}
+	if run.Status == said.Status && said.Why != "" {
+		run.Why = said.Why
 	}
 	return run, nil
 }
@@ -195,7 +234,7 @@ func deadRun(dir string, run indexed) (indexed, error) {
 			last = info.ModTime()
 		}
 	}
-	if time.Since(last) < silence {
+	if !run.ofSuite && time.Since(last) < silence { // what a suite speaks of has ended
 		return run, errUnderWay
 	}
 	run.Summary, run.Status, run.Dead = describe(t), Broken, true

@@ -37,22 +37,27 @@ var statuses = []Status{Failed, Broken, Unknown, NotRun, Passed}
 // Outcome is what became of a run of a suite.
 type Outcome struct {
 	Name    string        `json:"name"`
-	Class   string        `json:"class"` // what runs of other seeds share
+	Suite   string        `json:"suite,omitempty"` // the suite that it is of
+	Class   string        `json:"class"`           // what runs of the suite with other seeds share
 	Status  Status        `json:"status"`
 	Expect  string        `json:"expect"`
 	Why     string        `json:"why"`
 	Command string        `json:"command"`
 	Dir     string        `json:"dir,omitempty"` // of the run, beside the suite's file
 	Took    time.Duration `json:"took_ns"`
+	// Part says that it stands for a part of the suite of which nothing is known, and not for a run.
+	Part bool `json:"part,omitempty"`
 }
 
 // Suite is what became of a suite, or of one part of it.
 type Suite struct {
 	Name string `json:"name"`
 	// Part is the number, from 1, of Parts that the suite was dealt out to; both are 0 for the whole.
-	Part     int           `json:"part,omitempty"`
-	Parts    int           `json:"parts,omitempty"`
-	Started  time.Time     `json:"started"`
+	Part    int       `json:"part,omitempty"`
+	Parts   int       `json:"parts,omitempty"`
+	Started time.Time `json:"started"`
+	// Done says that it has ended; else it is under way, or was killed.
+	Done     bool          `json:"done"`
 	Took     time.Duration `json:"took_ns"`
 	Outcomes []Outcome     `json:"outcomes"`
 }
@@ -99,8 +104,9 @@ func (s Suite) Save(dir string) error {
 	return replaceFile(filepath.Join(dir, SuiteFile), func(w io.Writer) error { _, err := w.Write(append(b, '\n')); return err })
 }
 
-// Write writes suite.json, junit.xml and summary.md into a directory.
+// Write writes suite.json, junit.xml and summary.md of a suite that has ended into a directory.
 func (s Suite) Write(dir string) error {
+	s.Done = true
 	return errors.Join(
 		s.Save(dir),
 		replaceFile(filepath.Join(dir, JUnitFile), s.JUnit),

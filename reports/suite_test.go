@@ -182,6 +182,31 @@ func TestWhatIsGreen(t *testing.T) {
 		"an outcome that is worse than the results": func(dir string) {
 			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Name: "etcd", Status: Broken, Why: "it crashed at the end", Dir: "20261101-a"}}}.Write(dir))
 		},
+		"outcomes whose runs left no results": func(dir string) {
+			file(t, `{"target":"raft"}`, dir, "x-2", "test.json")
+			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: Passed, Dir: "20261101-a"}, {Status: Broken, Dir: "x-2"}}}.Write(dir))
+		},
+		"an outcome whose run is not there": func(dir string) {
+			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: Passed, Dir: "20261101-a"}, {Status: Failed, Dir: "x-3"}}}.Write(dir))
+		},
+		"a newer run of a suite that is older": func(dir string) {
+			runIn(t, dir, "20261031-s", day.Add(-time.Hour), checkers.Valid, nil)
+			runIn(t, dir, "20261102-s", day.Add(time.Hour), checkers.Invalid, nil)
+			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: Passed, Dir: "20261031-s"}, {Status: Failed, Dir: "20261102-s"}}}.Write(dir))
+		},
+		"a suite that was killed": func(dir string) {
+			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: NotRun}}}.Save(dir))
+			require.NoError(t, os.Chtimes(filepath.Join(dir, SuiteFile), day, day))
+		},
+		"what was lost, and only another suite's was run again": func(dir string) {
+			for name, s := range map[string]Suite{
+				"suite-1": {Name: "long", Started: day, Outcomes: []Outcome{{Class: "raft", Status: Broken}}},
+				"suite-2": {Name: "smoke", Started: day.Add(time.Hour), Outcomes: []Outcome{{Class: "raft", Status: Passed}}},
+			} {
+				require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+				require.NoError(t, s.Write(filepath.Join(dir, name)))
+			}
+		},
 		"a seed of the same suite": func(dir string) {
 			runIn(t, dir, "20261101-0", day.Add(-time.Minute), checkers.Invalid, nil)
 			require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: Failed, Dir: "20261101-0"}, {Status: Passed, Dir: "20261101-a"}}}.Write(dir))
@@ -210,6 +235,40 @@ func TestWhatIsGreen(t *testing.T) {
 	require.True(t, x.Green())
 	require.Equal(t, 1, x.UnderWay)
 	require.False(t, indexOf(t, t.TempDir()).Green(), "nothing is not green")
+
+	// Neither is a suite that is under way, a verdict that was found again with more time, or a part that was missing
+	// in an earlier night.
+	dir = good(t)
+	require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: NotRun}}}.Save(dir))
+	require.True(t, indexOf(t, dir).Green())
+	dir = good(t)
+	require.NoError(t, Suite{Started: day, Outcomes: []Outcome{{Status: Unknown, Why: "out of time", Dir: "20261101-a"}}}.Write(dir))
+	require.True(t, indexOf(t, dir).Green())
+	dir = good(t)
+	for name, s := range map[string]Suite{
+		"suite-1": {Name: "night", Started: day, Outcomes: []Outcome{{Class: "part 2", Part: true, Suite: "night", Status: Broken}}},
+		"suite-2": {Name: "night", Started: day.Add(time.Hour), Outcomes: []Outcome{{Class: "raft", Suite: "night", Status: Passed}}},
+	} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+		require.NoError(t, s.Write(filepath.Join(dir, name)))
+	}
+	require.True(t, indexOf(t, dir).Green())
+}
+
+// Of too many runs the newest are read, whether they are of suites or not.
+func TestNewestFirst(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"suite-20261101T000000-x", "20261102T000000-a", "suite-20261103T000000-x", "20261031T000000-b", "latest"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+	}
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	newestFirst(entries)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	require.Equal(t, []string{"latest", "suite-20261103T000000-x", "20261102T000000-a", "suite-20261101T000000-x", "20261031T000000-b"}, names)
 }
 
 // An index over suites compares a night with the nights before it: runs of one suite count as one.

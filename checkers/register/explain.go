@@ -25,6 +25,9 @@ func (p Proof) Alternatives(ctx context.Context, ops []Op, d Decision, limits Li
 	known := upTo(ops, last.Return)
 	at = slices.IndexFunc(known, func(o Op) bool { return o.ID == p.Last })
 	for _, v := range candidates(known, last) {
+		if ctx.Err() != nil { // there may be many, and not every engine looks
+			return legal, false
+		}
 		known[at] = finding(last, v)
 		switch auto(ctx, known, limits).Result {
 		case porcupine.Ok:

@@ -103,4 +103,7 @@ func TestExplanationsWithoutTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Nil(t, p.Order(ctx))
+	legal, all := p.Alternatives(ctx, ops, d, Limits{})
+	require.Empty(t, legal)
+	require.False(t, all)
 }

@@ -104,7 +104,12 @@ func duration(c suite.Cell, flag string) time.Duration {
 func atLeast(c suite.Cell) time.Duration { return duration(c, "time-limit") + 5*time.Second }
 
 func atMost(c suite.Cell) time.Duration {
-	return duration(c, "time-limit") + duration(c, "launch-timeout") + duration(c, "recover-timeout") + duration(c, "check-timeout") + 5*time.Minute
+	const slack, most = 5 * time.Minute, 100 * 24 * time.Hour
+	sum := slack
+	for _, flag := range []string{"time-limit", "launch-timeout", "recover-timeout", "check-timeout"} {
+		sum += min(max(duration(c, flag), 0), most)
+	}
+	return sum
 }
 
 // runCell runs one cell in a process of its own: whatever becomes of it, the suite goes on. How it ended is what
@@ -123,7 +128,7 @@ func runCell(ctx context.Context, program, out string, c suite.Cell, o reports.O
 		o.Status = reports.Failed
 	case err != nil:
 		o.Status, o.Why = reports.Broken, err.Error()
-	case ok && verdict == checkers.Unknown && end.code != exitInterrupted:
+	case ok && verdict == checkers.Unknown:
 		o.Status = reports.Unknown
 	case ok && verdict != checkers.Unknown && string(c.Expect) == verdict.String():
 		o.Status = reports.Passed
@@ -133,10 +138,10 @@ func runCell(ctx context.Context, program, out string, c suite.Cell, o reports.O
 		o.Status, o.Why = reports.NotRun, "the suite was interrupted"
 	case limited.Err() != nil:
 		o.Status, o.Why = reports.Broken, fmt.Sprintf("it did not end in %s, and was ended", atMost(c))
+	case end.summary == nil:
+		o.Status, o.Why = reports.Broken, fmt.Sprintf("exit code %d and no verdict: %s", end.code, end.stderr)
 	default:
-		if o.Status = reports.Broken; end.summary == nil || o.Why == "" {
-			o.Why = fmt.Sprintf("exit code %d and no verdict: %s", end.code, end.stderr)
-		}
+		o.Status, o.Why = reports.Broken, fmt.Sprintf("%s (exit code %d, and its results say %s: %s)", o.Why, end.code, end.summary.Verdict, end.stderr)
 	}
 	return o
 }

@@ -81,9 +81,12 @@ suites, only write the index.`,
 			if err := (reports.Run{Dir: dir, History: h, Results: results, Trouble: reports.Trouble(dir)}).Write(); err != nil {
 				return err
 			}
-			// The index tells of this verdict too, if there is one.
-			if runs := filepath.Dir(filepath.Clean(dir)); exists(filepath.Join(runs, reports.IndexFile)) {
-				if err := reports.WriteIndex(runs); err != nil {
+			// The indexes tell of this verdict too, if there are any.
+			if whole, err := filepath.EvalSymlinks(dir); err == nil { // it may be runs/latest
+				if whole, err = filepath.Abs(whole); err == nil && exists(filepath.Join(filepath.Dir(whole), reports.IndexFile)) {
+					err = writeIndexes(filepath.Dir(whole))
+				}
+				if err != nil {
 					fmt.Fprintf(cmd.ErrOrStderr(), "warning: index: %v\n", err)
 				}
 			}

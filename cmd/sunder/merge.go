@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -35,9 +36,10 @@ Exit codes: those of sunder suite.`,
 				return usage(cmd, err)
 			}
 			joined, err := merge(out, parts)
-			if err == nil {
-				err = publish(cmd, out, joined, "text")
+			if err != nil {
+				return err
 			}
+			err = publish(cmd, out, joined, "text")
 			if verdict := verdictOf(joined); err == nil || joined.Worst() == reports.Failed {
 				if err != nil {
 					fmt.Fprintf(cmd.ErrOrStderr(), "sunder: %v\n", err)
@@ -66,9 +68,12 @@ func readParts(dirs []string) (parts []part, err error) {
 		p := part{dir: dir}
 		p.suite, p.err = reports.ReadSuite(dir)
 		for _, other := range parts {
-			same := p.err == nil && other.err == nil && p.suite.Name == other.suite.Name && p.suite.Started.Equal(other.suite.Started)
-			if p.suite.Part > 0 && p.suite.Name == other.suite.Name && p.suite.Part == other.suite.Part || same {
-				return nil, fmt.Errorf("%s and %s are the same part of %s", other.dir, dir, p.suite.Name)
+			switch a, b := p.suite, other.suite; {
+			case p.err != nil || other.err != nil || a.Name != b.Name:
+			case a.Started.Equal(b.Started) || a.Part > 0 && a.Part == b.Part:
+				return nil, fmt.Errorf("%s and %s are the same part of %s", other.dir, dir, a.Name)
+			case a.Parts != b.Parts:
+				return nil, fmt.Errorf("%s and %s are of %s in %d and in %d parts: their runs overlap", other.dir, dir, a.Name, max(b.Parts, 1), max(a.Parts, 1))
 			}
 		}
 		parts = append(parts, p)
@@ -85,7 +90,7 @@ func merge(out string, parts []part) (joined reports.Suite, err error) {
 	missing := make(map[string][]int) // parts of a suite that were not given
 	for _, p := range parts {
 		if p.err != nil {
-			joined.Outcomes = append(joined.Outcomes, reports.Outcome{Name: p.dir, Class: "suite", Status: reports.Broken, Why: "the suite left nothing: " + p.err.Error()})
+			joined.Outcomes = append(joined.Outcomes, reports.Outcome{Name: p.dir, Class: p.dir, Part: true, Status: reports.Broken, Why: "the suite left nothing: " + p.err.Error()})
 			continue
 		}
 		if joined.Started.IsZero() || p.suite.Started.Before(joined.Started) {
@@ -102,16 +107,21 @@ func merge(out string, parts []part) (joined reports.Suite, err error) {
 	}
 	for _, name := range names {
 		for _, i := range missing[name] {
-			joined.Outcomes = append(joined.Outcomes, reports.Outcome{Name: fmt.Sprintf("part %d of %s", i, name), Class: "suite", Status: reports.Broken, Why: "it was not given: nothing is known of its runs"})
+			joined.Outcomes = append(joined.Outcomes, reports.Outcome{
+				Name: fmt.Sprintf("part %d of %s", i, name), Suite: name, Class: fmt.Sprintf("part %d of %s", i, name), Part: true,
+				Status: reports.Broken, Why: "it was not given: nothing is known of its runs",
+			})
 		}
 	}
 	joined.Name = strings.Join(names, "+")
 	for _, p := range parts {
-		outcomes, copyErr := copyRuns(out, p)
+		outcomes, err := copyRuns(out, p)
 		joined.Outcomes = append(joined.Outcomes, outcomes...)
-		err = errors.Join(err, copyErr)
+		if err != nil { // what can be said is said all the same
+			joined.Outcomes = append(joined.Outcomes, reports.Outcome{Name: p.dir, Class: p.dir, Part: true, Status: reports.Broken, Why: "not all of it could be copied: " + err.Error()})
+		}
 	}
-	return joined, err
+	return joined, nil
 }
 
 // copyRuns copies the runs of a part, also those that it does not speak of, and returns its outcomes with their new
@@ -119,25 +129,59 @@ func merge(out string, parts []part) (joined reports.Suite, err error) {
 func copyRuns(out string, p part) ([]reports.Outcome, error) {
 	outcomes := slices.Clone(p.suite.Outcomes)
 	entries, err := os.ReadDir(p.dir)
-	if err != nil {
-		return outcomes, err
-	}
 	for _, e := range entries {
 		if !e.IsDir() {
 			continue
 		}
-		dir, err := makeDir(filepath.Join(out, e.Name()))
-		if err == nil {
-			err = os.CopyFS(dir, os.DirFS(filepath.Join(p.dir, e.Name())))
+		dir, makeErr := makeDir(filepath.Join(out, e.Name()))
+		if makeErr != nil {
+			err = errors.Join(err, makeErr)
+			continue
 		}
-		if err != nil {
-			return outcomes, err
-		}
-		for i := range outcomes {
-			if outcomes[i].Dir == e.Name() {
+		err = errors.Join(err, copyTree(dir, filepath.Join(p.dir, e.Name())))
+		for i, o := range p.suite.Outcomes {
+			if o.Dir == e.Name() {
 				outcomes[i].Dir = filepath.Base(dir)
 			}
 		}
 	}
-	return outcomes, nil
+	return outcomes, err
+}
+
+// copyTree copies files, directories and links, and goes on after errors. Pipes and sockets, which a target may have
+// left, are no evidence.
+func copyTree(to, from string) (failed error) {
+	_ = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		rel, relErr := filepath.Rel(from, path)
+		if err = errors.Join(err, relErr); err == nil {
+			switch target := filepath.Join(to, rel); {
+			case d.IsDir():
+				err = os.MkdirAll(target, 0o755)
+			case d.Type()&fs.ModeSymlink != 0:
+				var link string
+				if link, err = os.Readlink(path); err == nil {
+					err = os.Symlink(link, target)
+				}
+			case d.Type().IsRegular():
+				err = copyFile(target, path)
+			}
+		}
+		failed = errors.Join(failed, err)
+		return nil
+	})
+	return failed
+}
+
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	file, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, in)
+	return errors.Join(err, file.Close())
 }

@@ -133,7 +133,7 @@ func (f *suiteFlags) begin(s *suite.Suite) (reports.Suite, error) {
 	}
 	for _, c := range s.Cells {
 		result.Outcomes = append(result.Outcomes, reports.Outcome{
-			Name: c.Name(), Class: c.Class(), Expect: string(c.Expect), Command: commandLine(c.Args()),
+			Name: c.Name(), Suite: s.Name, Class: c.Class(), Expect: string(c.Expect), Command: commandLine(c.Args()),
 			Status: reports.NotRun, Why: "the suite ended before it",
 		})
 	}
@@ -175,7 +175,7 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return errors.Join(e.Encode(s), s.Write(dir), reports.WriteIndex(dir))
+		return errors.Join(e.Encode(s), s.Write(dir), writeIndexes(dir))
 	}
 	for _, o := range s.Outcomes {
 		if o.Status != reports.Passed {
@@ -184,8 +184,17 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 	}
 	fmt.Fprintf(w, "%s: %d passed, %d failed, %d unknown, %d errors, %d not run, in %s\n", s.Name, s.Count(reports.Passed), s.Count(reports.Failed),
 		s.Count(reports.Unknown), s.Count(reports.Broken), s.Count(reports.NotRun), s.Took.Round(time.Second))
-	err := errors.Join(s.Write(dir), reports.WriteIndex(dir))
+	err := errors.Join(s.Write(dir), writeIndexes(dir))
 	fmt.Fprintln(w, filepath.Join(dir, reports.IndexFile))
+	return err
+}
+
+// writeIndexes writes the index of a suite's runs, and renews the one over several suites, if there is one.
+func writeIndexes(dir string) error {
+	err := reports.WriteIndex(dir)
+	if above := filepath.Dir(filepath.Clean(dir)); above != filepath.Clean(dir) && exists(filepath.Join(above, reports.IndexFile)) {
+		err = errors.Join(err, reports.WriteIndex(above))
+	}
 	return err
 }
 

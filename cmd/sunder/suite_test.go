@@ -58,7 +58,9 @@ runs:
   - nemesis: none
     flags: {target-flag: election-timeout=1m, launch-timeout: 1s}
 `)
-	out := filepath.Join(t.TempDir(), "out")
+	above := t.TempDir()
+	require.NoError(t, reports.WriteIndex(above))
+	out := filepath.Join(above, "out")
 	code, stdout, stderr := sunder(t, "suite", file, "-o", out, "--jobs", "3")
 	require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
 	require.Contains(t, stdout, "mine: 1 passed, 1 failed, 0 unknown, 1 errors, 0 not run")
@@ -74,9 +76,11 @@ runs:
 	junit, err := os.ReadFile(filepath.Join(out, "junit.xml"))
 	require.NoError(t, err)
 	require.Contains(t, string(junit), `tests="3" failures="1" errors="1"`)
-	index, err := os.ReadFile(filepath.Join(out, "index.html"))
-	require.NoError(t, err)
-	require.Contains(t, string(index), "cells are not green")
+	for _, dir := range []string{out, above} {
+		index, err := os.ReadFile(filepath.Join(dir, "index.html"))
+		require.NoError(t, err)
+		require.Contains(t, string(index), "cells are not green")
+	}
 	s, err := reports.ReadSuite(out)
 	require.NoError(t, err)
 	require.FileExists(t, filepath.Join(out, s.Outcomes[0].Dir, "report.html"))
@@ -139,6 +143,23 @@ func TestMergeLosesNothing(t *testing.T) {
 	code, _, stderr := sunder(t, "merge", filepath.Join(t.TempDir(), "x"), passed, passed)
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "are the same part of night")
+
+	code, _, stderr = sunder(t, "merge", filepath.Join(t.TempDir(), "x"), leave(t, 1, 2, reports.Passed), leave(t, 3, 3, reports.Passed))
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "in 2 and in 3 parts: their runs overlap")
+
+	// A pipe is no evidence, and what cannot be copied costs no verdict.
+	odd := leave(t, 0, 0, reports.Failed)
+	require.NoError(t, syscall.Mkfifo(filepath.Join(odd, "run", "pipe"), 0o644))
+	require.NoError(t, os.Symlink("nowhere", filepath.Join(odd, "run", "a-link")))
+	out = filepath.Join(t.TempDir(), "x")
+	code, stdout, _ = sunder(t, "merge", out, odd)
+	require.Equal(t, exitInvalid, code)
+	require.Contains(t, stdout, "0 passed, 1 failed, 0 unknown, 0 errors")
+	link, err := os.Readlink(filepath.Join(out, "run", "a-link"))
+	require.NoError(t, err)
+	require.Equal(t, "nowhere", link)
+	require.Error(t, copyTree(t.TempDir(), filepath.Join(odd, "not-there")))
 
 	spoiled := leave(t, 0, 0, "crashed")
 	code, stdout, _ = sunder(t, "merge", filepath.Join(t.TempDir(), "x"), spoiled)

@@ -180,10 +180,10 @@ func decode(name string, text []byte) (f file, err error) {
 				at := doc.Body.GetToken().Position
 				return f, fmt.Errorf("%s:%d:%d: there is a second document; a suite is one", name, at.Line, at.Column)
 			}
-			var found reference
+			var found foreign
 			if ast.Walk(&found, doc.Body); found.node != nil {
 				at := found.node.GetToken().Position
-				return f, fmt.Errorf("%s:%d:%d: anchors and aliases are not known here", name, at.Line, at.Column)
+				return f, fmt.Errorf("%s:%d:%d: %s", name, at.Line, at.Column, found.why)
 			}
 		}
 		err = yaml.UnmarshalWithOptions(text, &f, yaml.Strict())
@@ -218,18 +218,25 @@ func nested(text []byte) (deepest int) {
 	return deepest
 }
 
-// reference finds the first node that refers to another.
-type reference struct{ node ast.Node }
+// foreign finds the first node of what suites have no use for, and the library would take for something.
+type foreign struct {
+	node ast.Node
+	why  string
+}
 
-func (r *reference) Visit(n ast.Node) ast.Visitor {
+func (f *foreign) Visit(n ast.Node) ast.Visitor {
 	switch n.(type) {
-	case *ast.AliasNode, *ast.AnchorNode:
-		r.node = n
+	case *ast.AliasNode, *ast.AnchorNode, *ast.MergeKeyNode:
+		f.node, f.why = n, "anchors, aliases and merges are not known here"
+	case *ast.TagNode:
+		f.node, f.why = n, "tags are not known here"
+	case *ast.NullNode:
+		f.node, f.why = n, "a value is missing"
 	}
-	if r.node != nil {
+	if f.node != nil {
 		return nil
 	}
-	return r
+	return f
 }
 
 // cells multiplies an entry out. Of an error it says which field it is of.

@@ -68,8 +68,12 @@ func TestParseRefuses(t *testing.T) {
 		"runs:\n  - seed: 1\n---\nruns:\n  - seed: 2":    "s.yaml:4:5: there is a second document",
 		"runs: " + strings.Repeat("[", 200_000):          "lists in lists",
 		"runs:\n" + strings.Repeat("- ", 100_000):        "lists in lists",
+		"runs:\n- seed: !!str 1":                         "s.yaml:2:9: tags are not known here",
+		"runs:\n- <<: {seed: 1}":                         "s.yaml:2:3: anchors, aliases and merges are not known here",
+		"runs: [null]":                                   "s.yaml:1:8: a value is missing",
+		"runs:\n- seed:\n  target: raft":                 "a value is missing",
 		"runs:\n  - target: []":                          "s.yaml:2:13: the list is empty",
-		"runs:\n  - seed: &a 1\n  - seed: *a":            "s.yaml:2:11: anchors and aliases are not known here",
+		"runs:\n  - seed: &a 1\n  - seed: *a":            "s.yaml:2:11: anchors, aliases and merges are not known here",
 		"runs:\n  - seed: [" + strings.Repeat("1,", 200) + "1]\n    nemesis: [" + strings.Repeat("a,", 200) + "b]": "more than 10000 runs",
 	} {
 		_, err := Parse("s.yaml", []byte(text), anything)

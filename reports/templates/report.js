@@ -134,8 +134,10 @@
     });
     const fromHash = () => {
       const m = /^#t=([\d.]+)-([\d.]+)$/.exec(location.hash);
-      if (m) show(Number(m[1]), Number(m[2]), false);
-      return m;
+      const span = m && [Number(m[1]), Number(m[2])];
+      if (!span || !span.every(Number.isFinite)) return false;
+      show(...span, false);
+      return true;
     };
     addEventListener('hashchange', () => { if (fromHash()) svg.scrollIntoView({ block: 'center' }); });
     draw();
