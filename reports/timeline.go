@@ -47,7 +47,9 @@ func (p *report) timeline(of string, data json.RawMessage) error {
 	}
 	for _, o := range t.Ops {
 		if o.Culprit { // from here on it was impossible, and not from the first write
-			e.From, e.To = o.Call, o.Return
+			if e.From, e.To = o.Call, o.Return; e.To == history.Never {
+				e.To = e.From // results of another sunder may say so
+			}
 		}
 	}
 	p.Evidence = append(p.Evidence, e)
