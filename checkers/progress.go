@@ -52,8 +52,10 @@ func (p progress) Check(_ context.Context, h *history.History) Result {
 	if n := len(unconfirmed); n > 0 {
 		return unknown("%d of %d faults were not confirmed to act: %s", n, len(faults), strings.Join(unconfirmed[:min(n, 3)], "; "))
 	}
-	for e := range history.Notes[struct{}](h, history.Observer, history.FExit) {
-		return unknown("%s ended by itself at %s: look at its log", e.Node, seconds(e.At))
+	if exits := exitsOf(h); len(exits) > 0 {
+		r := unknown("%s ended by itself at %s: look at its log", exits[0].Node, seconds(exits[0].At))
+		r.Attach = attach(KindExits, exits)
+		return r
 	}
 	if last == history.Never {
 		return unknown("a fault was never healed")
@@ -113,4 +115,21 @@ func orElse(s, otherwise string) string {
 		return otherwise
 	}
 	return s
+}
+
+// KindExits attaches the nodes that ended by themselves: []Exit.
+const KindExits = "exits"
+
+// Exit is the end of a node that no fault ended.
+type Exit struct {
+	Node  string        `json:"node"`
+	At    time.Duration `json:"at_ns"`
+	Index int           `json:"index"` // of the event
+}
+
+func exitsOf(h *history.History) (exits []Exit) {
+	for e := range history.Notes[struct{}](h, history.Observer, history.FExit) {
+		exits = append(exits, Exit{e.Node, e.At, e.Index})
+	}
+	return exits
 }

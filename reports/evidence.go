@@ -19,6 +19,7 @@ var renderers = map[string]func(p *report, of string, data json.RawMessage) erro
 	checkers.KindTimeline: (*report).timeline,
 	checkers.KindClaims:   (*report).claims,
 	checkers.KindStates:   (*report).states,
+	checkers.KindExits:    (*report).exits,
 	checkers.KindCounts:   (*report).counts,
 	checkers.KindText:     (*report).text,
 }
@@ -115,6 +116,17 @@ func (p *report) states(of string, data json.RawMessage) error {
 	}
 	p.Evidence = append(p.Evidence, e)
 	return nil
+}
+
+// exits shows nodes that ended by themselves.
+func (p *report) exits(of string, data json.RawMessage) error {
+	exits, err := unmarshal[[]checkers.Exit](data)
+	for _, x := range exits {
+		p.Evidence = append(p.Evidence, evidence{
+			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s", x.Node, at(x.At)), From: x.At, To: x.At,
+		})
+	}
+	return err
 }
 
 // counts shows what became of each kind of operation.

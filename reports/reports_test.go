@@ -193,6 +193,25 @@ func TestUnknownAttachments(t *testing.T) {
 	require.Equal(t, checkers.Invalid, out.Verdict)
 }
 
+// A node that ended by itself is shown with what it wrote last.
+func TestExitsAreShown(t *testing.T) {
+	b := newBuilder(t)
+	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Nodes: []string{"n1"}, Nemesis: "none", Checkers: []string{"progress"}, Started: time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)})
+	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
+	b.add(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: "n1", Err: "the process ended by itself"})
+	results, err := checkers.Run(t.Context(), &b.h, []string{"progress"}, checkers.Defaults)
+	require.NoError(t, err)
+	require.Equal(t, checkers.Unknown, checkers.Worst(results))
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "logs"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "logs", "n1.log"), []byte("2026-11-22T01:00:00.025Z panic: tocommit is out of range\n"), 0o644))
+	require.NoError(t, Run{Dir: dir, History: &b.h, Results: results}.Write())
+	page, err := os.ReadFile(filepath.Join(dir, HTMLFile))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "Node n1 ended by itself at 0.030 s")
+	require.Contains(t, string(page), "panic: tocommit is out of range")
+}
+
 func TestInWords(t *testing.T) {
 	for data, want := range map[string]string{
 		`{"shape":"halves","nodes":["n1","n3"],"links":[{"from":"n1"},{"from":"n2"}],"sender_down":null}`: "links 2, nodes n1 n3, shape halves",

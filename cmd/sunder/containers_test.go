@@ -52,6 +52,24 @@ func shortContained(t *testing.T, more ...string) []string {
 	return append([]string{"run", "-o", t.TempDir(), "--time-limit", "10s", "--rate", "400", "--hold", "800ms", "--rest", "800ms", "--seed", "1"}, more...)
 }
 
+// contained makes a run in containers. If the test fails, it shows the last of what the nodes wrote, as all else is gone
+// by then.
+func contained(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	code, stdout, stderr = sunder(t, shortContained(t, args...)...)
+	t.Cleanup(func() {
+		logs, err := filepath.Glob(filepath.Join(filepath.Dir(lastLine(stdout)), "logs", "*.log"))
+		if !t.Failed() || err != nil {
+			return
+		}
+		for _, path := range logs {
+			if text, err := os.ReadFile(path); err == nil {
+				t.Logf("%s:\n%s", filepath.Base(path), text[max(0, len(text)-6000):])
+			}
+		}
+	})
+	return code, stdout, stderr
+}
+
 func TestRunsInContainers(t *testing.T) {
 	needContainers(t, "etcd", "consul")
 	for name, args := range map[string][]string{
@@ -61,7 +79,7 @@ func TestRunsInContainers(t *testing.T) {
 		"faults that only containers have": {"--target", "raft", "--nodes", "3", "--nemesis", "unplug,loss:some"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := sunder(t, shortContained(t, args...)...)
+			code, stdout, stderr := contained(t, args...)
 			require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
 			require.Contains(t, strings.Split(stderr, "\n")[1], "fleet docker: ")
 			require.FileExists(t, lastLine(stdout))
@@ -77,7 +95,7 @@ func TestStaleReadsAreFound(t *testing.T) {
 		"consul": {"--consistency", "stale", "--nemesis", "partition:isolate", "--nodes", "3", "--target", "consul"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := sunder(t, shortContained(t, args...)...)
+			code, stdout, stderr := contained(t, args...)
 			require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
 			require.Contains(t, stdout, "is not linearizable")
 			require.Regexp(t, `leader +valid`, stdout)
