@@ -37,7 +37,14 @@ type member struct {
 	act    sync.Mutex // held while the process is being acted upon
 	node   Node
 	down   downs
+	life   *life
 	exited bool // by itself
+}
+
+// life is a process of a node's, from its start to its end. It may be noticed late that it has ended, when the next one
+// runs already.
+type life struct {
+	asked bool // to end, by a fault or by us
 }
 
 // downs counts the faults that hold a node down, by how.
@@ -74,7 +81,7 @@ func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string
 			if err != nil {
 				return fmt.Errorf("launch %s: %w", name, err)
 			}
-			m := &member{node: node}
+			m := &member{node: node, life: &life{}}
 			c.mu.Lock()
 			c.members[name] = m
 			c.mu.Unlock()
@@ -87,11 +94,17 @@ func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string
 
 // watch waits for the end of a node's process and reports it if no fault asked for it.
 func (c *Cluster) watch(m *member, exited <-chan struct{}) {
+	c.mu.Lock()
+	now := &life{}
+	m.life, m.exited = now, false
+	c.mu.Unlock()
 	go func() {
 		<-exited
 		c.mu.Lock()
-		unasked := m.down.killed == 0
-		m.exited = unasked
+		unasked := !now.asked
+		if m.life == now {
+			m.exited = unasked
+		}
 		c.mu.Unlock()
 		if unasked {
 			c.onExit(m.node.Name())
@@ -226,7 +239,8 @@ func (c *Cluster) Revive(ctx context.Context) error {
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	for _, m := range c.members {
-		m.down.killed++ // from here on, an end is what we asked for
+		m.down.killed++
+		m.life.asked = true // from here on, an end is what we asked for
 	}
 	c.mu.Unlock()
 	return c.fleet.Close()
@@ -257,6 +271,7 @@ func (c *Cluster) count(m *member, change downs) downs {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.down.killed += change.killed
+	m.life.asked = m.life.asked || m.down.killed > 0
 	m.down.paused += change.paused
 	m.down.unplugged += change.unplugged
 	return m.down
