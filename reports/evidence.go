@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ type table struct {
 	Rows [][]string
 }
 
+// maxLogBytes bounds what all logs take in a page, as they are written there.
+const maxLogBytes = 2 << 20
+
 // margin is how much of the run is shown around a violation.
 const margin = time.Second
 
@@ -71,6 +75,7 @@ func (p *report) show(r Run, faults []history.Fault) {
 		kept := make(map[string]int)
 		p.Evidence = slices.DeleteFunc(p.Evidence, func(e evidence) bool { kept[e.Of]++; return kept[e.Of] > maxEvidence })
 	}
+	room := maxLogBytes
 	for i := range p.Evidence {
 		e := &p.Evidence[i]
 		if !p.Shown[e.Of] {
@@ -86,6 +91,12 @@ func (p *report) show(r Run, faults []history.Fault) {
 			e.Logs, e.LogsLeft = nodeLogs(r.Dir, p.Test.Started, e.From-margin, e.To+margin)
 			e.Logs = append(e.Logs, answers(r.History, e.From-margin, e.To+margin)...)
 			slices.SortStableFunc(e.Logs, func(a, b logLine) int { return cmp.Compare(a.At, b.At) })
+			for n, l := range e.Logs {
+				if room -= len(template.HTMLEscapeString(l.Text)); room < 0 {
+					e.Logs, e.LogsLeft = e.Logs[:n], e.LogsLeft+len(e.Logs)-n
+					break
+				}
+			}
 		}
 	}
 }

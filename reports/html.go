@@ -68,7 +68,7 @@ type report struct {
 	Results                  []checkers.Result
 	Summary                  Summary
 	Shown                    map[string]bool // checkers of which there is evidence
-	Unconfirmed              int             // faults
+	AllFaults, Unconfirmed   int             // faults
 	Evidence                 []evidence
 	Counts                   []counted
 	Overview                 drawing
@@ -100,6 +100,9 @@ type fact struct{ Name, Value string }
 
 type file struct{ Path, Size, SHA256 string }
 
+// maxFaults bounds the table of faults, which keeps the page small however long the run was.
+const maxFaults = 1000
+
 // writeHTML writes the whole page. It is of one piece: nothing is loaded.
 func (r Run) writeHTML(w io.Writer, s Summary) error {
 	faults, err := r.History.Faults()
@@ -124,9 +127,13 @@ func (r Run) writeHTML(w io.Writer, s Summary) error {
 		p.Series = seriesOf(r.Dir, s)
 	}
 	p.Script, p.ScriptHash = script, scriptHash
+	p.AllFaults = len(faults)
 	for _, f := range faults {
 		if !f.Confirmed {
 			p.Unconfirmed++
+		}
+		if len(p.Faults) == maxFaults {
+			continue // all of them are in the picture, and in the history
 		}
 		p.Faults = append(p.Faults, fault{f, clip(inWords(f.FaultEvent.Fault), 300), clip(inWords(f.Evidence), 300)})
 	}

@@ -17,6 +17,7 @@ const (
 	panelHeight   = 110.0
 	panelGap      = 34.0
 	maxBuckets    = 240
+	maxBars       = 5000 // of faults that are drawn even where only zooming shows them
 )
 
 // overview draws the whole run on one time axis: faults, leaders, throughput, latency.
@@ -99,7 +100,7 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 		return y
 	}
 	heading(d, y, "Faults")
-	lanes := make(map[string]float64)
+	lanes, drawn := make(map[string]float64), make(map[string]float64) // and where the last one of a lane ends
 	for _, f := range faults {
 		if _, ok := lanes[f.F]; !ok {
 			lanes[f.F] = y + laneHeight*float64(len(lanes))
@@ -112,7 +113,12 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 			class, state = "fault unconfirmed", "NOT confirmed"
 		}
 		x, end := a.x(f.Began), a.x(f.Healed)
-		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, at(f.Began), at(f.Healed), state, clip(string(f.FaultEvent.Fault), 400))
+		// What is within a pixel of the one before is not seen, unless the picture can be zoomed.
+		if f.Confirmed && end < drawn[f.F]+1 && (d.To == 0 || len(faults) > maxBars) {
+			continue
+		}
+		drawn[f.F] = end
+		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, at(f.Began), at(f.Healed), state, clip(string(f.FaultEvent.Fault), 400*100/max(len(faults), 100)))
 		d.box(x, lanes[f.F]+2, end-x, laneHeight-4, class, title)
 		if !f.Confirmed {
 			d.text(x+2, lanes[f.F]+13, "mark", "start", "?")

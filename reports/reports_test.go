@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -210,6 +211,35 @@ func TestExitsAreShown(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(page), "Node n1 ended by itself at 0.030 s")
 	require.Contains(t, string(page), "panic: tocommit is out of range")
+}
+
+// A page stays below 10 MB, however many faults there were and whatever nodes wrote.
+func TestPagesAreBounded(t *testing.T) {
+	b := newBuilder(t)
+	b.step = time.Millisecond
+	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Nodes: []string{"n1"}, Started: time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)})
+	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
+	for i := range 10_000 {
+		b.fault(i, "kill", `{"nodes":["`+strings.Repeat("<", 500)+`"]}`, history.OK, "")
+		b.heal(i)
+	}
+	var results []checkers.Result
+	for i := range len(checkers.All) {
+		data, err := json.Marshal(slices.Repeat([]checkers.Exit{{Node: "n1", At: time.Second}}, 2*maxEvidence))
+		require.NoError(t, err)
+		results = append(results, checkers.Result{Checker: fmt.Sprint("c", i), Attach: []checkers.Attachment{{Kind: checkers.KindExits, Data: data}}})
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "logs"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "logs", "n1.log"), []byte(strings.Repeat("2026-11-22T01:00:01Z "+strings.Repeat("<", 900)+"\n", 600)), 0o644))
+	require.NoError(t, Run{Dir: dir, History: &b.h, Results: results}.Write())
+	info, err := os.Stat(filepath.Join(dir, HTMLFile))
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(10<<20))
+	page, err := os.ReadFile(filepath.Join(dir, HTMLFile))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "The first 1000 of 10000 faults")
+	t.Log(info.Size())
 }
 
 func TestInWords(t *testing.T) {
