@@ -48,7 +48,7 @@ type indexRow struct {
 // trend is how a figure went over the runs of a row.
 type trend struct {
 	Name, Last string
-	Line       string // points of an SVG polyline, 120 by 22
+	Line       string // points of an SVG polyline, 90 by 18
 }
 
 // batch is runs of one cell that count as one: a run, or those of one suite, with other seeds.
