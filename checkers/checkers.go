@@ -11,8 +11,10 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sunder-dev/sunder/checkers/register"
 	"github.com/sunder-dev/sunder/harness/history"
@@ -108,6 +110,8 @@ type Options struct {
 	Time   time.Duration
 	Memory uint64          // bytes that a search may hold beside the history
 	Engine register.Engine // how linear decides
+	// Initial is what registers hold before anything is written, as JSON; empty is null.
+	Initial json.RawMessage
 	// Progress, if there is one, is told how far a checker is, by whatever goroutine.
 	Progress func(checker string, done, of int)
 }
@@ -182,6 +186,16 @@ const maxText = 200
 func clip(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// quoted is a foreign string for a sentence: clipped, and if it has anything in it that a terminal or a CI system might
+// take for more than a text, or that hides where it ends, in quotes and with escapes.
+func quoted(s string) string {
+	s = clip(s, maxText)
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.Contains(s, "::") || strings.TrimSpace(s) != s {
+		return strconv.QuoteToGraphic(s)
 	}
 	return s
 }

@@ -26,8 +26,12 @@ type linear struct{ Options }
 // maxTimelines bounds how many keys are explained; the others are counted.
 const maxTimelines = 3
 
-// maxExplain bounds the time to cut violations down, beside that to find them.
-const maxExplain = 30 * time.Second
+// maxExplain bounds the time to cut violations down and to have them confirmed. It is part of the checker's time, of which a
+// tenth and half a second are kept for it.
+const (
+	maxExplain  = 30 * time.Second
+	leastMargin = 500 * time.Millisecond
+)
 
 // firstConfigs is how many configurations a search may visit at first, so that one hard key does not hold up
 // a thousand easy ones.
@@ -35,24 +39,34 @@ const firstConfigs = 1 << 16
 
 // Check implements [Checker].
 func (l linear) Check(ctx context.Context, h *history.History) Result {
-	keys, err := registers(h)
+	start := time.Now()
+	keys, err := registers(h, l.Initial)
 	if err != nil {
 		return Result{Verdict: Unknown, Why: err.Error()}
 	}
 	if len(keys) == 0 {
 		return Result{Verdict: Unknown, Why: "there are no operations on registers"}
 	}
-	timed, stop := context.WithTimeout(ctx, l.Time)
+	timed, stop := context.WithDeadline(ctx, start.Add(l.Time))
 	defer stop()
-	decisions := l.decide(timed, keys)
+	w := newWitness(h, history.ValueOf(l.Initial))
+	decisions := l.decide(timed, keys, w)
 
 	var bad, open []int
-	ops, definite := 0, 0
+	ops, definite, written, readBack := 0, 0, 0, 0
 	for i, k := range keys {
 		ops += len(k.ops)
 		for j := range k.ops {
-			if k.ops[j].Return != register.Never {
-				definite++
+			o := &k.ops[j]
+			if o.Action == register.Write || o.Action == register.Swap {
+				written++
+			}
+			if o.Return == register.Never {
+				continue
+			}
+			definite++
+			if o.Action == register.Read && o.Value != register.Absent || o.Action == register.Swap && o.Old != register.Absent {
+				readBack++
 			}
 		}
 		switch decisions[i].Result {
@@ -65,7 +79,9 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	}
 	switch {
 	case len(bad) > 0:
-		r := l.explain(ctx, h, keys, decisions, bad)
+		ctx, stop := context.WithDeadline(ctx, start.Add(l.Time+l.Time/10+leastMargin))
+		defer stop()
+		r := l.explain(ctx, h, w, keys, decisions, bad)
 		if t, ok := h.Test(); ok && t.Caveat != "" {
 			r.Why += "; " + clip(t.Caveat, maxText)
 		}
@@ -73,15 +89,20 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	case len(open) > 0:
 		return Result{Verdict: Unknown, Why: undecided(keys, decisions, open)}
 	}
-	if definite == 0 {
+	switch {
+	case definite == 0:
 		return Result{Verdict: Unknown, Why: "no operation is known to have happened, so that nothing was seen"}
+	case written == 0:
+		return Result{Verdict: Unknown, Why: fmt.Sprintf("nothing was written, so that %s prove nothing: let clients write, too", count(ops, "operation"))}
+	case readBack == 0:
+		return Result{Verdict: Unknown, Why: fmt.Sprintf("no value that was written was ever read back, so that %s prove nothing: let clients read the keys that they write", count(ops, "operation"))}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("%s on %s are linearizable (%s)", count(ops, "operation"), count(len(keys), "key"), engines(decisions))}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("%s on %s are linearizable (%s), by an order that was replayed", count(ops, "operation"), count(len(keys), "key"), engines(decisions))}
 }
 
 // decide decides keys side by side, one a processor: first all of them with little effort, and then what is
-// left, the smallest first.
-func (l linear) decide(ctx context.Context, keys []*keyed) []register.Decision {
+// left, the smallest first. An order that does not explain what was recorded explains nothing.
+func (l linear) decide(ctx context.Context, keys []*keyed, w *witness) []register.Decision {
 	decisions := make([]register.Decision, len(keys))
 	var done atomic.Int64
 	round := func(which []int, configs int) {
@@ -93,7 +114,7 @@ func (l linear) decide(ctx context.Context, keys []*keyed) []register.Decision {
 			wait.Go(func() {
 				for n := next.Add(1); int(n) <= len(which); n = next.Add(1) {
 					i := which[n-1]
-					decisions[i] = decideSafely(ctx, keys[i].ops, l.Engine, limits)
+					decisions[i] = decideSafely(ctx, keys[i], l.Engine, limits, w)
 					if d := &decisions[i]; configs == 0 || !d.Limited {
 						l.progress("linear", int(done.Add(1)), len(keys))
 					}
@@ -115,14 +136,21 @@ func (l linear) decide(ctx context.Context, keys []*keyed) []register.Decision {
 	return decisions
 }
 
-// decideSafely is register.Decide on a goroutine of its own, where a crash would take the process with it.
-func decideSafely(ctx context.Context, ops []register.Op, engine register.Engine, limits register.Limits) (d register.Decision) {
+// decideSafely decides a key on a goroutine of its own, where a crash would take the process with it.
+func decideSafely(ctx context.Context, k *keyed, engine register.Engine, limits register.Limits, w *witness) (d register.Decision) {
 	defer func() {
 		if p := recover(); p != nil {
 			d = register.Decision{Result: porcupine.Unknown, Engine: engine, Why: fmt.Sprintf("the engine crashed: %v", p)}
 		}
 	}()
-	return register.Decide(ctx, ops, engine, limits)
+	d = register.Decide(ctx, k.ops, engine, limits)
+	if d.Result == porcupine.Ok {
+		if err := w.replays(k, d.Order); err != nil {
+			return register.Decision{Result: porcupine.Unknown, Engine: d.Engine, Why: fmt.Sprintf("the order that was found explains nothing (%v): that is a mistake of sunder; please report it with this history", err)}
+		}
+		d.Order = nil // it may be long, and has done what it is for
+	}
+	return d
 }
 
 // undecided names keys that are, their sizes, and why.
@@ -156,8 +184,8 @@ func engines(decisions []register.Decision) string {
 }
 
 // explain cuts the keys that cannot be explained down to what shows it.
-func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, decisions []register.Decision, bad []int) Result {
-	ctx, stop := context.WithTimeout(ctx, min(max(l.Time, time.Second), maxExplain))
+func (l linear) explain(ctx context.Context, h *history.History, w *witness, keys []*keyed, decisions []register.Decision, bad []int) Result {
+	ctx, stop := context.WithTimeout(ctx, maxExplain)
 	defer stop()
 	r := Result{Verdict: Invalid}
 	limits := register.Limits{Configs: firstConfigs, Memory: max(1, int64(l.Memory))}
@@ -168,13 +196,15 @@ func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, 
 			break
 		}
 		k, d := keys[i], decisions[i]
-		proof := register.Prove(ctx, k.ops, d, limits)
-		if proof.Refuted {
-			refuted = append(refuted, fmt.Sprintf("engine %s and porcupine differ on %s of %s: that is a mistake in sunder; please report it with this history",
+		proof := l.prove(ctx, k, d, limits)
+		judged := w.judge(ctx, proof)
+		if judged == porcupine.Ok {
+			refuted = append(refuted, fmt.Sprintf("engine %s and porcupine differ on %s of %s: that is a mistake of sunder; please report it with this history",
 				d.Engine, count(len(proof.Ops), "operation"), named(k.name)))
 			continue
 		}
 		line := newTimeline(ctx, h, k, d, proof)
+		line.Confirmed = judged == porcupine.Illegal
 		if shown++; shown == 1 {
 			r.Why = line.sentence()
 		}
@@ -195,12 +225,22 @@ func (l linear) explain(ctx context.Context, h *history.History, keys []*keyed, 
 	return r
 }
 
-// named is a key for a sentence: it may have no name.
+// prove leaves a part of the time to have the proof confirmed, and to say what would have been legal.
+func (l linear) prove(ctx context.Context, k *keyed, d register.Decision, limits register.Limits) register.Proof {
+	if end, ok := ctx.Deadline(); ok {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, time.Until(end)*2/3)
+		defer stop()
+	}
+	return register.Prove(ctx, k.ops, d, limits)
+}
+
+// named is a key for a sentence: it may have no name, or one that a target or another tool made up.
 func named(key string) string {
 	if key == "" {
 		return "the key without a name"
 	}
-	return "key " + clip(key, maxText)
+	return "key " + quoted(key)
 }
 
 // count is a number of things in words.

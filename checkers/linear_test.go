@@ -13,8 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sunder-dev/sunder/checkers/referee"
 	"github.com/sunder-dev/sunder/checkers/register"
 	"github.com/sunder-dev/sunder/harness/history"
 )
@@ -57,6 +59,9 @@ func TestLinear(t *testing.T) {
 		"mismatch by a doubt": {[]call{wrote("k", 1, 0, 1), inDoubt(wrote("k", 2, 2, 3)), mismatched(swapped("k", 1, 3, 4, 5))}, Valid},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if len(c.calls) > 0 { // a verdict of valid wants something that was read back
+				c.calls = append(c.calls, wrote("other", 1, 0, 1), read("other", "1", 2, 3))
+			}
 			r := check(t, "linear", historyOf(t, c.calls...))
 			require.Equal(t, c.want, r.Verdict, r.Why)
 			require.NotEmpty(t, r.Why)
@@ -91,19 +96,18 @@ func unmarshalTimeline(a Attachment) (t Timeline, err error) {
 
 // Beyond its budget, a check says that it does not know, and of which keys.
 func TestLinearKeepsItsBudget(t *testing.T) {
-	// Many writes at once, and reads of them in an impossible order: hard for any search. The same value
-	// comes twice, so that it is one.
-	calls := []call{wrote("k", 0, 0, 1000)}
-	for i := range 25 {
-		calls = append(calls, wrote("k", i, 0, 1000))
+	// Writes and compare-and-sets of few values, all at once, and reads of them: nothing but trying helps.
+	var calls []call
+	for i := range 24 {
+		calls = append(calls, swapped("k", i%3, (i+1)%3, 0, 1000), wrote("k", i%3, 0, 1000))
 	}
-	for i := range 26 {
-		calls = append(calls, read("k", fmt.Sprint(i), 2000+i*10, 2000+i*10+5))
+	for i := range 30 {
+		calls = append(calls, read("k", fmt.Sprint(i%3), 2000+i*10, 2000+i*10+5))
 	}
 	h := historyOf(t, calls...)
 	r := linear{Options{Memory: 1 << 40, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
-	require.Contains(t, r.Why, "1 of 1 key are undecided: key k (52 operations, engine compact: out of its time budget)")
+	require.Contains(t, r.Why, "1 of 1 key are undecided: key k (78 operations, engine auto: out of its time budget)")
 
 	r = linear{Options{Time: time.Hour, Memory: 1, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
@@ -119,7 +123,7 @@ func TestLinearKeepsItsBudget(t *testing.T) {
 func TestLinearRefusesWhatItDoesNotKnow(t *testing.T) {
 	r := check(t, "linear", historyOf(t, call{f: "append", key: "k", ask: "1", start: 0, end: 1, kind: history.OK}))
 	require.Equal(t, Unknown, r.Verdict)
-	require.Contains(t, r.Why, `no operation "append"`)
+	require.Contains(t, r.Why, `a register has no operation append`)
 }
 
 // The histories in testdata keep their verdicts. Their names begin with them.
@@ -145,7 +149,7 @@ func TestRegisters(t *testing.T) {
 		call{f: "delete", key: "k", start: 6, end: 7, kind: history.OK},
 		stamped(inDoubt(wrote("k", 2, 8, 9)), 9), failed(wrote("k", 3, 10, 11)), failed(read("k", "1", 12, 13)), inDoubt(read("k", "1", 14, 15)),
 		stamped(found(swapped("k", 1, 4, 16, 17), "2"), 9), mismatched(swapped("k", 1, 5, 18, 19)), read("j", "1", 20, 21))
-	keys, err := registers(h)
+	keys, err := registers(h, nil)
 	require.NoError(t, err)
 	require.Len(t, keys, 2)
 	require.Equal(t, "k", keys[0].name)
@@ -167,28 +171,40 @@ func TestRegisters(t *testing.T) {
 // Values that are the same have the same number, however another tool writes them.
 func TestValuesAreComparedByWhatTheyAre(t *testing.T) {
 	var v values
+	var different []string
 	for _, same := range [][]string{
 		{"null", ""}, {"1"}, {"-1"}, {`"a"`, `"\u0061"`}, {`"a<b>&"`, `"a\u003cb\u003e\u0026"`}, {"\"\u2028\"", `"\u2028"`}, {"\"\U0001F600\"", `"\ud83d\ude00"`}, {`"\ud800"`}, {`"\ud801"`}, {`[1,2]`, `[1, 2]`, "[ 1,2]"}, {`{"a":1,"b":"/"}`, `{"b": "\/", "a":1}`}, {`[9007199254740993]`}, {`[9007199254740992]`},
+		{"\"\ufffd\"", `"\ufffd"`, `"\uFFFD"`}, {`{"a":"\ufffd","b":2}`, "{\"b\":2,\"a\":\"\ufffd\"}"}, {`"\ud800\ud800"`}, {`"\ud800x"`}, {`"\\ud800"`}, {`"\ud83dx\ude00"`},
+		{"2", "2.0", "2e0", "20e-1", "0.2E1", "2.00e+0"}, {"-2", "-2.0"}, {"0", "-0", "0.0", "0e9"}, {"1e30", "1000000000000000000000000000000", "10e29"}, {"0.1", "1e-1", "0.10"},
+		{"1e99999999999"}, {"2e99999999999"}, {"true"}, {"false"}, {`"true"`}, {`"2"`}, {"[]"}, {"{}"}, {`[null]`}, {`[[1,2.0]]`, `[[1,2]]`}, {`{"a":null}`},
+		{"123456789012345678"}, {"1234567890123456789", "12345678901234567890e-1"},
 	} {
-		n := len(v.texts)
-		first := v.id(json.RawMessage(same[0]))
+		n := len(v.known)
+		first := v.id(valueOf(same[0]))
 		if same[0] != "null" {
 			require.EqualValues(t, max(n, 1), first, "%s is new", same[0])
 		}
 		for _, other := range same {
-			require.Equal(t, first, v.id(json.RawMessage(other)), "%s and %s", same[0], other)
+			require.Equal(t, first, v.id(valueOf(other)), "%s and %s", same[0], other)
+			require.True(t, referee.SameJSON(json.RawMessage(same[0]), json.RawMessage(other)), "%s and %s, by the referee", same[0], other)
 		}
+		for _, before := range different {
+			require.False(t, referee.SameJSON(json.RawMessage(before), json.RawMessage(same[0])), "%s and %s, by the referee", before, same[0])
+		}
+		different = append(different, same[0])
 	}
 	for i := range 1000 {
-		first := v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i)))
-		require.Equal(t, first, v.id(json.RawMessage(fmt.Sprintf(`"v%d"`, i))))
+		first := v.id(valueOf(fmt.Sprintf(`"v%d"`, i)))
+		require.Equal(t, first, v.id(valueOf(fmt.Sprintf(`"v%d"`, i))))
 	}
 }
+
+func valueOf(text string) history.Value { return history.ValueOf(json.RawMessage(text)) }
 
 // Versions show what values cannot.
 func TestLinearByVersion(t *testing.T) {
 	stamped := func(c call, version uint64) call { c.version = version; return c }
-	calls := []call{stamped(wrote("k", 1, 0, 1), 8), stamped(wrote("k", 2, 2, 3), 7)}
+	calls := []call{stamped(wrote("k", 1, 0, 1), 8), stamped(wrote("k", 2, 2, 3), 7), wrote("j", 1, 0, 1), read("j", "1", 2, 3)}
 	r := check(t, "linear", historyOf(t, calls...))
 	require.Equal(t, Invalid, r.Verdict)
 	require.Contains(t, r.Why, "key k contradicts its versions (by its values alone it is linearizable): no order of 2 operations explains write 2 at version 7")
@@ -201,7 +217,7 @@ func TestLinearByVersion(t *testing.T) {
 	calls[1].version = 9
 	r = check(t, "linear", historyOf(t, calls...))
 	require.Equal(t, Valid, r.Verdict)
-	require.Contains(t, r.Why, "2 operations on 1 key are linearizable (by engine versioned)")
+	require.Contains(t, r.Why, "4 operations on 2 keys are linearizable (1 by engine unique, 1 by engine versioned)")
 }
 
 // Each engine says the same, and auto says which one it took.
@@ -219,6 +235,46 @@ func TestLinearEngines(t *testing.T) {
 			require.Equal(t, Invalid, r.Verdict, engine)
 		}
 	}
+}
+
+// What proves nothing is no pass.
+func TestLinearOfNothing(t *testing.T) {
+	for why, calls := range map[string][]call{
+		"nothing was written, so that 2 operations prove nothing":       {read("k", "null", 0, 1), read("k", "null", 2, 3)},
+		"no value that was written was ever read back":                  {wrote("k", 1, 0, 1), wrote("k", 2, 2, 3)},
+		"no value that was written was ever read back, so that 2 opera": {wrote("k", 1, 0, 1), read("j", "null", 2, 3)},
+	} {
+		r := check(t, "linear", historyOf(t, calls...))
+		require.Equal(t, Unknown, r.Verdict)
+		require.Contains(t, r.Why, why)
+	}
+}
+
+// A mistake of an engine is not confirmed by itself: neither an order that is none, nor a proof that is none.
+func TestMistakesOfEnginesShow(t *testing.T) {
+	h := historyOf(t, wrote("k", 1, 0, 1), wrote("k", 2, 2, 3), read("k", "2", 4, 5), inDoubt(wrote("k", 3, 6, 7)), failed(wrote("k", 4, 8, 9)))
+	keys, err := registers(h, nil)
+	require.NoError(t, err)
+	w := newWitness(h, history.Value{})
+	require.NoError(t, w.replays(keys[0], []uint32{0, 1, 2}))
+	require.NoError(t, w.replays(keys[0], []uint32{0, 1, 2, 3}))
+	for why, order := range map[string][]uint32{
+		"would not have answered operation 2": {1, 2, 0}, "has no place": {0, 1}, "had ended when one before it began": {1, 0, 2}, "comes twice": {0, 1, 1, 2},
+	} {
+		if why == "would not have answered operation 2" {
+			order = []uint32{0, 2, 1}
+		}
+		require.ErrorContains(t, w.replays(keys[0], order), why, order)
+	}
+	k := *keys[0]
+	k.ops = k.ops[:2] // the read was lost
+	require.ErrorContains(t, w.replays(&k, []uint32{0, 1}), "3 operations were recorded, and 2 were looked at")
+
+	require.Equal(t, porcupine.Ok, w.judge(t.Context(), register.Proof{Ops: keys[0].ops}))
+	stale := historyOf(t, wrote("k", 1, 0, 1), wrote("k", 2, 2, 3), read("k", "1", 4, 5))
+	keys, err = registers(stale, nil)
+	require.NoError(t, err)
+	require.Equal(t, porcupine.Illegal, newWitness(stale, history.Value{}).judge(t.Context(), register.Proof{Ops: keys[0].ops}))
 }
 
 // A timeline in text shows what overlaps, and which operation is to blame.

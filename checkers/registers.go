@@ -1,10 +1,10 @@
 package checkers
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
+	"strconv"
+	"strings"
 
 	"github.com/sunder-dev/sunder/checkers/register"
 	"github.com/sunder-dev/sunder/harness/history"
@@ -20,20 +20,19 @@ type keyed struct {
 
 // registers sorts a history's operations by key, in the order of their first calls. It leaves out what
 // says nothing: what failed, and reads without an answer. A compare-and-set of which the target said
-// that it found another value stays, as the observation that it is.
-func registers(h *history.History) ([]*keyed, error) {
+// that it found another value stays, as the observation that it is. Registers hold initial at first.
+func registers(h *history.History, initial json.RawMessage) ([]*keyed, error) {
 	var keys []*keyed
-	byName := make(map[string]*keyed)
-	var last *keyed
-	for o := range h.Ops() {
-		if last == nil || last.name != o.Call.Key {
-			if last = byName[o.Call.Key]; last == nil {
-				last = &keyed{name: o.Call.Key}
-				byName[last.name] = last
-				keys = append(keys, last)
-			}
+	byID := make([]*keyed, h.KeyIDs())
+	start := canonicalOf(history.ValueOf(initial))
+	for c := range h.Calls() {
+		k := byID[c.KeyID()]
+		if k == nil {
+			k = &keyed{name: c.Key(), values: values{initial: start}, ops: make([]register.Op, 0, h.CallsOf(c.KeyID()))}
+			byID[c.KeyID()] = k
+			keys = append(keys, k)
 		}
-		if err := last.add(&o); err != nil {
+		if err := k.add(c); err != nil {
 			return nil, err
 		}
 	}
@@ -47,48 +46,76 @@ func registers(h *history.History) ([]*keyed, error) {
 }
 
 // add takes an operation in, if it says something.
-func (k *keyed) add(o *history.Op) error {
-	call, answer := &o.Call, &o.Return
-	op := register.Op{Call: int64(call.At), Return: int64(answer.At), ID: uint32(call.Index)}
-	if answer.Kind == history.OK {
-		op.Version = answer.Stamp.Version
+func (k *keyed) add(c history.Call) error {
+	op := register.Op{Call: int64(c.Begin()), Return: int64(c.End()), ID: uint32(c.Index())}
+	kind := c.Kind()
+	if kind == history.OK {
+		op.Version = c.Stamp().Version
 	}
-	switch call.F {
+	switch f := c.F(); f {
 	case "read":
-		if answer.Kind != history.OK {
+		if kind != history.OK {
 			return nil
 		}
-		op.Action, op.Value = register.Read, k.id(answer.Value)
+		op.Action, op.Value = register.Read, k.id(c.Answer())
 	case "write", "delete":
-		if answer.Kind == history.Fail {
+		if kind == history.Fail {
 			return nil
 		}
 		op.Action = register.Write
-		if call.F == "write" {
-			op.Value = k.id(call.Value)
+		if f == "write" {
+			op.Value = k.id(c.Asked())
+		} else {
+			op.Value = k.id(history.Value{})
 		}
 	case "cas":
-		old, value, ok := history.Pair(call.Value)
+		old, value, ok := c.Asked().Pair()
 		if !ok {
-			return fmt.Errorf("event %d: a cas has the value [old, new], not %s", call.Index, clip(string(call.Value), maxText))
+			return fmt.Errorf("event %d: a cas has the value [old, new], not %s", c.Index(), quoted(string(c.Asked().Text())))
 		}
-		if answer.Kind == history.Fail && answer.Err != history.Mismatch {
+		if kind == history.Fail && c.Err() != history.Mismatch {
 			return nil
 		}
 		op.Action, op.Old, op.Value = register.Swap, k.id(old), k.id(value)
-		if answer.Kind == history.Fail {
+		if kind == history.Fail {
 			op.Action, op.Value = register.Differ, register.Absent
 			// A value that was found is as good as one that was read; but one that is what was
 			// looked for is no other one, whatever the target says.
-			if found := k.id(answer.Value); len(answer.Value) > 0 && found != op.Old {
-				op.Action, op.Value, op.Old, op.Version = register.Read, found, register.Absent, answer.Stamp.Version
+			if answer := c.Answer(); !answer.Empty() {
+				if found := k.id(answer); found != op.Old {
+					op.Action, op.Value, op.Old, op.Version = register.Read, found, register.Absent, c.Stamp().Version
+				}
 			}
 		}
 	default:
-		return fmt.Errorf("event %d: a register has no operation %q", call.Index, call.F)
+		return fmt.Errorf("event %d: a register has no operation %s", c.Index(), quoted(f))
+	}
+	if k.transaction != "" {
+		return fmt.Errorf("event %d: the value %s looks like a transaction, and not like what a register holds", c.Index(), quoted(k.transaction))
 	}
 	k.ops = append(k.ops, op)
 	return nil
+}
+
+// looksLikeTransaction reports whether a value is a list of micro-operations, as Elle's workloads have them:
+// [["append","x",1],["r","y",null]].
+func looksLikeTransaction(text string) bool {
+	var micro [][]json.RawMessage
+	if !strings.HasPrefix(text, "[[") || json.Unmarshal([]byte(text), &micro) != nil || len(micro) == 0 {
+		return false
+	}
+	for _, op := range micro {
+		var f string
+		if len(op) != 3 || json.Unmarshal(op[0], &f) != nil {
+			return false
+		}
+		switch f {
+		case "r", "w", "append", ":r", ":w", ":append":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // describe says what an operation did: "write 3", "read -> 4", "cas 3 -> 4".
@@ -119,82 +146,107 @@ func describe(o history.Op) string {
 	}
 }
 
-// values numbers JSON texts in the order in which they come. It keeps no copies, and is a table of its own
-// because a map of half a million strings takes longer than the check.
+// values numbers JSON values in the order in which they come; what registers hold at first is [register.Absent]. Natural
+// numbers, which nearly all values are, have a table of their own: a map of half a million takes longer than the check.
 type values struct {
-	texts []json.RawMessage
-	table []uint32 // numbers, where the hash says; 0 is an empty place, as null is never looked up
-	seed  maphash.Seed
+	initial string   // canonical; empty for null
+	known   []uint64 // by number: a natural number, or isText and an index of texts
+	texts   []string // canonical
+	// table has the numbers of natural numbers, where the hash says; its size is a power of 2, and 0 is an empty place, since
+	// what registers hold at first is never looked up.
+	table       []register.Value
+	taken       int
+	ids         map[string]register.Value // of texts
+	transaction string                    // a value that looks like one
 }
 
-// id returns the number of a value. Nothing, and null, is what an absent key holds.
-func (v *values) id(text json.RawMessage) register.Value {
-	if len(text) == 0 || string(text) == "null" {
-		return register.Absent
+// isText marks what is known to be no natural number; those have at most 18 digits.
+const isText = 1 << 63
+
+// id returns the number of a value.
+func (v *values) id(value history.Value) register.Value {
+	if len(v.known) == 0 {
+		v.start()
 	}
-	text = canonical(text)
-	if len(v.texts) == 0 {
-		v.seed = maphash.MakeSeed()
-		v.texts = append(v.texts, json.RawMessage("null"))
-	}
-	if 2*len(v.texts) >= len(v.table) {
-		v.table = make([]uint32, max(16, 2*len(v.table)))
-		for i := 1; i < len(v.texts); i++ {
-			*v.find(v.texts[i]) = uint32(i)
+	n, numeral := value.Numeral()
+	if !numeral {
+		text := canonicalOf(value)
+		if n, numeral = history.ValueOf(json.RawMessage(text)).Numeral(); !numeral {
+			return v.idOfText(text)
 		}
 	}
-	place := v.find(text)
-	if *place == 0 {
-		*place = uint32(len(v.texts))
+	if n == v.known[0] {
+		return register.Absent
+	}
+	if 2*(v.taken+1) > len(v.table) {
+		v.grow()
+	}
+	place := v.find(n)
+	if *place == register.Absent {
+		*place = register.Value(len(v.known))
+		v.known = append(v.known, n)
+		v.taken++
+	}
+	return *place
+}
+
+// start makes what registers hold at first known.
+func (v *values) start() {
+	n, numeral := history.ValueOf(json.RawMessage(v.initial)).Numeral()
+	if !numeral {
+		n = isText
+		v.texts = append(v.texts, v.initial)
+	}
+	v.known = append(v.known, n)
+}
+
+func (v *values) idOfText(text string) register.Value {
+	if text == v.initial {
+		return register.Absent
+	}
+	id, ok := v.ids[text]
+	if !ok {
+		if looksLikeTransaction(text) {
+			v.transaction = text
+		}
+		if v.ids == nil {
+			v.ids = make(map[string]register.Value)
+		}
+		id = register.Value(len(v.known))
+		v.ids[text] = id
+		v.known = append(v.known, isText|uint64(len(v.texts)))
 		v.texts = append(v.texts, text)
 	}
-	return register.Value(*place)
+	return id
 }
 
-// text returns the value of a number.
-func (v *values) text(of register.Value) string {
-	if of == register.Absent {
-		return "null"
+func (v *values) grow() {
+	old := v.table
+	v.table = make([]register.Value, max(16, 2*len(old)))
+	for _, id := range old {
+		if id != register.Absent {
+			*v.find(v.known[id]) = id
+		}
 	}
-	return string(v.texts[of])
 }
 
-func (v *values) find(text []byte) *uint32 {
-	for i := maphash.Bytes(v.seed, text); ; i++ {
-		place := &v.table[i&uint64(len(v.table)-1)]
-		if *place == 0 || bytes.Equal(v.texts[*place], text) {
+// find returns the place of a natural number, or the empty one where it is to be.
+func (v *values) find(n uint64) *register.Value {
+	for i := n * 0x9e3779b97f4a7c15 >> 20; ; i++ {
+		if place := &v.table[i&uint64(len(v.table)-1)]; *place == register.Absent || v.known[*place] == n {
 			return place
 		}
 	}
 }
 
-// canonical gives values that are the same the same text: another tool may write spaces and escapes that
-// we do not. Numbers stay as they are written.
-func canonical(text json.RawMessage) json.RawMessage {
-	if c := text[0]; c != '{' && c != '[' && c != '"' || c == '"' && bytes.IndexByte(text, '\\') < 0 {
+// text returns the value of a number.
+func (v *values) text(of register.Value) string {
+	n := v.known[of]
+	if n&isText == 0 {
+		return strconv.FormatUint(n, 10)
+	}
+	if text := v.texts[n&^isText]; text != "" {
 		return text
 	}
-	var v any
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	if d.Decode(&v) != nil {
-		return text
-	}
-	var again bytes.Buffer
-	e := json.NewEncoder(&again)
-	e.SetEscapeHTML(false)
-	if e.Encode(v) != nil {
-		return text
-	}
-	// Halves of surrogate pairs are different values, which decoding makes one of.
-	if bytes.Contains(again.Bytes(), []byte("\ufffd")) {
-		return text
-	}
-	return unescapeSeparators(bytes.TrimSuffix(again.Bytes(), []byte("\n")))
-}
-
-// unescapeSeparators undoes the one escape that encoding/json makes of what need not be escaped.
-func unescapeSeparators(text []byte) []byte {
-	text = bytes.ReplaceAll(text, []byte(`\u2028`), []byte("\u2028"))
-	return bytes.ReplaceAll(text, []byte(`\u2029`), []byte("\u2029"))
+	return "null"
 }

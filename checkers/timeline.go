@@ -62,7 +62,7 @@ const maxNear = 40
 
 // newTimeline draws a proof from the history of its key.
 func newTimeline(ctx context.Context, h *history.History, k *keyed, d register.Decision, p register.Proof) Timeline {
-	t := Timeline{Key: clip(k.name, maxText), Whole: len(k.ops), Engine: string(d.Engine), Confirmed: p.Confirmed, ByVersion: d.ByVersion}
+	t := Timeline{Key: clip(k.name, maxText), Whole: len(k.ops), Engine: string(d.Engine), ByVersion: d.ByVersion}
 	for _, o := range p.Ops {
 		whole := h.Op(int(o.ID))
 		text := describe(whole)
@@ -155,7 +155,7 @@ func (t Timeline) referee() string {
 	if t.Confirmed {
 		return ""
 	}
-	return " (found by engine " + t.Engine + ", and not confirmed by porcupine for want of time)"
+	return " (found by engine " + t.Engine + ", and not confirmed by porcupine, for want of time)"
 }
 
 // barsWidth is how many columns the bars of a text have.

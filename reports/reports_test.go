@@ -170,6 +170,7 @@ func TestEveryVerdictHasItsPage(t *testing.T) {
 	require.Contains(t, render(t, &history.History{}, ""), "? UNKNOWN")
 	b := newBuilder(t)
 	b.op(0, "write", "n1", "k", "1", "1", history.OK)
+	b.op(0, "read", "n1", "k", "", "1", history.OK)
 	page := render(t, &b.h, "")
 	require.Contains(t, page, "✓ VALID")
 	require.Contains(t, render(t, &b.h, "out of paper"), "The run ended early: out of paper")

@@ -13,6 +13,8 @@ import (
 
 	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/checkers/referee"
 )
 
 var (
@@ -44,7 +46,7 @@ func bruteForce(ops []Op, now held) bool {
 
 // compared is how often the engines were asked what.
 type compared struct {
-	legal, illegal, byVersion, special atomic.Int64
+	legal, illegal, byVersion, special, orders atomic.Int64
 
 	mu     sync.Mutex
 	proofs []int // their sizes
@@ -64,8 +66,9 @@ func (n *compared) check(t *testing.T, of int) {
 	require.Greater(t, n.special.Load(), int64(of/10))
 	slices.Sort(n.proofs)
 	at := func(share float64) int { return n.proofs[int(share*float64(len(n.proofs)-1))] }
-	t.Logf("%d legal, %d illegal, %d by version alone; %d with unique values; of %d proofs, the median has %d operations, 99%% have at most %d, 99.9%% at most %d, the longest has %d",
-		n.legal.Load(), n.illegal.Load(), n.byVersion.Load(), n.special.Load(), len(n.proofs), at(0.5), at(0.99), at(0.999), at(1))
+	require.GreaterOrEqual(t, n.orders.Load(), 2*n.legal.Load(), "each engine gives an order")
+	t.Logf("%d legal, %d illegal, %d by version alone; %d with unique values; %d orders were replayed; of %d proofs, all confirmed, the median has %d operations, 99%% have at most %d, 99.9%% at most %d, the longest has %d",
+		n.legal.Load(), n.illegal.Load(), n.byVersion.Load(), n.special.Load(), n.orders.Load(), len(n.proofs), at(0.5), at(0.99), at(0.999), at(1))
 	require.LessOrEqual(t, at(0.5), 4)
 	require.LessOrEqual(t, at(0.999), 20)
 }
@@ -97,9 +100,21 @@ func (n *compared) agree(oracle func([]Op) porcupine.CheckResult, ops []Op) erro
 		if d.Result != want || d.ByVersion != byVersion {
 			return fmt.Errorf("%s says %v (by version %t), the oracle %v (%t) of\n%s", engine, d.Result, d.ByVersion, want, byVersion, textOf(ops))
 		}
+		if want == porcupine.Ok {
+			if err := replay(ops, d.Order); err != nil {
+				return fmt.Errorf("%s says that the order %v explains\n%sbut %w", engine, d.Order, textOf(ops), err)
+			}
+			n.orders.Add(1)
+		}
+		if engine == Compact { // with more room than these need, as for many clients
+			result, order, _, _ := exploreWith[middle](decider{ctx: ctx, witness: true}, newPlan(ops))
+			if result != want || want == porcupine.Ok && replay(ops, order) != nil {
+				return fmt.Errorf("with room for many clients, compact says %v and %v, the oracle %v of\n%s", result, order, want, textOf(ops))
+			}
+		}
 		if engine == Auto && want == porcupine.Illegal {
 			p := Prove(ctx, ops, d, Limits{})
-			if !p.Confirmed {
+			if !confirmed(ctx, p) {
 				return fmt.Errorf("porcupine does not confirm the proof\n%sof\n%s", textOf(p.Ops), textOf(ops))
 			}
 			if oracle(weakened(p, ops, d)) == porcupine.Ok {
@@ -160,7 +175,31 @@ func forAll(t *testing.T, n int, test func(seed uint64) error) {
 func byBruteForce(ops []Op) porcupine.CheckResult { return decided(bruteForce(ops, held{})) }
 
 func byPorcupine(ops []Op) porcupine.CheckResult {
-	return search(context.Background(), ops, Limits{}).Result
+	return decider{ctx: context.Background()}.search(ops).Result
+}
+
+// refereed is a register as the referee has it.
+var refereed = referee.Register[Value]{Same: func(a, b Value) bool { return a == b }}
+
+// stepOf is an operation as the referee has it.
+func stepOf(o Op) referee.Step[Value] {
+	s := referee.Step[Value]{Call: o.Call, Return: o.Return, Version: o.Version, Old: o.Old, New: o.Value, Action: referee.Action(o.Action)}
+	if o.Action == Read {
+		s.Old = o.Value
+	}
+	return s
+}
+
+func replay(ops []Op, order []uint32) error {
+	return refereed.Replay(len(ops), func(i int) referee.Step[Value] { return stepOf(ops[i]) }, order)
+}
+
+func confirmed(ctx context.Context, p Proof) bool {
+	var steps []referee.Step[Value]
+	for _, o := range p.Ops {
+		steps = append(steps, stepOf(o))
+	}
+	return refereed.Search(ctx, steps) == porcupine.Illegal
 }
 
 // The verdict is that of trying all orders.

@@ -184,7 +184,7 @@ func BenchmarkMillion(b *testing.B) {
 				if c.stale {
 					proof.least(round, measure(func() {
 						p := Prove(context.Background(), ops, d, Limits{})
-						require.True(b, p.Confirmed)
+						require.True(b, confirmed(b.Context(), p))
 						require.LessOrEqual(b, len(p.Ops), 20)
 					}))
 				}

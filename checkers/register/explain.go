@@ -29,7 +29,7 @@ func (p Proof) Alternatives(ctx context.Context, ops []Op, d Decision, limits Li
 			return legal, false
 		}
 		known[at] = finding(last, v)
-		switch auto(ctx, known, limits).Result {
+		switch (decider{ctx: ctx, limits: limits}).auto(known).Result {
 		case porcupine.Ok:
 			if legal = append(legal, v); len(legal) == maxAlternatives {
 				return legal, false

@@ -2,12 +2,8 @@ package register
 
 import (
 	"cmp"
-	"math/bits"
 	"slices"
 )
-
-// slots is how many operations the compact search can tell apart at one moment.
-const slots = 64
 
 // plan is a history as the compact search goes through it: by the returns of what is not in doubt. An
 // operation is open at the p-th return if it was called before that and none before the p-th is its own.
@@ -18,8 +14,11 @@ type plan struct {
 	opensAt  []uint32 // by op: the first return at which it is open
 	byOpen   []int32  // ops by opensAt
 	openFrom []int32  // by return: where those that open there begin in byOpen
-	slotOf   []uint8  // by op: a bit of its own while it is open
-
+	slotOf   []uint16 // by op: a number of its own while it is open, below slots
+	slots    int
+	kindOf   []uint32 // by op: the same number for those that differ only in their ends
+	kinds    int
+	places   []uint32 // by op: its index in the history
 	doubts   []doubt
 	makers   [][]uint32 // by value: the doubts that install it
 	spoilers []uint32   // all doubts, if there are differences that may need one
@@ -30,53 +29,117 @@ type plan struct {
 	observedAt []int32  // by value: where its observers begin
 }
 
-// doubt is a kind of operations in doubt that differ only in their calls.
+// doubt is a kind of operations in doubt that differ only in their calls. They are in the order of those.
 type doubt struct {
 	op      Op
 	opensAt []uint32
+	places  []uint32 // indices in the history
 }
 
-// newPlan reports false if too much is open at once.
-func newPlan(ops []Op) (*plan, bool) {
+// doubtful is an operation in doubt and its index in the history.
+type doubtful struct {
+	Op
+	place uint32
+}
+
+func newPlan(ops []Op) *plan {
 	p := &plan{}
-	var doubts []Op
-	for _, o := range ops {
+	var doubts []doubtful
+	for i, o := range ops {
 		if _, installs := o.installs(); !o.inDoubt() {
-			p.ops = append(p.ops, o)
+			p.ops, p.places = append(p.ops, o), append(p.places, uint32(i))
 		} else if installs {
 			o.Version = 0
-			doubts = append(doubts, o)
+			doubts = append(doubts, doubtful{o, uint32(i)})
 		}
 	}
 	doubts = p.relevant(doubts)
 	p.order()
 	p.sortDoubts(doubts)
 	p.index()
-	return p, p.assignSlots()
+	p.assignSlots()
+	p.assignKinds()
+	return p
+}
+
+// orphan reports whether something was observed that nothing can have brought about, neither what installs it nor a chain
+// of compare-and-sets from what the register can hold: no search is needed then.
+func (p *plan) orphan() bool {
+	madeOf := make([][]Value, len(p.producers)) // by what a compare-and-set found: what it made of it
+	can := make([]bool, len(p.producers))
+	ask := []Value{Absent}
+	note := func(o *Op) {
+		switch {
+		case o.Action == Write:
+			ask = append(ask, o.Value)
+		case o.Action == Swap:
+			madeOf[o.Old] = append(madeOf[o.Old], o.Value)
+		}
+	}
+	for i := range p.ops {
+		note(&p.ops[i])
+	}
+	for i := range p.doubts {
+		note(&p.doubts[i].op)
+	}
+	for len(ask) > 0 {
+		v := ask[len(ask)-1]
+		ask = ask[:len(ask)-1]
+		if !can[v] {
+			can[v] = true
+			ask = append(ask, madeOf[v]...)
+		}
+	}
+	for v := range can {
+		if !can[v] && len(p.observersOf(Value(v))) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // relevant leaves out operations in doubt that nobody saw the effect of. Where there are differences,
 // anything may have been the other value; then what nobody names becomes one value.
-func (p *plan) relevant(doubts []Op) []Op {
-	named := make([]bool, max(values(p.ops), values(doubts))+1)
-	anybody := Value(len(named) - 1)
+func (p *plan) relevant(doubts []doubtful) []doubtful {
+	top := values(p.ops)
+	for i := range doubts {
+		top = max(top, int(doubts[i].Value)+1, int(doubts[i].Old)+1)
+	}
+	named := make([]bool, top+1)
+	anybody := Value(top)
+	var ask []Value // named, and not asked yet what it may have been made of
+	name := func(v Value) {
+		if !named[v] {
+			named[v] = true
+			ask = append(ask, v)
+		}
+	}
 	different := false
 	for i := range p.ops {
 		o := &p.ops[i]
 		if v, ok := o.observes(); ok {
-			named[v] = true
+			name(v)
 		}
 		if o.Action == Differ {
-			different, named[o.Old] = true, true
+			different = true
+			name(o.Old)
 		}
 	}
-	for again := true; again; {
-		again = false
-		for i := range doubts {
-			o := &doubts[i]
-			if v, ok := o.observes(); ok && !named[v] && (different || named[o.Value]) {
-				named[v], again = true, true
-			}
+	madeOf := make([][]Value, len(named))
+	for i := range doubts {
+		switch o := &doubts[i]; {
+		case o.Action != Swap:
+		case different:
+			name(o.Old)
+		default:
+			madeOf[o.Value] = append(madeOf[o.Value], o.Old)
+		}
+	}
+	for len(ask) > 0 {
+		v := ask[len(ask)-1]
+		ask = ask[:len(ask)-1]
+		for _, old := range madeOf[v] {
+			name(old)
 		}
 	}
 	kept := doubts[:0]
@@ -119,30 +182,57 @@ func (p *plan) order() {
 	}
 }
 
-// assignSlots gives each operation a bit that no other has while it is open.
-func (p *plan) assignSlots() bool {
-	p.slotOf = make([]uint8, len(p.ops))
-	free := ^uint64(0)
+// assignSlots gives each operation a number that no other has while it is open.
+func (p *plan) assignSlots() {
+	p.slotOf = make([]uint16, len(p.ops))
+	var free []uint16
 	for r := range p.returns {
 		for _, op := range p.opening(uint32(r)) {
-			if free == 0 {
-				return false
+			if len(free) == 0 {
+				if p.slots == maxOpen {
+					p.slots = maxOpen + 1 // it is too many, whatever follows
+					return
+				}
+				free = append(free, uint16(p.slots))
+				p.slots++
 			}
-			slot := bits.TrailingZeros64(free)
-			p.slotOf[op] = uint8(slot)
-			free &^= 1 << slot
+			p.slotOf[op] = free[len(free)-1]
+			free = free[:len(free)-1]
 		}
-		free |= 1 << p.slotOf[p.returns[r]]
+		free = append(free, p.slotOf[p.returns[r]])
 	}
-	return true
+}
+
+// assignKinds gives operations that differ only in their ends the same number. Those of which a version is told are
+// each of a kind of its own.
+func (p *plan) assignKinds() {
+	type kind struct {
+		action     Action
+		old, value Value
+	}
+	p.kindOf = make([]uint32, len(p.ops))
+	known := make(map[kind]uint32)
+	for i := range p.ops {
+		o := &p.ops[i]
+		k := kind{o.Action, o.Old, o.Value}
+		n, ok := known[k]
+		if !ok || o.Version != 0 {
+			n = uint32(p.kinds)
+			p.kinds++
+			if o.Version == 0 {
+				known[k] = n
+			}
+		}
+		p.kindOf[i] = n
+	}
 }
 
 // opening returns what opens at a return.
 func (p *plan) opening(r uint32) []int32 { return p.byOpen[p.openFrom[r]:p.openFrom[r+1]] }
 
 // sortDoubts puts equal operations in doubt together.
-func (p *plan) sortDoubts(doubts []Op) {
-	slices.SortFunc(doubts, func(a, b Op) int { return cmp.Compare(a.Call, b.Call) })
+func (p *plan) sortDoubts(doubts []doubtful) {
+	slices.SortFunc(doubts, func(a, b doubtful) int { return cmp.Compare(a.Call, b.Call) })
 	type kind struct {
 		action     Action
 		old, value Value
@@ -158,9 +248,10 @@ func (p *plan) sortDoubts(doubts []Op) {
 		if !ok {
 			i = len(p.doubts)
 			known[k] = i
-			p.doubts = append(p.doubts, doubt{op: o})
+			p.doubts = append(p.doubts, doubt{op: o.Op})
 		}
 		p.doubts[i].opensAt = append(p.doubts[i].opensAt, uint32(at))
+		p.doubts[i].places = append(p.doubts[i].places, o.place)
 	}
 }
 
@@ -213,78 +304,40 @@ func (p *plan) index() {
 // needs finds out until when each kind of operations in doubt may be needed: by an observer of its value,
 // by another one in doubt that builds on it, or by a difference.
 func (p *plan) needs(lastDifference uint32) {
-	p.lastNeed = make([]uint32, len(p.doubts))
-	for t := range p.doubts {
-		p.lastNeed[t] = lastDifference
-		if o := p.observersOf(p.doubts[t].op.Value); len(o) > 0 {
-			p.lastNeed[t] = max(p.lastNeed[t], o[len(o)-1])
+	// Values by how long they are needed: the first time that one is come to is for its longest need.
+	until := make([]uint32, len(p.makers))
+	var ask []Value
+	for v := range p.makers {
+		until[v] = lastDifference
+		if o := p.observersOf(Value(v)); len(o) > 0 {
+			until[v] = max(until[v], o[len(o)-1])
 		}
+		ask = append(ask, Value(v))
 	}
-	for again := true; again; {
-		again = false
-		for t := range p.doubts {
-			o := &p.doubts[t].op
-			if o.Action != Swap {
+	slices.SortFunc(ask, func(a, b Value) int { return cmp.Compare(until[b], until[a]) })
+	done := make([]bool, len(p.makers))
+	var chain []Value
+	for _, v := range ask {
+		need := until[v]
+		for chain = append(chain[:0], v); len(chain) > 0; {
+			v := chain[len(chain)-1]
+			chain = chain[:len(chain)-1]
+			if done[v] {
 				continue
 			}
-			for _, maker := range p.makers[o.Old] {
-				if p.lastNeed[maker] < p.lastNeed[t] {
-					p.lastNeed[maker], again = p.lastNeed[t], true
+			done[v], until[v] = true, need
+			for _, t := range p.makers[v] {
+				if o := &p.doubts[t].op; o.Action == Swap {
+					chain = append(chain, o.Old)
 				}
 			}
 		}
+	}
+	p.lastNeed = make([]uint32, len(p.doubts))
+	for t := range p.doubts {
+		p.lastNeed[t] = until[p.doubts[t].op.Value]
 	}
 }
 
 // observersOf returns the returns of those that observed a value and are not in doubt, in their order.
 func (p *plan) observersOf(v Value) []uint32 { return p.observed[p.observedAt[v]:p.observedAt[v+1]] }
-
-// window is what is open at a return.
-type window struct {
-	plan      *plan
-	at        uint32
-	slots     [slots]int32 // the op at each taken slot
-	taken     uint64
-	observers uint64 // those that change nothing
-}
-
-func newWindow(p *plan) window {
-	w := window{plan: p}
-	w.open(0)
-	return w
-}
-
-// seek moves to another return.
-func (w *window) seek(p uint32) {
-	for ; w.at < p; w.at++ {
-		w.take(w.plan.returns[w.at])
-		w.open(w.at + 1)
-	}
-	for ; w.at > p; w.at-- {
-		for _, op := range w.plan.opening(w.at) {
-			w.take(op)
-		}
-		w.put(w.plan.returns[w.at-1])
-	}
-}
-
-func (w *window) open(r uint32) {
-	for _, op := range w.plan.opening(r) {
-		w.put(op)
-	}
-}
-
-func (w *window) put(op int32) {
-	bit := uint64(1) << w.plan.slotOf[op]
-	w.slots[w.plan.slotOf[op]] = op
-	w.taken |= bit
-	if a := w.plan.ops[op].Action; a == Read || a == Differ {
-		w.observers |= bit
-	}
-}
-
-func (w *window) take(op int32) {
-	bit := uint64(1) << w.plan.slotOf[op]
-	w.taken &^= bit
-	w.observers &^= bit
-}

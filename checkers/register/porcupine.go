@@ -48,27 +48,27 @@ func (h held) step(o *Op) (held, bool) {
 // search decides by porcupine, which knows nothing of registers but the model. An operation in doubt may
 // take effect or not: a write in doubt that did not is as good as one that came after everything else,
 // and a compare-and-set in doubt does nothing where it finds another value.
-func search(ctx context.Context, ops []Op, limits Limits) Decision {
-	w := watch(ctx, limits.Memory)
-	result := w.search(ops)
-	d := Decision{Result: result, Engine: Porcupine, Why: w.end()}
+func (d decider) search(ops []Op) Decision {
+	w := watch(d.ctx, d.limits.Memory)
+	result, order := w.search(ops, d.witness)
+	out := Decision{Result: result, Order: order, Engine: Porcupine, Why: w.end()}
 	switch {
-	case d.Why != "":
-		d.Result, d.Limited = porcupine.Unknown, true
+	case out.Why != "":
+		out.Result, out.Order, out.Limited = porcupine.Unknown, nil, true
 	case result == porcupine.Unknown:
-		d.Why = outOfTime
+		out.Why = outOfTime
 	case result == porcupine.Illegal:
 		values := porcupine.Illegal
 		if hasVersions(ops) {
-			plain := watch(ctx, limits.Memory)
-			values = plain.search(withoutVersions(ops))
+			plain := watch(d.ctx, d.limits.Memory)
+			values, _ = plain.search(withoutVersions(ops), false)
 			if plain.end() != "" {
 				values = porcupine.Unknown
 			}
 		}
-		d.name(values)
+		out.name(values)
 	}
-	return d
+	return out
 }
 
 const (
@@ -139,7 +139,7 @@ func (w *watcher) end() string {
 
 // search is porcupine's. A step that was broken off looks like one that cannot be, so that its result
 // counts only if end finds nothing.
-func (w *watcher) search(ops []Op) porcupine.CheckResult {
+func (w *watcher) search(ops []Op, witness bool) (result porcupine.CheckResult, order []uint32) {
 	calls := make([]porcupine.Operation, len(ops))
 	for i := range ops {
 		calls[i] = porcupine.Operation{ClientId: i, Input: &ops[i], Call: ops[i].Call, Return: ops[i].Return}
@@ -158,5 +158,28 @@ func (w *watcher) search(ops []Op) porcupine.CheckResult {
 			return ok, after
 		},
 	}
-	return porcupine.CheckOperationsTimeout(model, calls, 0)
+	result = porcupine.CheckOperationsTimeout(model, calls, 0)
+	if result != porcupine.Ok || !witness || len(ops) == 0 || w.broke.Load() {
+		return result, nil
+	}
+	// It tells the order only if it keeps one for each operation while it searches, which takes a multiple of the memory where
+	// there is none; so it is asked twice.
+	_, info := porcupine.CheckOperationsVerbose(model, calls, 0)
+	if found := info.PartialLinearizations(); len(found) == 1 && len(found[0]) > 0 {
+		order = applied(ops, found[0][0])
+	}
+	return result, order
+}
+
+// applied leaves out of an order of porcupine's the compare-and-sets in doubt that did nothing where they stand.
+func applied(ops []Op, order []int) (rest []uint32) {
+	now := held{}
+	for _, i := range order {
+		after, ok := now.step(&ops[i])
+		if ok {
+			now = after
+			rest = append(rest, uint32(i))
+		}
+	}
+	return rest
 }

@@ -3,7 +3,6 @@ package register
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 
@@ -12,7 +11,7 @@ import (
 
 // Proof is a small part of an illegal history that is illegal by itself, and so proves it of the whole.
 //
-// It is made by steps that never make a legal history illegal: what happened later is forgotten, and so
+// Whether it is one is for package referee to say. It is made by steps that never make a legal history illegal: what happened later is forgotten, and so
 // are observations, and whatever installs a value that nobody is left to observe. A compare-and-set may
 // count as the write or as the read that is in it.
 type Proof struct {
@@ -20,14 +19,7 @@ type Proof struct {
 	Ops []Op
 	// Last is the ID of the operation with whose return the history became illegal.
 	Last uint32
-	// Confirmed says that porcupine found it illegal too. If it did not for want of time, Refuted is
-	// false as well; if it did find an order, there is a mistake in one of the engines.
-	Confirmed, Refuted bool
 }
-
-// confirmTime bounds what porcupine may take for a proof. It needs next to nothing for the usual dozen of
-// operations.
-const confirmTime = 10 * time.Second
 
 // Prove cuts a history that d says is illegal down to what shows it. If its context ends first, the
 // proof is larger than it need be, and no less a proof.
@@ -39,10 +31,7 @@ func Prove(ctx context.Context, ops []Op, d Decision, limits Limits) Proof {
 	part = m.fewerOps(part)
 	part = m.withOrigins(named(part, ops), known)
 	byCall(part)
-	confirm, stop := context.WithTimeout(context.WithoutCancel(ctx), confirmTime)
-	defer stop()
-	result := search(confirm, part, limits).Result
-	p := Proof{Ops: part, Confirmed: result == porcupine.Illegal, Refuted: result == porcupine.Ok}
+	p := Proof{Ops: part}
 	last := int64(always)
 	for _, o := range part {
 		if !o.inDoubt() && o.Return >= last {
@@ -71,7 +60,7 @@ func (m *minimizer) decide(ops []Op) Decision {
 	if m.ctx.Err() != nil {
 		return Decision{Result: porcupine.Unknown}
 	}
-	return auto(m.ctx, ops, m.limits)
+	return decider{ctx: m.ctx, limits: m.limits}.auto(ops)
 }
 
 func (m *minimizer) illegal(ops []Op) bool { return m.decide(ops).Result == porcupine.Illegal }

@@ -10,8 +10,10 @@
 //   - versioned: the same, and held against the versions that the target told.
 //   - compact: anything else. A search whose states are small and few; it takes exponential time
 //     only in what is open at the same moment.
-//   - porcupine: the field's reference, and here the referee of the others: every [Proof] is
-//     searched again by it.
+//   - porcupine: the field's reference.
+//
+// Neither verdict is to be taken on trust: one that is legal comes with an order that explains the history
+// ([Decision.Order]), and one that is illegal with a few operations that have none ([Prove]). Package referee judges both.
 //
 // The package knows neither histories nor texts: values are numbers, equal if they are equal.
 package register
@@ -111,6 +113,8 @@ type Decision struct {
 	// versions contradict that; ByValue, that its values alone are illegal. Where there was no
 	// time to find out, it is neither.
 	ByVersion, ByValue bool
+	// Order explains a legal history: indices of its operations. Those in doubt that it does without are not in it.
+	Order []uint32
 	// Limited says that more memory or configurations might have decided it.
 	Limited bool
 	// conflict names values whose operations alone are illegal, if the engine knows.
@@ -141,46 +145,57 @@ func decided(legal bool) porcupine.CheckResult {
 
 // Decide says whether ops, in any order, are linearizable. The register is Absent at first.
 func Decide(ctx context.Context, ops []Op, engine Engine, limits Limits) Decision {
+	d := decider{ctx: ctx, limits: limits, witness: true}
 	switch engine {
 	case Unique, Versioned:
-		if d, ok := unique(ops, engine == Versioned); ok {
-			return d
+		if out, ok := d.unique(ops, engine == Versioned); ok {
+			return out
 		}
 		return Decision{Result: porcupine.Unknown, Engine: engine, Why: "a value is written twice, or deleted, or a difference was observed"}
 	case Compact:
-		return compact(ctx, ops, limits)
+		return d.compact(ops)
 	case Porcupine:
-		return search(ctx, ops, limits)
+		return d.search(ops)
 	case Auto:
-		return auto(ctx, ops, limits)
+		return d.auto(ops)
 	default:
 		return Decision{Result: porcupine.Unknown, Engine: engine, Why: fmt.Sprintf("there is no engine %q", engine)}
 	}
 }
 
-func auto(ctx context.Context, ops []Op, limits Limits) Decision {
+// decider is what one decision may use.
+type decider struct {
+	ctx     context.Context
+	limits  Limits
+	witness bool // an order is wanted
+}
+
+func (d decider) auto(ops []Op) Decision {
+	if d.ctx.Err() != nil {
+		return Decision{Result: porcupine.Unknown, Engine: Auto, Why: whyEnded(d.ctx)}
+	}
 	versioned := hasVersions(ops)
-	if d, ok := unique(ops, versioned); ok {
-		return d
+	if out, ok := d.unique(ops, versioned); ok {
+		return out
 	}
 	// What observations of values alone refute needs no search for what the differences allow.
 	if rest := withoutDifferences(ops); len(rest) < len(ops) {
-		if d, ok := unique(rest, versioned); ok && d.Result == porcupine.Illegal {
-			if d.ByVersion {
-				d.name(compact(ctx, withoutVersions(ops), limits).Result)
+		if out, ok := d.unique(rest, versioned); ok && out.Result == porcupine.Illegal {
+			if out.ByVersion {
+				out.name(d.compact(withoutVersions(ops)).Result)
 			}
-			return d
+			return out
 		}
 	}
-	d := compact(ctx, ops, limits)
-	if d.Why != tooManyOpen {
-		return d
+	out := d.compact(ops)
+	if out.Why != tooManyOpen {
+		return out
 	}
-	if limits.Configs > 0 { // porcupine does not count them
-		d.Limited = true
-		return d
+	if d.limits.Configs > 0 { // porcupine does not count them
+		out.Limited = true
+		return out
 	}
-	return search(ctx, ops, limits)
+	return d.search(ops)
 }
 
 func withoutDifferences(ops []Op) []Op {

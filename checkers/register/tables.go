@@ -1,6 +1,7 @@
 package register
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
@@ -11,18 +12,21 @@ import (
 
 // configs is the set of configurations that were visited. It compares them whole: to take one for
 // another would be a false verdict.
-type configs struct {
-	table []config // p is one more than it is, so that zero is empty
+type configs[M mask] struct {
+	table []config[M] // p is one more than it is, so that zero is empty
 	n     int
 }
 
-func (s *configs) bytes() int64 { return int64(len(s.table)) * 24 }
+// size is that of a configuration in memory.
+func (s *configs[M]) size() int64 { var m M; return int64(8*len(m)) + 16 }
+
+func (s *configs[M]) bytes() int64 { return int64(len(s.table)) * s.size() }
 
 // full reports whether the table is made anew, twice as large, for the next configuration.
-func (s *configs) full() bool { return 4*s.n >= 3*len(s.table) }
+func (s *configs[M]) full() bool { return 4*s.n >= 3*len(s.table) }
 
 // growth is how much more the next configuration needs for a while.
-func (s *configs) growth() int64 {
+func (s *configs[M]) growth() int64 {
 	if s.full() {
 		return 2 * s.bytes()
 	}
@@ -30,18 +34,18 @@ func (s *configs) growth() int64 {
 }
 
 // add reports whether c is new.
-func (s *configs) add(c config) bool {
+func (s *configs[M]) add(c config[M]) bool {
 	if s.full() {
 		old := s.table
-		s.table = make([]config, max(64, 2*len(old)))
-		for _, c := range old {
-			if c.p != 0 {
-				s.table[s.find(c)] = c
+		s.table = make([]config[M], max(64, 2*len(old)))
+		for i := range old {
+			if old[i].p != 0 {
+				s.table[s.find(&old[i])] = old[i]
 			}
 		}
 	}
 	c.p++
-	i := s.find(c)
+	i := s.find(&c)
 	if s.table[i].p != 0 {
 		return false
 	}
@@ -51,14 +55,58 @@ func (s *configs) add(c config) bool {
 }
 
 // find returns where c is, or where it would be.
-func (s *configs) find(c config) int {
-	high, low := bits.Mul64(c.mask^0x9e3779b97f4a7c15, uint64(c.p)<<32^uint64(c.state)^0xd1b54a32d192ed03)
-	high, low = bits.Mul64(high^low^uint64(c.used)<<17, 0xa0761d6478bd642f)
+func (s *configs[M]) find(c *config[M]) int {
+	high, low := bits.Mul64(uint64(c.p)<<32^uint64(c.state)^0xd1b54a32d192ed03, uint64(c.used)<<17^0xa0761d6478bd642f)
+	for n := range len(c.mask) {
+		high, low = bits.Mul64(high^low^c.mask[n], 0x9e3779b97f4a7c15)
+	}
+	high, low = bits.Mul64(high^low, 0xe7037ed1a0b428db)
 	for i := int((high ^ low) & uint64(len(s.table)-1)); ; i = (i + 1) & (len(s.table) - 1) {
-		if s.table[i].p == 0 || s.table[i] == c {
+		if s.table[i].p == 0 || s.table[i] == *c {
 			return i
 		}
 	}
+}
+
+// leastUses knows, for configurations that differ only in what they used, which sets they used. One that used a
+// subset of another can do all that the other can.
+type leastUses[M mask] struct {
+	first map[config[M]]int32 // of those that used nothing: the last set in sets
+	sets  []usedSet
+}
+
+type usedSet struct {
+	used uint32
+	next int32 // -1: none
+}
+
+// maxCompared bounds how many sets one is compared with.
+const maxCompared = 64
+
+func (l *leastUses[M]) bytes() int64 {
+	var m M
+	return int64(len(l.first))*(int64(8*len(m))+40) + int64(cap(l.sets))*8
+}
+
+// add reports whether no configuration is known that has used less.
+func (l *leastUses[M]) add(c *config[M], u *uses) bool {
+	place := *c
+	place.used = 0
+	first, known := l.first[place]
+	if !known {
+		if l.first == nil {
+			l.first = make(map[config[M]]int32)
+		}
+		first = -1
+	}
+	for i, n := first, 0; i >= 0 && n < maxCompared; i, n = l.sets[i].next, n+1 {
+		if u.within(l.sets[i].used, c.used) {
+			return false
+		}
+	}
+	l.first[place] = int32(len(l.sets))
+	l.sets = append(l.sets, usedSet{c.used, first})
+	return true
 }
 
 // states numbers what the register may hold.
@@ -108,22 +156,70 @@ func (u *uses) count(set, kind uint32) uint32 {
 	return 0
 }
 
-// with returns the set with one more of a kind.
-func (u *uses) with(set, kind uint32) uint32 {
-	step := [2]uint32{set, kind}
-	if id, ok := u.next[step]; ok {
+// with returns the set with one more of each of some kinds.
+func (u *uses) with(set uint32, kinds ...uint32) uint32 {
+	step := [2]uint32{set, kinds[0]}
+	if id, ok := u.next[step]; ok && len(kinds) == 1 {
 		return id
 	}
 	list := slices.Clone(u.list[set])
-	i, found := slices.BinarySearchFunc(list, kind, func(a use, kind uint32) int { return int(a.kind) - int(kind) })
-	if !found {
-		list = slices.Insert(list, i, use{kind: kind})
+	for _, kind := range kinds {
+		i, found := slices.BinarySearchFunc(list, kind, func(a use, kind uint32) int { return cmp.Compare(a.kind, kind) })
+		if !found {
+			list = slices.Insert(list, i, use{kind: kind})
+		}
+		list[i].count++
 	}
-	list[i].count++
 	id := u.id(list)
-	u.next[step] = id
-	u.total += 40
+	if len(kinds) == 1 {
+		u.next[step] = id
+		u.total += 40
+	}
 	return id
+}
+
+// within reports whether one set is a part of another.
+func (u *uses) within(part, whole uint32) bool {
+	rest := u.list[whole]
+	for _, one := range u.list[part] {
+		for len(rest) > 0 && rest[0].kind < one.kind {
+			rest = rest[1:]
+		}
+		if len(rest) == 0 || rest[0].kind != one.kind || rest[0].count < one.count {
+			return false
+		}
+	}
+	return true
+}
+
+// added returns the kinds that the second set has beyond the first, in the order in which one leads to the next from
+// what the register holds.
+func (u *uses) added(before, after uint32, now Value, doubts []doubt) (chain []uint32) {
+	if before == after {
+		return nil
+	}
+	from := make(map[Value]uint32)
+	for _, one := range u.list[after] {
+		if u.count(before, one.kind) == one.count {
+			continue
+		}
+		if o := &doubts[one.kind].op; o.Action == Swap {
+			from[o.Old] = one.kind
+		} else {
+			chain = append(chain, one.kind) // there is one at most, and it comes first
+			now = o.Value
+		}
+	}
+	for len(from) > 0 {
+		t, ok := from[now]
+		if !ok {
+			break // never: they were chosen to lead on
+		}
+		delete(from, now)
+		chain = append(chain, t)
+		now = doubts[t].op.Value
+	}
+	return chain
 }
 
 // forget leaves out what nobody can need at the p-th return or later.

@@ -1,7 +1,6 @@
 package register
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -26,13 +25,6 @@ const (
 	nobody    int32 = -2
 )
 
-// zone is the time that a block needs for itself: from its first return to its last call. Blocks are named by
-// their first values; with versions the last call may be that of an earlier block.
-type zone struct {
-	first, last  int64
-	head, byLast Value
-}
-
 // unique decides whether operations on a register are linearizable, in time that grows with their
 // number and hardly more, if every value is written only once and none is the one at the beginning. It
 // reports false if that is not so, or if there are differences among the observations.
@@ -49,29 +41,34 @@ type zone struct {
 // so nothing does.
 //
 // docs/checking.md has the whole argument.
-func unique(ops []Op, versioned bool) (Decision, bool) {
+func (d decider) unique(ops []Op, versioned bool) (Decision, bool) {
 	g := graph{ops: ops, clusters: make([]cluster, values(ops)), versioned: versioned}
 	if !g.produce() {
 		return Decision{}, false
 	}
-	conflict := g.conflict()
-	d := Decision{Result: decided(conflict == nil), Engine: Unique, conflict: conflict}
+	zones, conflict := g.arrange()
+	out := Decision{Result: decided(conflict == nil), Engine: Unique, conflict: conflict}
 	if versioned {
-		d.Engine = Versioned
+		out.Engine = Versioned
 	}
-	if conflict != nil {
-		d.ByValue = true
-		if versioned {
-			plain := graph{ops: ops, clusters: make([]cluster, len(g.clusters))}
-			plain.produce()
-			if values := plain.conflict(); values != nil {
-				d.conflict = values
-			} else {
-				d.name(porcupine.Ok)
-			}
+	switch {
+	case conflict == nil:
+		if d.witness {
+			out.Order = g.order(zones)
 		}
+	case versioned:
+		out.ByValue = true
+		plain := graph{ops: ops, clusters: make([]cluster, len(g.clusters))}
+		plain.produce()
+		if _, values := plain.arrange(); values != nil {
+			out.conflict = values
+		} else {
+			out.name(porcupine.Ok)
+		}
+	default:
+		out.ByValue = true
 	}
-	return d, true
+	return out, true
 }
 
 // graph is the clusters of a history and what leads from one to another.
@@ -82,13 +79,13 @@ type graph struct {
 	effective int // clusters that are
 }
 
-// conflict returns values whose operations alone no order explains, or nil.
-func (g *graph) conflict() []Value {
+// arrange returns the blocks in an order that explains the history, or values whose operations alone no order explains.
+func (g *graph) arrange() (*zones, []Value) {
 	if bad := g.observe(); bad != nil {
-		return bad
+		return nil, bad
 	}
-	zones := zones{make([]zone, g.effective), 0, g.effective}
-	var ranged []ranged
+	zones := &zones{all: make([]zone, g.effective), right: g.effective}
+	var ranged []rangedZone
 	visited := 0
 	for v := range g.clusters {
 		c := &g.clusters[v]
@@ -97,34 +94,34 @@ func (g *graph) conflict() []Value {
 		}
 		z, n, bad := g.block(Value(v))
 		if bad != nil {
-			return bad
+			return nil, bad
 		}
 		visited += n
-		if g.versioned {
-			switch r := g.versions(Value(v)); {
-			case r.high < r.low:
-				return g.valuesOf(Value(v))
-			case r.high != 0:
-				r.zone = z
-				ranged = append(ranged, r)
-				continue
-			}
+		if g.versioned && z.high < z.low {
+			return nil, g.valuesOf(Value(v))
 		}
-		zones.add(z)
+		if z.high != 0 {
+			if ranged == nil {
+				ranged = make([]rangedZone, 0, g.effective)
+			}
+			ranged = append(ranged, z)
+			continue
+		}
+		zones.add(z.zone)
 	}
 	if visited < g.effective {
-		return g.circle()
+		return nil, g.circle()
 	}
 	if bad := g.inOrder(ranged); bad != nil {
-		return bad
+		return nil, bad
 	}
-	for _, r := range ranged {
-		zones.add(r.zone)
+	for i := range ranged {
+		zones.add(ranged[i].zone)
 	}
 	if a, b, ok := zones.overlap(); ok {
-		return g.valuesOf(a.head, a.byLast, b.head, b.byLast)
+		return nil, g.valuesOf(a.head, a.byLast, b.head, b.byLast)
 	}
-	return nil
+	return zones, nil
 }
 
 // produce finds out what installs each value. It reports false if that is not unique.
@@ -246,10 +243,10 @@ func (g *graph) ancestors(v Value) []Value {
 
 // block returns the zone and the length of the block that begins with a value, or the values in it of
 // which a later one was there before an earlier one.
-func (g *graph) block(head Value) (z zone, length int, bad []Value) {
-	z = zone{first: Never, last: always, head: head, byLast: head}
+func (g *graph) block(head Value) (z rangedZone, length int, bad []Value) {
+	z.zone = zone{first: Never, last: always, head: head, byLast: head}
 	latest := head // what z.last comes from
-	for v := head; ; v = g.clusters[v].next {
+	for v := head; ; {
 		length++
 		c := &g.clusters[v]
 		c.visited = true
@@ -268,9 +265,13 @@ func (g *graph) block(head Value) (z zone, length int, bad []Value) {
 		if c.lastCall > z.last {
 			z.last, latest = c.lastCall, v
 		}
+		if c.version != 0 {
+			z.take(c.version)
+		}
 		if c.next == Absent {
 			return z, length, nil
 		}
+		v = c.next
 	}
 }
 
@@ -305,69 +306,4 @@ func (g *graph) circle() []Value {
 		list = append(list, v)
 	}
 	return list
-}
-
-// zones are forward ones, from the left, and backward ones, from the right.
-type zones struct {
-	all         []zone
-	left, right int
-}
-
-func (z *zones) add(one zone) {
-	if one.first < one.last {
-		z.all[z.left] = one
-		z.left++
-	} else {
-		z.right--
-		z.all[z.right] = one
-	}
-}
-
-// overlap finds two zones that must each come before the other: of two forward ones, any that overlap;
-// or a backward one that lies within a forward one.
-func (z *zones) overlap() (a, b zone, found bool) {
-	forward, backward := z.all[:z.left], z.all[z.right:]
-	slices.SortFunc(forward, func(a, b zone) int { return cmp.Compare(a.first, b.first) })
-	for i := 1; i < len(forward); i++ {
-		if forward[i].first < forward[i-1].last {
-			return forward[i-1], forward[i], true
-		}
-	}
-	n := 0
-	for _, b := range slices.Backward(backward) {
-		// Of the forward zones that begin before it ends, the last one ends last. It is seldom far from
-		// the one of the zone before.
-		n = begun(forward, b.last, n)
-		if n > 0 && forward[n-1].last > b.first {
-			return forward[n-1], b, true
-		}
-	}
-	return zone{}, zone{}, false
-}
-
-// begun returns how many zones, sorted by their beginnings, begin before t. It looks near a guess first.
-func begun(sorted []zone, t int64, guess int) int {
-	low, high := 0, len(sorted)
-	for step := 1; guess-step > 0; step *= 2 {
-		if sorted[guess-step].first < t {
-			low = guess - step
-			break
-		}
-		high = guess - step
-	}
-	for step := 1; guess+step < high; step *= 2 {
-		if sorted[guess+step].first >= t {
-			high = guess + step
-			break
-		}
-		low = guess + step
-	}
-	for low < high {
-		if middle := (low + high) / 2; sorted[middle].first < t {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return low
 }

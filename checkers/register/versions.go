@@ -1,43 +1,32 @@
 package register
 
-import (
-	"cmp"
-	"slices"
-)
-
 // Versions put blocks in an order of their own. What must come before a block must come before all later ones
 // too: with the last calls carried along that order, the test for cycles of two is complete again
 // (docs/checking.md).
 
-// ranged is a block of which versions are known.
-type ranged struct {
+// rangedZone is a block with the first and the last version that are known of it, which are 0 if none is.
+type rangedZone struct {
 	zone
 	low, high uint64
 }
 
-// versions returns the first and the last version in a block, or high < low if they do not grow.
-func (g *graph) versions(head Value) (r ranged) {
-	for v := head; ; v = g.clusters[v].next {
-		c := &g.clusters[v]
-		switch {
-		case c.version == 0:
-		case r.high == 0:
-			r.low, r.high = c.version, c.version
-		case c.version <= r.high:
-			return ranged{low: 1}
-		default:
-			r.high = c.version
-		}
-		if c.next == Absent {
-			return r
-		}
+// take takes the version of the next value of the block in. If versions do not grow, it leaves high < low.
+func (r *rangedZone) take(version uint64) {
+	switch {
+	case r.low == 0:
+		r.low, r.high = version, version
+	case r.high < r.low: // it is known already
+	case version <= r.high:
+		r.low, r.high = 1, 0
+	default:
+		r.high = version
 	}
 }
 
 // inOrder sorts blocks by their versions and carries their last calls along. It returns
 // the values of blocks whose versions or times contradict it.
-func (g *graph) inOrder(blocks []ranged) (bad []Value) {
-	slices.SortFunc(blocks, func(a, b ranged) int { return cmp.Compare(a.low, b.low) })
+func (g *graph) inOrder(blocks []rangedZone) (bad []Value) {
+	sortAlmostSorted(blocks, func(r *rangedZone) int64 { return int64(r.low) })
 	for i := 1; i < len(blocks); i++ {
 		before, b := &blocks[i-1], &blocks[i]
 		if b.low <= before.high {

@@ -55,20 +55,15 @@ type raw struct {
 	kind               Kind
 	f, node, key, err  []byte
 	value              []byte
+	number             uint64 // the value, if it is one; see pack
+	form               form
 	stamp              Stamp
 	has                int
 }
 
 var errLine = errors.New("not a history event")
 
-// decode parses one line (without its newline) into r.
-func decode(line []byte, r *raw) error {
-	if decodeOwn(line, r) {
-		return nil
-	}
-	return decodeAny(line, r)
-}
-
+// decodeAny parses one line (without its newline) into r.
 func decodeAny(line []byte, r *raw) error {
 	*r = raw{}
 	d := decoder{buf: line}
@@ -140,7 +135,9 @@ func (d *decoder) field(bit int, r *raw) (err error) {
 	case fieldErr:
 		r.err, err = d.str()
 	case fieldValue:
-		r.value, err = d.any()
+		if r.value, err = d.any(); err == nil {
+			r.number, r.form = pack(r.value)
+		}
 	case fieldVersion:
 		r.stamp.Version, err = d.natural()
 	case fieldRevision:

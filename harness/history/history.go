@@ -1,7 +1,6 @@
 package history
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -9,31 +8,91 @@ import (
 	"time"
 )
 
-// History is a whole history in memory, in compact form: about 50 bytes an event, so that a
-// million operations fit in little more than 100 MB. Events are made from it on demand.
+// History is a whole history in memory, in compact form: 40 bytes an event, so that a million operations fit in little
+// more than 80 MB. Events are made from it on demand.
 //
 // The zero History is empty and ready to use. It is safe for concurrent reading once complete.
 type History struct {
+	builder
 	blocks  [][]record
 	n       int
-	symbols symbols // keys and errors: there may be many
-	names   symbols // operations and nodes: there are few
-	values  arena
-	stamps  []Stamp // the zero one first
 	clients clients
+	others  []uint32 // indices of events that are no clients'
+	calls   []uint32 // by key: how often it was called
 }
 
-// record is an event with its strings replaced by symbols and its value by a place in the arena.
+// record is an event with its strings replaced by symbols and its value by a number, or a place in the arena.
 type record struct {
-	at         time.Duration
-	value      valueRef
-	valueBytes uint32
-	process    int32
-	key, err   uint32
-	pair       uint32 // of a client's call: the other end, or 0
-	stamp      uint32
-	f, node    uint16
-	kind       Kind
+	at      time.Duration
+	value   uint64
+	process int32
+	key     uint32
+	pair    uint32 // of a client's call: the other end, or 0
+	more    uint32 // what few events have
+	f, node uint16
+	kind    Kind
+	form    form
+}
+
+// extra is what few events have, or only completions.
+type extra struct {
+	stamp Stamp
+	err   uint32
+}
+
+// builder makes records.
+type builder struct {
+	symbols symbols // keys and errors: there may be many
+	names   symbols // operations and nodes: there are few
+	texts   arena
+	extras  []extra // that of nothing first
+}
+
+// build makes a record of a decoded line.
+func (b *builder) build(r *raw) (rec record, err error) {
+	if r.process < Controller || r.process > math.MaxInt32 {
+		return rec, fmt.Errorf("a process has a number from %d to %d, not %d", Controller, math.MaxInt32, r.process)
+	}
+	if r.at < 0 || time.Duration(r.at) >= Never {
+		return rec, fmt.Errorf("%d is no time of a run", r.at)
+	}
+	f, node := b.names.id(r.f), b.names.id(r.node)
+	if f > math.MaxUint16 || node > math.MaxUint16 {
+		return rec, errors.New("too many different names of operations and nodes")
+	}
+	rec = record{
+		at: time.Duration(r.at), process: int32(r.process), kind: r.kind, key: b.symbols.id(r.key), f: uint16(f), node: uint16(node),
+		value: r.number, form: r.form,
+	}
+	if r.form == literal {
+		rec.value = b.texts.add(r.value)
+	}
+	rec.more = b.addExtra(extra{r.stamp, b.symbols.id(r.err)})
+	return rec, nil
+}
+
+func (b *builder) addExtra(e extra) uint32 {
+	if e == (extra{}) {
+		return 0
+	}
+	if len(b.extras) == 0 {
+		b.extras = append(b.extras, extra{})
+	}
+	if b.extras[len(b.extras)-1] != e {
+		b.extras = append(b.extras, e)
+	}
+	return uint32(len(b.extras) - 1)
+}
+
+func (b *builder) extra(r *record) extra {
+	if r.more == 0 {
+		return extra{}
+	}
+	return b.extras[r.more]
+}
+
+func (b *builder) valueOf(r *record) Value {
+	return Value{form: r.form, n: r.value, texts: &b.texts}
 }
 
 const blockEvents = 1 << 14
@@ -85,80 +144,64 @@ func (h *History) Append(e Event) error {
 		at: int64(e.At), process: int64(e.Process), kind: e.Kind,
 		f: []byte(e.F), node: []byte(e.Node), key: []byte(e.Key), err: []byte(e.Err), value: e.Value, stamp: e.Stamp,
 	}
-	return h.append(&r)
+	r.number, r.form = pack(e.Value)
+	rec, err := h.build(&r)
+	if err != nil {
+		return err
+	}
+	return h.admit(&rec)
 }
 
-func (h *History) append(r *raw) error {
-	if r.process < Controller || r.process > math.MaxInt32 {
-		return fmt.Errorf("a process has a number from %d to %d, not %d", Controller, math.MaxInt32, r.process)
-	}
-	if r.at < 0 || time.Duration(r.at) >= Never {
-		return fmt.Errorf("%d is no time of a run", r.at)
-	}
+// admit adds a record at the end, if it follows from those before.
+func (h *History) admit(rec *record) error {
 	if h.n >= math.MaxInt32 {
 		return errors.New("a history holds at most 2^31-1 events")
 	}
 	if h.n > 0 {
-		if last := h.record(h.n - 1).at; time.Duration(r.at) < last {
-			return fmt.Errorf("time runs backwards: %v after %v", time.Duration(r.at), last)
+		if last := h.record(h.n - 1).at; rec.at < last {
+			return fmt.Errorf("time runs backwards: %v after %v", rec.at, last)
 		}
 	}
-	rec := record{
-		at: time.Duration(r.at), process: int32(r.process), kind: r.kind,
-		key: h.symbols.id(r.key), err: h.symbols.id(r.err),
-	}
-	f, node := h.names.id(r.f), h.names.id(r.node)
-	if f > math.MaxUint16 || node > math.MaxUint16 {
-		return errors.New("too many different names of operations and nodes")
-	}
-	rec.f, rec.node = uint16(f), uint16(node)
-	if r.process >= 0 {
-		if err := h.pair(r, &rec); err != nil {
+	if rec.process >= 0 {
+		if err := h.pair(rec); err != nil {
 			return err
 		}
+	} else {
+		h.others = append(h.others, uint32(h.n))
 	}
-	rec.value, rec.valueBytes = h.values.add(r.value)
-	rec.stamp = h.addStamp(r.stamp)
 	if h.n%blockEvents == 0 {
 		h.blocks = append(h.blocks, make([]record, 0, blockEvents))
 	}
 	last := &h.blocks[len(h.blocks)-1]
-	*last = append(*last, rec)
+	*last = append(*last, *rec)
 	h.n++
 	return nil
 }
 
-func (h *History) addStamp(s Stamp) uint32 {
-	if s == (Stamp{}) {
-		return 0
-	}
-	if len(h.stamps) == 0 {
-		h.stamps = append(h.stamps, Stamp{})
-	}
-	h.stamps = append(h.stamps, s)
-	return uint32(len(h.stamps) - 1)
-}
-
-func (h *History) pair(r *raw, rec *record) error {
+func (h *History) pair(rec *record) error {
 	c := h.clients.of(rec.process)
 	switch {
-	case r.kind == Note:
-		return fmt.Errorf("process %d is a client, and a note is no client's", r.process)
-	case r.kind == Invoke && c.retired:
-		return fmt.Errorf("process %d calls again after an info: it must go on under a new number", r.process)
-	case r.kind == Invoke && c.isOpen:
-		return fmt.Errorf("process %d calls while its call at index %d is open", r.process, c.open)
-	case r.kind == Invoke:
+	case rec.kind == Note:
+		return fmt.Errorf("process %d is a client, and a note is no client's", rec.process)
+	case rec.kind == Invoke && c.retired:
+		return fmt.Errorf("process %d calls again after an info: it must go on under a new number", rec.process)
+	case rec.kind == Invoke && c.isOpen:
+		return fmt.Errorf("process %d calls while its call at index %d is open", rec.process, c.open)
+	case rec.kind == Invoke:
 		*c = client{open: uint32(h.n), isOpen: true}
+		if int(rec.key) >= len(h.calls) {
+			h.calls = append(h.calls, make([]uint32, max(int(rec.key)+1, 2*len(h.calls))-len(h.calls))...)
+		}
+		h.calls[rec.key]++
 	case !c.isOpen:
-		return fmt.Errorf("process %d completes (%s) without an open call", r.process, r.kind)
+		return fmt.Errorf("process %d completes (%s) without an open call", rec.process, rec.kind)
 	default:
 		call := h.record(int(c.open))
 		if call.f != rec.f || (call.key != rec.key && rec.key != 0) {
-			return fmt.Errorf("process %d completes another operation than it called at index %d", r.process, c.open)
+			return fmt.Errorf("process %d completes another operation than it called at index %d", rec.process, c.open)
 		}
 		call.pair, rec.pair = uint32(h.n), c.open
-		*c = client{retired: r.kind == Info}
+		*c = client{retired: rec.kind == Info}
 	}
 	return nil
 }
@@ -168,15 +211,12 @@ func (h *History) record(i int) *record { return &h.blocks[i/blockEvents][i%bloc
 // Event returns the event at index i. Its Value must not be changed.
 func (h *History) Event(i int) Event {
 	r := h.record(i)
-	e := Event{
+	more := h.extra(r)
+	return Event{
 		Index: i, At: r.at, Process: int(r.process), Kind: r.kind,
-		F: h.names.texts[r.f], Node: h.names.texts[r.node], Key: h.symbols.texts[r.key],
-		Value: h.values.get(r.value, r.valueBytes), Err: h.symbols.texts[r.err],
+		F: h.names.text(uint32(r.f)), Node: h.names.text(uint32(r.node)), Key: h.symbols.text(r.key),
+		Value: h.valueOf(r).Text(), Err: h.symbols.text(more.err), Stamp: more.stamp,
 	}
-	if r.stamp != 0 {
-		e.Stamp = h.stamps[r.stamp]
-	}
-	return e
 }
 
 // Events returns all events in order.
@@ -190,7 +230,8 @@ func (h *History) Events() iter.Seq[Event] {
 	}
 }
 
-// Ops returns the clients' operations in the order of their invocations.
+// Ops returns the clients' operations in the order of their invocations. Where there may be millions, [History.Calls] is
+// quicker.
 func (h *History) Ops() iter.Seq[Op] {
 	return func(yield func(Op) bool) {
 		for i := range h.n {
@@ -217,68 +258,16 @@ func (h *History) Op(i int) Op {
 	return op
 }
 
+// KeyIDs is how many numbers keys have; see [Call.KeyID].
+func (h *History) KeyIDs() int { return len(h.calls) }
+
+// CallsOf returns how often a key was called, by its number.
+func (h *History) CallsOf(keyID int) int { return int(h.calls[keyID]) }
+
 // End returns the time of the last event.
 func (h *History) End() time.Duration {
 	if h.n == 0 {
 		return 0
 	}
 	return h.record(h.n - 1).at
-}
-
-// symbols numbers strings: the same few node names, operations and keys come a million times.
-type symbols struct {
-	texts []string
-	ids   map[string]uint32
-	// recent are numbers that came lately, by a rough hash.
-	recent [64]uint32
-}
-
-func (s *symbols) id(name []byte) uint32 {
-	if s.ids == nil {
-		s.ids = map[string]uint32{"": 0}
-		s.texts = []string{""}
-	}
-	if len(name) == 0 {
-		return 0
-	}
-	recent := &s.recent[(uint(name[len(name)-1])^uint(name[0])<<2^uint(len(name))<<4)%uint(len(s.recent))]
-	if s.texts[*recent] == string(name) {
-		return *recent
-	}
-	id, ok := s.ids[string(name)] // no allocation: the compiler sees a look-up only
-	if !ok {
-		id = uint32(len(s.texts))
-		s.texts = append(s.texts, string(name))
-		s.ids[s.texts[id]] = id
-	}
-	*recent = id
-	return id
-}
-
-// arena keeps values back to back in chunks that never move.
-type arena struct{ chunks [][]byte }
-
-type valueRef struct{ chunk, offset uint32 }
-
-const arenaChunk = 1 << 20
-
-func (a *arena) add(v []byte) (valueRef, uint32) {
-	if len(v) == 0 {
-		return valueRef{}, 0
-	}
-	last := len(a.chunks) - 1
-	if last < 0 || cap(a.chunks[last])-len(a.chunks[last]) < len(v) {
-		a.chunks = append(a.chunks, make([]byte, 0, max(arenaChunk, len(v))))
-		last++
-	}
-	ref := valueRef{uint32(last), uint32(len(a.chunks[last]))}
-	a.chunks[last] = append(a.chunks[last], v...)
-	return ref, uint32(len(v))
-}
-
-func (a *arena) get(ref valueRef, n uint32) json.RawMessage {
-	if n == 0 {
-		return nil
-	}
-	return a.chunks[ref.chunk][ref.offset : ref.offset+n : ref.offset+n]
 }

@@ -20,7 +20,7 @@ func decodeOwn(line []byte, r *raw) bool {
 		r.process = -r.process
 	}
 	d.literal(`,"kind":`)
-	r.kind, _ = kindOf(d.text())
+	r.kind = d.kind()
 	d.literal(`,"f":`)
 	r.f = d.text()
 	if d.has(`,"node":`) {
@@ -30,7 +30,7 @@ func decodeOwn(line []byte, r *raw) bool {
 		r.key = d.text()
 	}
 	if d.has(`,"value":`) {
-		r.value = d.value()
+		d.value(r)
 	}
 	if d.has(`,"err":`) {
 		r.err = d.text()
@@ -94,32 +94,75 @@ func (d *own) text() []byte {
 		d.ok = false
 		return nil
 	}
-	for start := d.pos; d.pos < len(d.buf); d.pos++ {
-		switch c := d.buf[d.pos]; {
-		case c == '"':
-			d.pos++
-			return d.buf[start : d.pos-1]
-		case c < ' ' || c == '\\' || c >= utf8.RuneSelf:
-			d.ok = false
-			return nil
+	for i := d.pos; i < len(d.buf); i++ {
+		c := d.buf[i]
+		if plain[c] {
+			continue
 		}
+		if c != '"' {
+			break
+		}
+		text := d.buf[d.pos:i]
+		d.pos = i + 1
+		return text
 	}
 	d.ok = false
 	return nil
 }
 
-// value returns a number, or what the long way makes of anything else.
-func (d *own) value() []byte {
+// plain are the bytes that stand for themselves in a string.
+var plain = func() (is [256]bool) {
+	for c := range utf8.RuneSelf {
+		is[c] = c >= ' ' && c != '"' && c != '\\'
+	}
+	return is
+}()
+
+// value takes a number, or what the long way makes of anything else.
+func (d *own) value(r *raw) {
 	start := d.pos
+	var n uint64
 	for d.pos < len(d.buf) && d.buf[d.pos]-'0' <= 9 {
+		n = n*10 + uint64(d.buf[d.pos]-'0')
 		d.pos++
 	}
-	if d.pos > start && d.pos < len(d.buf) && (d.buf[d.pos] == '}' || d.buf[d.pos] == ',') && (d.buf[start] != '0' || d.pos == start+1) {
-		return d.buf[start:d.pos]
+	if digits := d.pos - start; digits > 0 && digits <= 18 && d.pos < len(d.buf) && (d.buf[d.pos] == '}' || d.buf[d.pos] == ',') && (digits == 1 || d.buf[start] != '0') {
+		r.value, r.number, r.form = d.buf[start:d.pos], n, numeral
+		return
 	}
 	long := decoder{buf: d.buf, pos: start}
 	v, err := long.any()
 	d.ok = d.ok && err == nil
 	d.pos = long.pos
-	return v
+	r.value = v
+	r.number, r.form = pack(v)
+}
+
+// kind returns a kind by its first letters, which are all different, if the rest is right too.
+func (d *own) kind() Kind {
+	if d.pos+2 < len(d.buf) {
+		switch d.buf[d.pos+2] {
+		case 'n':
+			if d.has(`"invoke"`) {
+				return Invoke
+			}
+			if d.has(`"info"`) {
+				return Info
+			}
+		case 'k':
+			if d.has(`"ok"`) {
+				return OK
+			}
+		case 'a':
+			if d.has(`"fail"`) {
+				return Fail
+			}
+		case 'o':
+			if d.has(`"note"`) {
+				return Note
+			}
+		}
+	}
+	d.ok = false
+	return 0
 }
