@@ -122,10 +122,14 @@ func (t *Timeline) explain(ctx context.Context, k *keyed, d register.Decision, p
 
 // near returns the operations that were called nearest to the culprit of a proof, but for those shown.
 func (k *keyed) near(h *history.History, p register.Proof, shown []TimelineOp) (list []TimelineOp) {
+	known := make(map[int]bool, len(shown))
+	for _, o := range shown {
+		known[o.Index] = true
+	}
 	culprit, _ := slices.BinarySearchFunc(k.ops, p.Last, func(o register.Op, id uint32) int { return cmp.Compare(o.ID, id) })
 	for low, high := culprit-1, culprit+1; len(list) < maxNear && (low >= 0 || high < len(k.ops)); low, high = low-1, high+1 {
 		for _, i := range []int{low, high} {
-			if i < 0 || i >= len(k.ops) || len(list) == maxNear || slices.ContainsFunc(shown, func(o TimelineOp) bool { return o.Index == int(k.ops[i].ID) }) {
+			if i < 0 || i >= len(k.ops) || len(list) == maxNear || known[int(k.ops[i].ID)] {
 				continue
 			}
 			whole := h.Op(int(k.ops[i].ID))

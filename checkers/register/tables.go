@@ -162,15 +162,22 @@ func (u *uses) with(set uint32, kinds ...uint32) uint32 {
 	if id, ok := u.next[step]; ok && len(kinds) == 1 {
 		return id
 	}
-	list := slices.Clone(u.list[set])
+	list := make([]use, 0, len(u.list[set])+len(kinds))
+	list = append(list, u.list[set]...)
 	for _, kind := range kinds {
-		i, found := slices.BinarySearchFunc(list, kind, func(a use, kind uint32) int { return cmp.Compare(a.kind, kind) })
-		if !found {
-			list = slices.Insert(list, i, use{kind: kind})
-		}
-		list[i].count++
+		list = append(list, use{kind, 1})
 	}
-	id := u.id(list)
+	slices.SortFunc(list, func(a, b use) int { return cmp.Compare(a.kind, b.kind) })
+	n := 0 // kinds that are different
+	for i, one := range list {
+		if i > 0 && list[n-1].kind == one.kind {
+			list[n-1].count += one.count
+		} else {
+			list[n] = one
+			n++
+		}
+	}
+	id := u.id(list[:n])
 	if len(kinds) == 1 {
 		u.next[step] = id
 		u.total += 40
