@@ -136,25 +136,43 @@ var All = map[string]Entry{
 	"linear":   {"operations on each key are linearizable", func(o Options) Checker { return linear{o} }},
 	"leader":   {"a term has at most one leader", func(Options) Checker { return leader{} }},
 	"state":    {"nodes that applied the same log index are in the same state", func(Options) Checker { return state{} }},
-	"progress": {"there was enough load and every fault took effect, so that a pass means something", func(Options) Checker { return progress{defaultThresholds} }},
-	"stats":    {"counts and latencies; every kind of operation succeeded at least once", func(Options) Checker { return stats{} }},
+	"recovery": {"a cluster that is whole again serves within the recover timeout; how well it served before", func(Options) Checker { return recovery{} }},
+	"progress": {"there was enough load, every fault took effect, and all was read at the end, so that a pass means something", func(Options) Checker { return progress{} }},
+	"stats":    {"counts and latencies; every operation succeeded, under faults too", func(Options) Checker { return stats{} }},
 }
 
 // Always are the checkers that judge every run.
-func Always() []string { return []string{"leader", "progress", "stats"} }
+func Always() []string { return []string{"leader", "recovery", "progress", "stats"} }
 
-// ForHistory returns the names of the checkers that a history asks for; if it does not say, those
-// that make sense for a history of client operations alone.
+// What Run adds to the results of the checkers that are asked for.
+const (
+	// ofHistory says that something in the history cannot be read.
+	ofHistory = "history"
+	// ofBug says whether a planted bug was found.
+	ofBug = "planted"
+)
+
+// ForHistory returns the names of the checkers that a history asks for. A plain history of client operations
+// asks for linear; one that has notes of a run and does not say what it is of, for all that can find a violation.
 func ForHistory(h *history.History) []string {
-	if t, ok := h.Test(); ok && len(t.Checkers) > 0 {
-		return t.Checkers
+	notes := h.Notes()
+	switch {
+	case notes.Test != nil && len(notes.Test.Checkers) > 0:
+		return notes.Test.Checkers
+	case len(notes.Problems) > 0:
+		return []string{"linear", "leader", "state"}
+	default:
+		return []string{"linear"}
 	}
-	return []string{"linear"}
 }
 
-// Run judges a history by the named checkers, in order.
+// Run judges a history by the named checkers, in order. What of the history cannot be read, and a planted bug that was not found,
+// are results of their own.
 func Run(ctx context.Context, h *history.History, names []string, o Options) ([]Result, error) {
-	results := make([]Result, 0, len(names))
+	var results []Result
+	if err := h.Notes().Err(); err != nil {
+		results = append(results, Result{Checker: ofHistory, Verdict: Unknown, Why: fmt.Sprintf("it cannot be read as a whole: %v", err)})
+	}
 	for _, name := range names {
 		entry, ok := All[name]
 		if !ok {
@@ -162,7 +180,36 @@ func Run(ctx context.Context, h *history.History, names []string, o Options) ([]
 		}
 		results = append(results, guard(ctx, name, entry.New(o), h))
 	}
+	if t, ok := h.Test(); ok && t.Bug != "" {
+		results = append(results, planted(t, Worst(results)))
+	}
 	return results, nil
+}
+
+// Missed reports whether a planted bug was not found, and nothing else stands against the run.
+func Missed(results []Result) bool {
+	missed := false
+	for _, r := range results {
+		switch {
+		case r.Checker == ofBug && r.Verdict == Unknown:
+			missed = true
+		case r.Verdict != Valid:
+			return false
+		}
+	}
+	return missed
+}
+
+// planted says whether a planted bug was found. A run that does not find it proves nothing of what it was to show.
+func planted(t history.Test, worst Verdict) Result {
+	if worst == Invalid {
+		return Result{Checker: ofBug, Verdict: Valid, Why: fmt.Sprintf("the planted bug %s was found", quoted(t.Bug))}
+	}
+	why := fmt.Sprintf("the planted bug %s was not found", quoted(t.Bug))
+	if t.Hunt != "" {
+		why += ": this run is made to find it: " + t.Hunt
+	}
+	return Result{Checker: ofBug, Verdict: Unknown, Why: why}
 }
 
 // guard runs one checker; a checker that crashes has found nothing out.

@@ -29,7 +29,7 @@ const KindClaims = "claims"
 
 // Check implements [Checker].
 func (leader) Check(_ context.Context, h *history.History) Result {
-	terms := claims(h)
+	terms := claims(h.Notes().Claims)
 	if len(terms) == 0 {
 		return Result{Verdict: Unknown, Why: "no node ever claimed to lead: there is nothing to check"}
 	}
@@ -41,7 +41,7 @@ func (leader) Check(_ context.Context, h *history.History) Result {
 		}
 	}
 	if len(split) == 0 {
-		return Result{Verdict: Valid, Why: fmt.Sprintf("%d terms had a leader, and none had two", len(terms))}
+		return Result{Verdict: Valid, Why: fmt.Sprintf("%s had a leader, and none had two", count(len(terms), "term"))}
 	}
 	slices.Sort(split)
 	for _, term := range split {
@@ -52,7 +52,10 @@ func (leader) Check(_ context.Context, h *history.History) Result {
 		ops = append(ops, c.Index)
 	}
 	why := sentence(split[0], ordered(terms[split[0]]))
-	if more := len(split) - 1; more > 0 {
+	switch more := len(split) - 1; {
+	case more == 1:
+		why += "; so has 1 more term"
+	case more > 1:
 		why += fmt.Sprintf("; so have %d more terms", more)
 	}
 	return Result{Verdict: Invalid, Why: why, Ops: ops, Attach: attach(KindClaims, evidence)}
@@ -60,37 +63,34 @@ func (leader) Check(_ context.Context, h *history.History) Result {
 
 // claims returns, for each term, the best claim of each node to it: its own log's before its
 // status', the first before later ones.
-func claims(h *history.History) map[uint64]map[string]Claim {
-	terms := make(map[uint64]map[string]Claim)
-	for e, c := range history.Notes[history.Claim](h, history.Observer, history.FClaim) {
-		if c.Term == 0 {
-			continue // no election has a term below 1
+func claims(said []history.Said[history.Claim]) map[uint64][]Claim {
+	terms := make(map[uint64][]Claim) // there are few leaders in a term, and one where all is well
+	last := Claim{}
+	for i := range said {
+		c := &said[i]
+		if c.What.Term == last.Term && c.Node == last.Node && (last.Source == "log" || c.What.Source == last.Source) {
+			continue // the same again
 		}
-		nodes := terms[c.Term]
-		if nodes == nil {
-			nodes = make(map[string]Claim)
-			terms[c.Term] = nodes
-		}
-		if old, known := nodes[e.Node]; !known || (old.Source != "log" && c.Source == "log") {
-			nodes[e.Node] = Claim{Node: e.Node, Term: c.Term, At: e.At, Source: c.Source, Index: e.Index}
+		last = Claim{Node: c.Node, Term: c.What.Term, At: c.At, Source: c.What.Source, Index: c.Index}
+		nodes := terms[last.Term]
+		switch at := slices.IndexFunc(nodes, func(known Claim) bool { return known.Node == c.Node }); {
+		case at < 0:
+			terms[last.Term] = append(nodes, last)
+		case nodes[at].Source != "log" && last.Source == "log":
+			nodes[at] = last
 		}
 	}
 	return terms
 }
 
-func ordered(nodes map[string]Claim) []Claim {
-	list := make([]Claim, 0, len(nodes))
-	for _, c := range nodes {
-		list = append(list, c)
-	}
-	slices.SortFunc(list, func(a, b Claim) int { return cmp.Compare(a.Index, b.Index) })
-	return list
+func ordered(list []Claim) []Claim {
+	return slices.SortedFunc(slices.Values(list), func(a, b Claim) int { return cmp.Compare(a.Index, b.Index) })
 }
 
 func sentence(term uint64, claims []Claim) string {
 	said := make([]string, len(claims))
 	for i, c := range claims {
-		said[i] = fmt.Sprintf("%s (by its %s, at %s)", c.Node, c.Source, seconds(c.At))
+		said[i] = fmt.Sprintf("%s (by its %s, at %s)", quoted(c.Node), c.Source, seconds(c.At))
 	}
 	number := "two"
 	if len(said) > 2 {

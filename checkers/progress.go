@@ -3,115 +3,274 @@ package checkers
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// progress vetoes runs that prove nothing: too few operations, faults that were not seen to act, a
-// cluster that did not recover, a run that was cut short. It finds no violations; what it finds
-// is Unknown.
-type progress struct{ thresholds }
+// progress vetoes runs that prove nothing: too few operations, faults that were not seen to act, a run that was cut short, data
+// that nobody read at the end. It finds no violations; what it finds is Unknown. docs/checking.md has a table of all that makes a pass
+// worth something.
+type progress struct{}
 
-// thresholds are how many operations must have succeeded before the first fault, from then until
-// the last heal, and after it.
-type thresholds struct{ before, during, after int }
+// DefaultMinRate is how many calls a second must succeed while a quorum can be reached, if a run does not say.
+const DefaultMinRate = 50
 
-var defaultThresholds = thresholds{10, 10, 10}
+// Whatever the rate, so many calls must succeed before the first fault, while there are faults, and after them.
+const leastCalls = 10
+
+// shortest is the time over which a rate says something.
+const shortest = time.Second
 
 // Check implements [Checker].
 func (p progress) Check(_ context.Context, h *history.History) Result {
-	unknown := func(format string, args ...any) Result {
-		return Result{Verdict: Unknown, Why: fmt.Sprintf(format, args...)}
-	}
-	reached := map[history.Phase]history.Span{}
-	for _, s := range h.Phases() {
-		reached[s.Phase] = s
-	}
-	if _, ok := reached[history.PhaseLoad]; !ok {
-		return unknown("the cluster never served, so no client called")
-	}
-	faults, err := h.Faults()
-	if err != nil {
-		return unknown("%v", err)
-	}
-	test, _ := h.Test()
-	if len(faults) == 0 && test.Nemesis != "none" {
-		return unknown("no fault was injected")
-	}
-	var unconfirmed []string
-	first, last := history.Never, time.Duration(0)
-	for _, f := range faults {
-		first = min(first, f.Began)
-		last = max(last, f.Healed)
-		if !f.Confirmed {
-			unconfirmed = append(unconfirmed, fmt.Sprintf("%s at %s (%s)", f.F, seconds(f.Began), orElse(f.Err, "no answer was recorded")))
+	notes := h.Notes()
+	for _, veto := range []func(*history.Notes) string{broken, vetoFaults, vetoExits, vetoEnd} {
+		if why := veto(notes); why != "" {
+			r := Result{Verdict: Unknown, Why: why}
+			if len(notes.Exits) > 0 {
+				r.Attach = attach(KindExits, exitsOf(notes))
+			}
+			return r
 		}
 	}
-	if n := len(unconfirmed); n > 0 {
-		return unknown("%d of %d faults were not confirmed to act: %s", n, len(faults), strings.Join(unconfirmed[:min(n, 3)], "; "))
+	why, said := load(h, notes)
+	if why == "" {
+		why = vetoLast(h, notes)
 	}
-	if exits := exitsOf(h); len(exits) > 0 {
-		r := unknown("%s ended by itself at %s: look at its log", exits[0].Node, seconds(exits[0].At))
-		r.Attach = attach(KindExits, exits)
-		return r
+	if why != "" {
+		return Result{Verdict: Unknown, Why: why}
 	}
-	if last == history.Never {
-		return unknown("a fault was never healed")
-	}
-	if _, ok := reached[history.PhaseEnd]; !ok {
-		return unknown("the run was cut short: its history ends at %s", seconds(h.End()))
-	}
-	final, ok := reached[history.PhaseFinal]
-	if !ok {
-		return unknown("the cluster did not recover after the last heal, or was not given the time to")
-	}
-	before, during, after, lastCalls := p.count(h, first, last, final.From)
-	switch total := before + during + after; {
-	case len(faults) == 0 && total < p.before+p.during+p.after:
-		return unknown("only %d operations succeeded", total)
-	case len(faults) == 0:
-		return Result{Verdict: Valid, Why: fmt.Sprintf("%d operations succeeded; no fault was asked for", total)}
-	case before < p.before:
-		return unknown("only %d operations succeeded before the first fault", before)
-	case during < p.during:
-		return unknown("only %d operations succeeded between the first fault and the last heal", during)
-	case after < p.after:
-		return unknown("only %d operations succeeded after the last heal", after)
-	}
-	for _, node := range test.Nodes {
-		if len(lastCalls) > 0 && !lastCalls[node] {
-			return unknown("the last operations at %s did not all succeed", node)
-		}
-	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("%d faults, all confirmed; %d operations succeeded before, %d during and %d after them", len(faults), before, during, after)}
+	return Result{Verdict: Valid, Why: said}
 }
 
-// count counts operations that succeeded, and says for each node whether the last of its last calls did:
-// they are made one after the other, each until it succeeds.
-func (progress) count(h *history.History, first, last, final time.Duration) (before, during, after int, lastCalls map[string]bool) {
-	lastCalls = make(map[string]bool)
-	for op := range h.Ops() {
-		ok := op.Return.Kind == history.OK
-		if op.Call.At >= final {
-			lastCalls[op.Call.Node] = ok
-		}
+// broken says that a run did not come far enough to be judged.
+func broken(notes *history.Notes) string {
+	if _, ok := notes.Phase(history.PhaseLoad); !ok {
+		return "the cluster never served, so no client called"
+	}
+	if len(notes.Faults) == 0 && (notes.Test == nil || notes.Test.Nemesis != "none") {
+		return "no fault was injected"
+	}
+	return ""
+}
+
+// enough is how many faults must have acted for one of them that did nothing, and said so, to be left out.
+const enough = 3
+
+// vetoFaults demands that faults were seen to act.
+func vetoFaults(notes *history.Notes) string {
+	var unconfirmed []string
+	acted, nothing := 0, 0
+	for _, f := range notes.Faults {
 		switch {
-		case !ok:
-		case op.Return.At < first:
-			before++
-		case op.Return.At <= last:
-			during++
-		case op.Call.At < final:
-			after++
+		case f.Confirmed:
+			acted++
+			continue
+		case f.Nothing:
+			nothing++
+		}
+		unconfirmed = append(unconfirmed, fmt.Sprintf("%s at %s (%s)", quoted(f.F), seconds(f.Began), orElse(quoted(f.Err), "no answer was recorded")))
+	}
+	if n := len(unconfirmed); n > 0 && (n > nothing || acted < enough || n > max(1, len(notes.Faults)/10)) {
+		return fmt.Sprintf("%d of %s were not confirmed to act: %s", n, count(len(notes.Faults), "fault"), strings.Join(unconfirmed[:min(n, 3)], "; "))
+	}
+	if slices.ContainsFunc(notes.Faults, func(f history.Fault) bool { return f.Healed == history.Never }) {
+		return "a fault was never healed"
+	}
+	return ""
+}
+
+func vetoExits(notes *history.Notes) string {
+	if len(notes.Exits) == 0 {
+		return ""
+	}
+	e := notes.Exits[0]
+	why := fmt.Sprintf("%s ended by itself at %s", quoted(e.Node), seconds(e.At))
+	if n := len(e.What.Log); n > 0 {
+		return why + ": the last that it wrote is " + quoted(e.What.Log[n-1])
+	}
+	return why + ": look at its log"
+}
+
+// vetoEnd demands that the run came to its end, on a cluster that serves.
+func vetoEnd(notes *history.Notes) string {
+	if _, ok := notes.Phase(history.PhaseEnd); !ok {
+		return "the run was cut short"
+	}
+	if _, ok := notes.Phase(history.PhaseFinal); !ok {
+		why := "the cluster did not recover after the last heal, or was not given the time to"
+		if r := notes.Recovery; r != nil && r.Why != "" {
+			why += ": " + quoted(r.Why)
+		}
+		return why
+	}
+	return ""
+}
+
+// load demands that enough calls succeeded: as a rate over the time in which a quorum could be reached, before the faults, while
+// there are any, and after them.
+func load(h *history.History, notes *history.Notes) (why, said string) {
+	span, _ := notes.Phase(history.PhaseLoad)
+	end := h.End()
+	if recover, ok := notes.Phase(history.PhaseRecover); ok {
+		end = recover.From
+	}
+	var nodes []string
+	floor := float64(DefaultMinRate)
+	if notes.Test != nil {
+		nodes = notes.Test.Nodes
+		if notes.Test.MinRate > 0 {
+			floor = notes.Test.MinRate
 		}
 	}
-	return before, during, after, lastCalls
+	first, last := end, span.From
+	for _, f := range notes.Faults {
+		first, last = min(first, f.Began), max(last, f.Healed)
+	}
+	parts := reachable(notes.Faults, nodes, stretch{span.From, end})
+	var before, during, after, served int
+	again := history.Never // the first success after the last heal
+	for c := range h.Calls() {
+		if c.Kind() != history.OK || c.Begin() >= end {
+			continue
+		}
+		if within(parts, c.End()) {
+			served++
+		}
+		switch at := c.End(); {
+		case at < first:
+			before++
+		case at <= last:
+			during++
+		default:
+			after++
+			again = min(again, at)
+		}
+	}
+	quorate := length(parts, stretch{span.From, end})
+	// meets says why so many calls are too few for a part of the run.
+	meets := func(n int, of stretch, where string) string {
+		time := length(parts, of)
+		switch rate := float64(n) / max(time.Seconds(), 1e-9); {
+		case n < leastCalls:
+			return fmt.Sprintf("only %s succeeded%s", count(n, "operation"), where)
+		case time >= shortest && rate < floor:
+			return fmt.Sprintf("only %s succeeded%s in the %.1f s in which a quorum could be reached: %s a second, and %s are wanted (--min-rate)",
+				count(n, "operation"), where, time.Seconds(), short(rate), short(floor))
+		}
+		return ""
+	}
+	if len(notes.Faults) == 0 {
+		if why := meets(before+during+after, stretch{span.From, end}, ""); why != "" {
+			return why, ""
+		}
+		return "", fmt.Sprintf("%s succeeded, %s a second; no fault was asked for", count(before+during+after, "operation"), short(float64(before+during+after)/(end-span.From).Seconds()))
+	}
+	for _, why := range []string{
+		meets(served, stretch{span.From, end}, ""),
+		meets(before, stretch{span.From, first}, " before the first fault"),
+		meets(during, stretch{first, last}, " between the first fault and the last heal"),
+		meets(after, stretch{min(again, end), end}, " after the last heal"),
+	} {
+		if why != "" {
+			return why, ""
+		}
+	}
+	acted := 0
+	for _, f := range notes.Faults {
+		if f.Confirmed {
+			acted++
+		}
+	}
+	faults := fmt.Sprintf("%s, all confirmed", count(len(notes.Faults), "fault"))
+	if acted < len(notes.Faults) {
+		faults = fmt.Sprintf("%s, of which %d did nothing and are left out", count(len(notes.Faults), "fault"), len(notes.Faults)-acted)
+	}
+	return "", fmt.Sprintf("%s; %d operations succeeded before, %d during and %d after them, %s a second while a quorum could be reached",
+		faults, before, during, after, short(float64(served)/max(quorate.Seconds(), 1e-9)))
+}
+
+// short writes a rate with three digits at the most.
+func short(rate float64) string {
+	if rate >= 100 {
+		return fmt.Sprint(math.Round(rate))
+	}
+	return fmt.Sprintf("%.3g", rate)
+}
+
+// vetoLast demands that at every member, every key that was to be read at the end was.
+func vetoLast(h *history.History, notes *history.Notes) string {
+	final, _ := notes.Phase(history.PhaseFinal)
+	type call struct{ node, f, key string }
+	done := make(map[call]bool) // asked for: it succeeded
+	written := make(map[string]bool)
+	var order []call
+	for c := range h.Calls() {
+		if c.Kind() != history.Fail && c.F() != "read" {
+			written[c.Key()] = true
+		}
+		if c.Begin() < final.From {
+			continue
+		}
+		one := call{c.Node(), c.F(), c.Key()}
+		if _, known := done[one]; !known {
+			order = append(order, one)
+		}
+		done[one] = done[one] || c.Kind() == history.OK
+	}
+	var nodes []string
+	if notes.Test != nil {
+		nodes = notes.Test.Nodes
+	}
+	asked := make(map[call]bool) // by every member
+	if notes.Last != nil {
+		for _, c := range notes.Last.Calls {
+			asked[call{"", c.F, c.Key}] = true
+		}
+	} else {
+		for _, c := range order {
+			asked[call{"", c.f, c.key}] = true
+		}
+	}
+	if len(asked) == 0 {
+		if notes.Last != nil {
+			return "" // the workload looks at nothing at the end
+		}
+		return "nothing was read at the end, so that what was lost would not have been noticed"
+	}
+	seen := false
+	for _, c := range sortedCalls(asked, func(a, b call) int { return strings.Compare(a.f+" "+a.key, b.f+" "+b.key) }) {
+		seen = seen || written[c.key]
+		for _, node := range nodes {
+			switch ok, tried := done[call{node, c.f, c.key}]; {
+			case !tried:
+				return fmt.Sprintf("at the end, %s of %s was not tried at %s", quoted(c.f), named(c.key), node)
+			case !ok:
+				return fmt.Sprintf("at the end, %s of %s never succeeded at %s", quoted(c.f), named(c.key), node)
+			}
+		}
+	}
+	if !seen {
+		return "of the keys that were read at the end, none was ever written"
+	}
+	return ""
+}
+
+func sortedCalls[C comparable](set map[C]bool, compare func(a, b C) int) []C {
+	list := make([]C, 0, len(set))
+	for c := range set {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, compare)
+	return list
 }
 
 func orElse(s, otherwise string) string {
-	if s == "" {
+	if s == "" || s == `""` {
 		return otherwise
 	}
 	return s
@@ -125,11 +284,12 @@ type Exit struct {
 	Node  string        `json:"node"`
 	At    time.Duration `json:"at_ns"`
 	Index int           `json:"index"` // of the event
+	Log   []string      `json:"log,omitempty"`
 }
 
-func exitsOf(h *history.History) (exits []Exit) {
-	for e := range history.Notes[struct{}](h, history.Observer, history.FExit) {
-		exits = append(exits, Exit{e.Node, e.At, e.Index})
+func exitsOf(notes *history.Notes) (exits []Exit) {
+	for _, e := range notes.Exits {
+		exits = append(exits, Exit{e.Node, e.At, e.Index, e.What.Log})
 	}
 	return exits
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// stats counts. An operation that never succeeded was not tested, whatever else was.
+// stats counts. An operation that never succeeded was not tested, whatever else was; and one that never succeeded while there
+// were faults was not tested under them.
 type stats struct{}
 
 // KindCounts attaches counts and latencies for each operation: map[string]Counts.
@@ -29,39 +30,64 @@ type Counts struct {
 
 // Check implements [Checker].
 func (stats) Check(_ context.Context, h *history.History) Result {
+	notes := h.Notes()
 	counts := make(map[string]Counts)
 	took := make(map[string][]time.Duration)
-	for op := range h.Ops() {
-		c := counts[op.Call.F]
-		switch op.Return.Kind {
-		case history.OK:
-			c.OK++
-			took[op.Call.F] = append(took[op.Call.F], op.Return.At-op.Call.At)
-		case history.Fail:
-			c.Fail++
-		default:
-			c.Info++
+	if notes.Test != nil {
+		for _, f := range notes.Test.Operations {
+			counts[f] = Counts{}
 		}
-		counts[op.Call.F] = c
 	}
-	var never, words []string
+	if len(counts) == 0 && h.Len() == 0 {
+		return Result{Verdict: Unknown, Why: "there are no operations", Attach: attach(KindCounts, counts)}
+	}
+	var broken []stretch
+	for _, f := range notes.Faults {
+		if f.Confirmed {
+			broken = append(broken, stretch{f.InForce, min(f.Healing, h.End())})
+		}
+	}
+	broken = merged(broken)
+	under := make(map[string]bool) // faults
+	for c := range h.Calls() {
+		n := counts[c.F()]
+		switch c.Kind() {
+		case history.OK:
+			n.OK++
+			took[c.F()] = append(took[c.F()], c.End()-c.Begin())
+			if within(broken, c.Begin()) || within(broken, c.End()) {
+				under[c.F()] = true
+			}
+		case history.Fail:
+			n.Fail++
+		default:
+			n.Info++
+		}
+		counts[c.F()] = n
+	}
+	var never, calm, words []string
 	for _, f := range slices.Sorted(maps.Keys(counts)) {
 		c := counts[f]
 		if t := took[f]; len(t) > 0 {
 			slices.Sort(t)
 			c.P50, c.P99, c.Max = t[len(t)/2], t[len(t)*99/100], t[len(t)-1]
 			counts[f] = c
+			if len(broken) > 0 && !under[f] {
+				calm = append(calm, quoted(f))
+			}
 		} else {
-			never = append(never, f)
+			never = append(never, quoted(f))
 		}
-		words = append(words, fmt.Sprintf("%s %d ok, %d fail, %d info", f, c.OK, c.Fail, c.Info))
+		words = append(words, fmt.Sprintf("%s %d ok, %d fail, %d info", quoted(f), c.OK, c.Fail, c.Info))
 	}
 	r := Result{Verdict: Valid, Why: strings.Join(words, "; "), Attach: attach(KindCounts, counts)}
 	switch {
 	case len(counts) == 0:
 		r.Verdict, r.Why = Unknown, "there are no operations"
 	case len(never) > 0:
-		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded (%s)", strings.Join(never, ", "), r.Why)
+		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded (%s): more clients, a longer run or another mix may help", strings.Join(never, ", "), r.Why)
+	case len(calm) > 0:
+		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded while there were faults (%s): more clients, shorter faults or a longer run may help", strings.Join(calm, ", "), r.Why)
 	}
 	return r
 }

@@ -66,6 +66,15 @@ func (c *Cluster) Node(name string) Node {
 	return c.members[name].node
 }
 
+// launched returns all nodes, once they are launched.
+func (c *Cluster) launched() []Node {
+	nodes := make([]Node, 0, len(c.names))
+	for _, name := range c.names {
+		nodes = append(nodes, c.Node(name))
+	}
+	return nodes
+}
+
 // Launch starts all nodes side by side. What they print goes to the writers that logs returns.
 func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string) io.Writer) error {
 	if err := c.fleet.Plan(ctx, c.names, c.target.Ports()); err != nil {

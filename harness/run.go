@@ -104,6 +104,7 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	r.enter(history.PhaseLoad)
 	workers := newWorkers(r)
 	deadline := time.Now().Add(r.TimeLimit)
+	machine := watchMachine(r.cluster.launched())
 	stopLoad := r.load(ctx, workers)
 	faultsErr := r.lanes(ctx)
 	r.enter(history.PhaseHeal)
@@ -112,6 +113,7 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 		r.calmDown(ctx, deadline)
 	}
 	stopLoad()
+	r.note(history.FMachine, machine())
 	if err != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
@@ -119,7 +121,10 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	r.enter(history.PhaseRecover)
 	recovery, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
 	defer cancel()
-	if r.cluster.Serving(recovery) == nil {
+	if err := r.cluster.Serving(recovery); err != nil {
+		r.note(history.FRecovery, history.Recovery{Why: err.Error()})
+	} else {
+		r.note(history.FRecovery, history.Recovery{Served: true})
 		r.enter(history.PhaseFinal)
 		r.finalCalls(ctx, workers)
 	}
@@ -141,7 +146,11 @@ func (r *run) describe() error {
 		timing := t.Timing()
 		about.Timing = &timing
 	}
+	if w, ok := r.Workload.(Operator); ok {
+		about.Operations = w.Operations()
+	}
 	about.Seed, about.Nodes, about.Clients = r.Seed, NodeNames(r.Nodes), r.Clients
+	about.MinRate, about.RecoverWithin = r.MinRate, r.RecoverTimeout
 	value, err := json.Marshal(about)
 	if err != nil {
 		return err
@@ -155,9 +164,14 @@ func (r *run) describe() error {
 }
 
 func (r *run) enter(p history.Phase) {
-	value, _ := json.Marshal(p) // a string
 	r.phase.Store(p)
-	r.log.Append(history.Event{Process: history.Controller, Kind: history.Note, F: history.FPhase, Value: value})
+	r.note(history.FPhase, p)
+}
+
+// note records something that the controller has to say.
+func (r *run) note(f string, what any) {
+	value, _ := json.Marshal(what) // strings and numbers
+	r.log.Append(history.Event{Process: history.Controller, Kind: history.Note, F: f, Value: value})
 }
 
 // report calls Progress until stop is called.
@@ -233,6 +247,11 @@ func (r *run) finalCalls(ctx context.Context, workers []*worker) {
 		return
 	}
 	calls := final.Final(int(r.calls.Load()))
+	last := history.Last{Calls: []history.LastCall{}}
+	for _, c := range calls {
+		last.Calls = append(last.Calls, history.LastCall{F: c.F, Key: c.Key})
+	}
+	r.note(history.FLast, last)
 	patient, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
 	defer cancel()
 	var wait sync.WaitGroup

@@ -73,7 +73,7 @@ func TestARightClusterIsValid(t *testing.T) {
 				require.Less(t, time.Since(start), test.TimeLimit+3*time.Second)
 
 				var phases []history.Phase
-				for _, s := range h.Phases() {
+				for _, s := range h.Notes().Phases {
 					phases = append(phases, s.Phase)
 				}
 				require.Equal(t, []history.Phase{"launch", "load", "heal", "recover", "final", "end"}, phases)
@@ -104,6 +104,7 @@ func TestMistakesShow(t *testing.T) {
 		"two leaders":  {harnesstest.Mistakes{TwoLeaders: true}, "none", "leader", checkers.Invalid, "term 1 has 5 leaders"},
 		"blind cuts":   {harnesstest.Mistakes{BlindCuts: true}, "partition", "progress", checkers.Unknown, "not confirmed to act"},
 		"no recovery":  {harnesstest.Mistakes{NoRecovery: true}, "kill@one", "progress", checkers.Unknown, "did not recover"},
+		"no liveness":  {harnesstest.Mistakes{NoRecovery: true}, "kill@one", "recovery", checkers.Invalid, "the cluster does not serve: "},
 		"a node exits": {harnesstest.Mistakes{Exits: true}, "none", "progress", checkers.Unknown, "n1 ended by itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,8 +153,8 @@ func TestInterruptionHeals(t *testing.T) {
 		h, results, err := run(t, ctx, aTest(t, fake, "partition:halves@leader=20s/1s"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Less(t, time.Since(start), 8*time.Second)
-		faults, err := h.Faults()
-		require.NoError(t, err)
+		require.NoError(t, h.Notes().Err())
+		faults := h.Notes().Faults
 		require.NotEmpty(t, faults)
 		for _, f := range faults {
 			require.NotEqual(t, history.Never, f.Healed)
@@ -172,9 +173,7 @@ func TestTheSeedDecidesFaults(t *testing.T) {
 			test.Seed = seed
 			h, _, err := run(t, t.Context(), test)
 			require.NoError(t, err)
-			all, err := h.Faults()
-			require.NoError(t, err)
-			for _, f := range all {
+			for _, f := range h.Notes().Faults {
 				list = append(list, f.F+string(f.FaultEvent.Fault))
 			}
 		})
@@ -266,8 +265,8 @@ func TestALaneDoesNotStick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "pause@all=300ms/0s"))
 		require.NoError(t, err)
-		faults, err := h.Faults()
-		require.NoError(t, err)
+		require.NoError(t, h.Notes().Err())
+		faults := h.Notes().Faults
 		require.Greater(t, len(faults), 5)
 	})
 }
@@ -278,7 +277,7 @@ func TestTheHealedClusterIsGivenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := harnesstest.New(harnesstest.Mistakes{SlowToElect: 5 * time.Second})
 		test := aTest(t, fake, "partition:halves")
-		test.RecoverTimeout = 20 * time.Second
+		test.RecoverTimeout, test.MinRate = 20*time.Second, 5
 		_, results, err := run(t, t.Context(), test)
 		require.NoError(t, err)
 		require.Equal(t, checkers.Valid, results["progress"].Verdict, results["progress"].Why)

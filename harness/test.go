@@ -23,6 +23,9 @@ type Test struct {
 	Clients int
 	// Rate is how many calls a second all clients make together, at most; 0 is no limit.
 	Rate float64
+	// MinRate is how many calls a second must succeed, while a quorum can be reached, for a pass to mean something; 0 leaves it to
+	// the checkers.
+	MinRate float64
 	// TimeLimit is how long clients call. Faults end a little earlier, so that there is load
 	// on the healed cluster too.
 	TimeLimit time.Duration
@@ -63,6 +66,7 @@ func (t *Test) Validate() error {
 	demand(t.Nodes >= 1, "%d nodes: at least 1", t.Nodes)
 	demand(t.Clients >= 1 && t.Clients <= MaxClients, "%d clients: from 1 to %d", t.Clients, MaxClients)
 	demand(t.Rate >= 0, "a rate of %v calls a second: not below 0", t.Rate)
+	demand(t.MinRate >= 0, "a least rate of %v calls a second: not below 0", t.MinRate)
 	demand(t.TimeLimit > 0, "a time limit of %v: above 0", t.TimeLimit)
 	demand(t.OpTimeout > 0, "an operation timeout of %v: above 0", t.OpTimeout)
 	demand(t.LaunchTimeout > 0 && t.RecoverTimeout > 0, "timeouts for launch and recovery must be above 0")

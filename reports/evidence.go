@@ -22,7 +22,9 @@ var renderers = map[string]func(p *report, of string, data json.RawMessage) erro
 	checkers.KindStates:   (*report).states,
 	checkers.KindExits:    (*report).exits,
 	checkers.KindCounts:   (*report).counts,
-	checkers.KindText:     (*report).text,
+
+	checkers.KindAvailability: (*report).availability,
+	checkers.KindText:         (*report).text,
 }
 
 // maxEvidence bounds how much of what a checker found is shown. results.json has all of it.
@@ -134,10 +136,26 @@ func (p *report) exits(of string, data json.RawMessage) error {
 	exits, err := unmarshal[[]checkers.Exit](data)
 	for _, x := range exits {
 		p.Evidence = append(p.Evidence, evidence{
-			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s", x.Node, at(x.At)), From: x.At, To: x.At,
+			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s", x.Node, at(x.At)), From: x.At, To: x.At, Text: strings.Join(x.Log, "\n"),
 		})
 	}
 	return err
+}
+
+// availability takes what the review says of how well the run was served.
+func (p *report) availability(_ string, data json.RawMessage) error {
+	a, err := unmarshal[checkers.Availability](data)
+	if err != nil || a.Longest == 0 {
+		return err
+	}
+	p.Longest = &answer{
+		Question: "What was the longest time without a success?", Answer: fmt.Sprintf("%s, from %s on.", milli(a.Longest), at(a.From)),
+		From: a.From, To: a.From + a.Longest,
+	}
+	if s := a.AfterFault; s.N > 0 {
+		p.Longest.Answer += fmt.Sprintf(" After %s was in force, the next success came after %s (median), %s at most.", count(s.N, "fault"), milli(s.Median), milli(s.Most))
+	}
+	return nil
 }
 
 // counts shows what became of each kind of operation.

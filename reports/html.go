@@ -73,7 +73,8 @@ type report struct {
 	Counts                   []counted
 	Overview                 drawing
 	Faults                   []fault
-	FaultsError              string
+	NotesError               string
+	Longest                  *answer // what the review says of availability
 	Facts                    []fact
 	Files                    []file
 	Duration                 time.Duration
@@ -105,25 +106,32 @@ const maxFaults = 1000
 
 // writeHTML writes the whole page. It is of one piece: nothing is loaded.
 func (r Run) writeHTML(w io.Writer, s Summary) error {
-	faults, err := r.History.Faults()
+	notes := r.History.Notes()
+	faults := notes.Faults
 	p := report{
 		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
 		Summary: s, Duration: r.History.End(), Files: r.files(), Shown: make(map[string]bool),
 		leaders: leadersOf(r.History),
 	}
-	if err != nil {
-		p.FaultsError = err.Error()
+	if err := notes.Err(); err != nil {
+		p.NotesError = err.Error()
 	}
 	p.Test, p.Known = r.History.Test()
 	p.Title = "history"
 	if p.Known {
 		p.Title = fmt.Sprintf("%s · %s · %s · seed %d", p.Test.Target, p.Test.Workload, p.Test.Nemesis, p.Test.Seed)
 	}
-	p.Sentence = sentence(p.Verdict, r.Results)
+	p.Sentence = s.Why
+	if r.Trouble != "" { // which the page says by itself
+		p.Sentence = sentence(p.Verdict, r.Results)
+	}
 	p.show(r, faults)
 	p.Overview, p.Buckets = overview(r.History, faults, p.leaders)
 	if p.Known {
 		p.Review = review(r.History, p.Test, faults, r.Results)
+		if p.Longest != nil {
+			p.Review = append(p.Review, *p.Longest)
+		}
 		p.Series = seriesOf(r.Dir, s)
 	}
 	p.Script, p.ScriptHash = script, scriptHash
@@ -210,12 +218,6 @@ func unmarshal[T any](data json.RawMessage) (T, error) {
 	var v T
 	err := json.Unmarshal(data, &v)
 	return v, err
-}
-
-// decode reads an event's value as what its F says it is.
-func decode[T any](e history.Event) (T, bool) {
-	v, err := unmarshal[T](e.Value)
-	return v, err == nil
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -28,40 +29,38 @@ func reigns(h *history.History) []reign {
 			delete(open, node)
 		}
 	}
-	for e := range h.Events() {
-		if e.Process != history.Observer {
-			continue
+	notes := h.Notes()
+	type word struct {
+		index int
+		at    time.Duration
+		node  string
+		term  uint64
+		leads bool
+	}
+	var words []word
+	for _, c := range notes.Claims {
+		words = append(words, word{c.Index, c.At, c.Node, c.What.Term, true})
+	}
+	for _, s := range notes.Statuses {
+		if leads := s.What.Role == "leader"; !leads || !s.What.Vague { // a vague leader leads some term, and perhaps not this one
+			words = append(words, word{s.Index, s.At, s.Node, s.What.Term, leads})
 		}
-		term, leads := uint64(0), false
-		switch e.F {
-		case history.FClaim:
-			c, ok := decode[history.Claim](e)
-			if !ok {
-				continue
-			}
-			term, leads = c.Term, true
-		case history.FStatus:
-			s, ok := decode[history.Status](e)
-			if !ok {
-				continue
-			}
-			if term, leads = s.Term, s.Role == "leader"; leads && s.Vague {
-				continue // it leads some term, and perhaps not this one
-			}
-		case history.FExit:
-		default:
-			continue
-		}
-		i, reigning := open[e.Node]
+	}
+	for _, e := range notes.Exits {
+		words = append(words, word{e.Index, e.At, e.Node, 0, false})
+	}
+	slices.SortFunc(words, func(a, b word) int { return cmp.Compare(a.index, b.index) })
+	for _, w := range words {
+		i, reigning := open[w.node]
 		switch {
-		case reigning && leads && all[i].term >= term:
+		case reigning && w.leads && all[i].term >= w.term:
 			continue // more of the same, or an answer that was overtaken by the log
 		case reigning:
-			end(e.Node, e.At)
+			end(w.node, w.at)
 		}
-		if leads {
-			open[e.Node] = len(all)
-			all = append(all, reign{e.Node, term, e.At, h.End()})
+		if w.leads {
+			open[w.node] = len(all)
+			all = append(all, reign{w.node, w.term, w.at, h.End()})
 		}
 	}
 	return all

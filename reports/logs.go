@@ -70,7 +70,8 @@ func answers(h *history.History, from, to time.Duration) (lines []logLine) {
 		term         uint64
 	}
 	last := make(map[string]said)
-	for e, s := range history.Notes[history.Status](h, history.Observer, history.FStatus) {
+	for _, e := range h.Notes().Statuses {
+		s := e.What
 		now := said{s.Role, s.Leader, s.Term}
 		news := last[e.Node] != now
 		last[e.Node] = now

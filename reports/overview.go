@@ -31,7 +31,7 @@ func overview(h *history.History, faults []history.Fault, l leaders) (drawing, f
 	y = throughput(&d, a, y, buckets)
 	y = latency(&d, a, y, buckets)
 	timeScale(&d, a, y)
-	for _, p := range h.Phases() {
+	for _, p := range h.Notes().Phases {
 		if p.From > 0 && p.Phase != history.PhaseEnd {
 			d.line(a.x(p.From), 10, a.x(p.From), y, "phase")
 		}
@@ -141,16 +141,16 @@ func fill(h *history.History, a axis) []bucket {
 	for i := range buckets {
 		buckets[i].width, buckets[i].middle = width, width*time.Duration(i)+width/2
 	}
-	for op := range h.Ops() {
-		end := op.Return.At
+	for op := range h.Calls() {
+		end := op.End()
 		if end == history.Never {
-			end = op.Call.At
+			end = op.Begin()
 		}
 		b := &buckets[min(int(end/width), len(buckets)-1)]
-		switch op.Return.Kind {
+		switch op.Kind() {
 		case history.OK:
 			b.ok++
-			b.took = append(b.took, end-op.Call.At)
+			b.took = append(b.took, end-op.Begin())
 		case history.Fail:
 			b.fail++
 		default:

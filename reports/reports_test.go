@@ -218,7 +218,7 @@ func TestExitsAreShown(t *testing.T) {
 func TestPagesAreBounded(t *testing.T) {
 	b := newBuilder(t)
 	b.step = time.Millisecond
-	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Nodes: []string{"n1"}, Started: time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)})
+	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Checkers: []string{"linear"}, Nodes: []string{"n1"}, Started: time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)})
 	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
 	for i := range 10_000 {
 		b.fault(i, "kill", `{"nodes":["`+strings.Repeat("<", 500)+`"]}`, history.OK, "")

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -24,11 +23,9 @@ type answer struct {
 
 // review answers the questions from what was observed, and from nothing else.
 func review(h *history.History, test history.Test, faults []history.Fault, results []checkers.Result) []answer {
-	load := history.Span{To: h.End()}
-	for _, s := range h.Phases() {
-		if s.Phase == history.PhaseLoad {
-			load = s
-		}
+	load, ok := h.Notes().Phase(history.PhaseLoad)
+	if !ok {
+		load = history.Span{To: h.End()}
 	}
 	v := view{h, test, faults, reigns(h), make(map[string][]reign), load}
 	for _, r := range v.reigns {
@@ -77,9 +74,9 @@ func (v view) timing() (answer, bool) {
 	a := answer{Question: "Is there room between heartbeats and elections?", Look: beats < 3}
 	a.Answer = fmt.Sprintf("A heartbeat every %s, an election after %s at the earliest: %.1f heartbeats may be missed before.", set.Heartbeat, set.Election, beats)
 	var took []time.Duration
-	for op := range v.h.Ops() {
-		if op.Return.Kind == history.OK && op.Call.F != "read" {
-			took = append(took, op.Return.At-op.Call.At)
+	for op := range v.h.Calls() {
+		if op.Kind() == history.OK && op.F() != "read" {
+			took = append(took, op.End()-op.Begin())
 		}
 	}
 	if len(took) > 0 {
@@ -144,30 +141,21 @@ func (v view) leads(node string, at time.Duration) bool {
 // hit returns the nodes that a fault took from the rest: killed, paused, or in a minority. One that was not seen to
 // act took none, and neither does one that loses some packets.
 func (v view) hit(f history.Fault) []string {
-	var what struct {
-		Nodes []string `json:"nodes"`
-		Node  string   `json:"node"`
-		Share float64  `json:"share"`
-		Links []struct{ From, To string }
-	}
-	if !f.Confirmed || json.Unmarshal(f.FaultEvent.Fault, &what) != nil || what.Share > 0 {
+	if !f.Confirmed {
 		return nil
 	}
-	if len(what.Links) == 0 {
-		if what.Node != "" {
-			what.Nodes = append(what.Nodes, what.Node)
-		}
-		return what.Nodes
+	if len(f.Cut) == 0 {
+		return f.Nodes
 	}
-	cut := make(map[[2]string]bool)
-	for _, l := range what.Links {
-		cut[[2]string{l.From, l.To}] = true
+	cut := make(map[history.Link]bool)
+	for _, l := range f.Cut {
+		cut[l] = true
 	}
 	var minority []string
 	for _, n := range v.test.Nodes {
 		reach := 0 // nodes that n can still talk with, itself among them
 		for _, other := range v.test.Nodes {
-			if n == other || !cut[[2]string{n, other}] && !cut[[2]string{other, n}] {
+			if n == other || !cut[history.Link{From: n, To: other}] && !cut[history.Link{From: other, To: n}] {
 				reach++
 			}
 		}
@@ -182,7 +170,7 @@ func (v view) hit(f history.Fault) []string {
 func (v view) detection() (answer, bool) {
 	var took []time.Duration
 	var slowest history.Fault
-	lost, all := 0, elections(v.h)
+	lost, all := 0, checkers.Elections(v.h.Notes())
 	for _, f := range v.faults {
 		taken := v.hit(f)
 		if left := len(v.test.Nodes) - len(taken); left <= len(v.test.Nodes)/2 {
@@ -192,7 +180,7 @@ func (v view) detection() (answer, bool) {
 			continue
 		}
 		lost++
-		if t, ok := electedUnder(f, all, taken); ok {
+		if t, ok := checkers.NewLeader(all, f, taken); ok {
 			if len(took) == 0 || t > slices.Max(took) {
 				slowest = f
 			}
@@ -221,14 +209,14 @@ func (v view) followers() (answer, bool) {
 		return answer{}, false
 	}
 	served, refused, doubt := 0, 0, 0
-	others := func(op history.Op) bool { // another node leads, as far as is known
-		return slices.ContainsFunc(v.test.Nodes, func(n string) bool { return n != op.Call.Node && v.leads(n, op.Call.At) })
+	others := func(op history.Call) bool { // another node leads, as far as is known
+		return slices.ContainsFunc(v.test.Nodes, func(n string) bool { return n != op.Node() && v.leads(n, op.Begin()) })
 	}
-	for op := range v.h.Ops() {
-		if op.Call.F == "read" || op.Call.At < v.load.From || v.leads(op.Call.Node, op.Call.At) || !others(op) {
+	for op := range v.h.Calls() {
+		if op.F() == "read" || op.Begin() < v.load.From || v.leads(op.Node(), op.Begin()) || !others(op) {
 			continue
 		}
-		switch op.Return.Kind {
+		switch op.Kind() {
 		case history.OK:
 			served++
 		case history.Fail:
@@ -249,7 +237,7 @@ func (v view) minority() (answer, bool) {
 	}
 	var stretches []stretch
 	for _, f := range v.faults {
-		if !strings.Contains(string(f.FaultEvent.Fault), `"links"`) {
+		if len(f.Cut) == 0 {
 			continue
 		}
 		if nodes := v.hit(f); len(nodes) > 0 {
@@ -265,20 +253,20 @@ func (v view) minority() (answer, bool) {
 	slices.SortFunc(stretches, func(a, b stretch) int { return cmp.Compare(a.from, b.from) })
 	var open []stretch // those that have begun, and not ended, when an operation is called
 	next := 0
-	for op := range v.h.Ops() {
-		for ; next < len(stretches) && stretches[next].from <= op.Call.At; next++ {
+	for op := range v.h.Calls() {
+		for ; next < len(stretches) && stretches[next].from <= op.Begin(); next++ {
 			open = append(open, stretches[next])
 		}
-		open = slices.DeleteFunc(open, func(s stretch) bool { return s.to <= op.Call.At })
-		if op.Return.Kind != history.OK {
+		open = slices.DeleteFunc(open, func(s stretch) bool { return s.to <= op.Begin() })
+		if op.Kind() != history.OK {
 			continue
 		}
 		for _, s := range open {
-			if op.Return.At < s.to && slices.Contains(s.nodes, op.Call.Node) {
+			if op.End() < s.to && slices.Contains(s.nodes, op.Node()) {
 				if total == 0 {
-					a.From, a.To = op.Call.At-100*time.Millisecond, op.Return.At+100*time.Millisecond
+					a.From, a.To = op.Begin()-100*time.Millisecond, op.End()+100*time.Millisecond
 				}
-				answered[op.Call.F]++
+				answered[op.F()]++
 				total++
 				break
 			}
@@ -318,12 +306,12 @@ func (v view) recovery() (answer, bool) {
 	for i := range first {
 		first[i] = history.Never
 	}
-	for op := range v.h.Ops() {
-		if op.Return.Kind != history.OK {
+	for op := range v.h.Calls() {
+		if op.Kind() != history.OK {
 			continue
 		}
-		if i := sort.Search(len(heals), func(i int) bool { return heals[i].Healed > op.Call.At }) - 1; i >= 0 {
-			first[i] = min(first[i], op.Return.At)
+		if i := sort.Search(len(heals), func(i int) bool { return heals[i].Healed > op.Begin() }) - 1; i >= 0 {
+			first[i] = min(first[i], op.End())
 		}
 	}
 	next := history.Never
@@ -360,19 +348,17 @@ func (v view) survival(results []checkers.Result) answer {
 	writes, reads := 0, 0
 	at := make(map[string]bool) // nodes
 	final := history.Never
-	for _, s := range v.h.Phases() {
-		if s.Phase == history.PhaseFinal {
-			final = s.From
-		}
+	if s, ok := v.h.Notes().Phase(history.PhaseFinal); ok {
+		final = s.From
 	}
-	for op := range v.h.Ops() {
+	for op := range v.h.Calls() {
 		switch {
-		case op.Return.Kind != history.OK:
-		case op.Call.F != "read":
+		case op.Kind() != history.OK:
+		case op.F() != "read":
 			writes++
-		case op.Call.At >= final:
+		case op.Begin() >= final:
 			reads++
-			at[op.Call.Node] = true
+			at[op.Node()] = true
 		}
 	}
 	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: count(writes, "change") + " acknowledged. "}

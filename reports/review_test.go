@@ -17,7 +17,7 @@ import (
 // The review says what was observed: who was cut off and answered all the same, and how long things took.
 func TestReview(t *testing.T) {
 	b := newBuilder(t)
-	test := history.Test{Version: 1, Nodes: []string{"n1", "n2", "n3", "n4"}, Timing: &history.Timing{Heartbeat: 4 * time.Millisecond, Election: 10 * time.Millisecond}}
+	test := history.Test{Version: 1, Checkers: []string{"linear"}, Nodes: []string{"n1", "n2", "n3", "n4"}, Timing: &history.Timing{Heartbeat: 4 * time.Millisecond, Election: 10 * time.Millisecond}}
 	b.note(history.Controller, history.FTest, "", test)
 	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
 	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
@@ -30,8 +30,8 @@ func TestReview(t *testing.T) {
 	b.op(0, "read", "n1", "k", "", "2", history.OK)
 	b.note(history.Controller, history.FPhase, "", history.PhaseFinal)
 	b.op(0, "read", "n4", "k", "", "2", history.OK)
-	faults, err := b.h.Faults()
-	require.NoError(t, err)
+	require.NoError(t, b.h.Notes().Err())
+	faults := b.h.Notes().Faults
 	var text []string
 	looks := 0
 	for _, a := range review(&b.h, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
@@ -56,13 +56,13 @@ func TestReview(t *testing.T) {
 // reviewed is what a review says, question by question, of a run of three nodes in which n1 leads at first.
 func reviewed(t *testing.T, nodes int, run func(b *builder)) map[string]answer {
 	b := newBuilder(t)
-	test := history.Test{Version: 1, Nodes: []string{"n1", "n2", "n3"}[:nodes]}
+	test := history.Test{Version: 1, Checkers: []string{"linear"}, Nodes: []string{"n1", "n2", "n3"}[:nodes]}
 	b.note(history.Controller, history.FTest, "", test)
 	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
 	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
 	run(b)
-	faults, err := b.h.Faults()
-	require.NoError(t, err)
+	require.NoError(t, b.h.Notes().Err())
+	faults := b.h.Notes().Faults
 	answers := make(map[string]answer)
 	for _, a := range review(&b.h, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
 		answers[a.Question] = a

@@ -197,21 +197,23 @@ func readRun(dir, name string, s Suite) (indexed, error) {
 	return run, nil
 }
 
-// statusOf measures a verdict by what was expected; a run with a planted bug is expected to be invalid.
+// statusOf measures a verdict by what was expected. By itself, a run with a planted bug is as it should be if that was found;
+// if not, its verdict is unknown.
 func statusOf(s Summary, trouble bool, expect string) Status {
-	if expect == "" && s.Bug != "" {
-		expect = checkers.Invalid.String()
-	}
+	planted := expect == "" && s.Bug != ""
+	wanted := expect == checkers.Invalid.String() || planted && s.Verdict != checkers.Unknown
 	switch {
-	case s.Verdict == checkers.Invalid && expect == checkers.Invalid.String():
+	case s.Verdict == checkers.Invalid && wanted:
 		return Passed
 	case s.Verdict == checkers.Invalid:
 		return Failed
 	case trouble:
 		return Broken
+	case wanted && s.Missed:
+		return Failed
 	case s.Verdict == checkers.Unknown:
 		return Unknown
-	case expect == checkers.Invalid.String():
+	case wanted:
 		return Failed
 	default:
 		return Passed

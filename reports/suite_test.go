@@ -92,7 +92,7 @@ func TestAnnotations(t *testing.T) {
 // runIn leaves a run in a directory as one that has ended.
 func runIn(t *testing.T, dir, name string, started time.Time, verdict checkers.Verdict, options map[string]string) {
 	b := newBuilder(t)
-	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Started: started, Target: "raft", Fleet: "local", Workload: "register", Nemesis: "<kill>",
+	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Checkers: []string{"linear"}, Started: started, Target: "raft", Fleet: "local", Workload: "register", Nemesis: "<kill>",
 		Nodes: []string{"n1"}, Command: "sunder run '<x>'", Options: options})
 	b.op(0, "write", "n1", "k", "1", "1", history.OK)
 	path := filepath.Join(dir, name)

@@ -18,6 +18,8 @@ type Summary struct {
 	Nemesis  string `json:"nemesis"`
 	// Bug names the bugs that were planted, which the run is to find; empty if there were none.
 	Bug string `json:"bug,omitempty"`
+	// Missed says that they were not found, and that nothing else stands against the run.
+	Missed bool `json:"missed,omitempty"`
 	// Variant are the options that make it another system that is tested: planted bugs, weaker reads.
 	Variant  string           `json:"variant,omitempty"`
 	Seed     uint64           `json:"seed"`
@@ -37,6 +39,9 @@ type Summary struct {
 	// one while they were in force.
 	NewLeader time.Duration `json:"new_leader_ns"`
 	Check     time.Duration `json:"check_ns"`
+	// Availability is how well it was served, and Starved why the machine had too little time for it, if it had.
+	Availability checkers.Availability `json:"availability"`
+	Starved      string                `json:"starved,omitempty"`
 }
 
 // variants are the options that a summary names.
@@ -45,7 +50,7 @@ var variants = []string{"bug", "serializable", "consistency", "image", "target-f
 // describe summarizes what a run was to be.
 func describe(t history.Test) Summary {
 	s := Summary{
-		Target: t.Target, Fleet: t.Fleet, Nodes: len(t.Nodes), Workload: t.Workload, Nemesis: t.Nemesis, Bug: t.Options["bug"],
+		Target: t.Target, Fleet: t.Fleet, Nodes: len(t.Nodes), Workload: t.Workload, Nemesis: t.Nemesis, Bug: cmp.Or(t.Bug, t.Options["bug"]),
 		Seed: t.Seed, Started: t.Started, Command: t.Command,
 	}
 	for _, name := range variants {
@@ -65,15 +70,18 @@ func (r Run) Summarize() Summary {
 	s := describe(t)
 	s.Duration, s.Verdict = r.History.End(), checkers.Worst(r.Results)
 	s.Why = sentence(s.Verdict, r.Results)
+	if starved := checkers.Starved(r.History); starved != "" {
+		s.Why += " But " + starved + "."
+	}
 	if r.Trouble != "" {
 		s.Why = "The run ended early: " + r.Trouble
 	}
 	var took []time.Duration
-	for op := range r.History.Ops() {
-		switch op.Return.Kind {
+	for op := range r.History.Calls() {
+		switch op.Kind() {
 		case history.OK:
 			s.OK++
-			took = append(took, op.Return.At-op.Call.At)
+			took = append(took, op.End()-op.Begin())
 		case history.Fail:
 			s.Fail++
 		default:
@@ -84,22 +92,20 @@ func (r Run) Summarize() Summary {
 		slices.Sort(took)
 		s.P99 = took[len(took)*99/100]
 	}
-	for _, span := range r.History.Phases() {
-		if span.Phase == history.PhaseLoad && span.To > span.From {
-			s.Rate = float64(s.OK) / (span.To - span.From).Seconds()
-		}
+	notes := r.History.Notes()
+	if span, ok := notes.Phase(history.PhaseLoad); ok && span.To > span.From {
+		s.Rate = float64(s.OK) / (span.To - span.From).Seconds()
 	}
-	if faults, err := r.History.Faults(); err == nil {
-		s.Faults = len(faults)
-		var took []time.Duration
-		all := elections(r.History)
-		for _, f := range faults {
-			if t, ok := electedUnder(f, all, nil); ok {
-				took = append(took, t)
+	s.Faults = len(notes.Faults)
+	s.Starved, s.Missed = checkers.Starved(r.History), checkers.Missed(r.Results)
+	for _, result := range r.Results {
+		for _, a := range result.Attach {
+			if a.Kind == checkers.KindAvailability {
+				s.Availability, _ = unmarshal[checkers.Availability](a.Data) // the figures alone
 			}
 		}
-		s.NewLeader = median(took)
 	}
+	s.NewLeader = s.Availability.NewLeader.Median
 	for _, result := range r.Results {
 		s.Check += result.Took
 	}
@@ -112,37 +118,4 @@ func median(times []time.Duration) time.Duration {
 	}
 	times = slices.Sorted(slices.Values(times))
 	return times[len(times)/2]
-}
-
-// election is a node's claim to a term higher than all before.
-type election struct {
-	at   time.Duration
-	node string
-}
-
-// elections returns those of a run, but for the first.
-func elections(h *history.History) (all []election) {
-	highest, first := uint64(0), true
-	for e, c := range history.Notes[history.Claim](h, history.Observer, history.FClaim) {
-		if c.Term <= highest {
-			continue
-		}
-		if highest = c.Term; !first {
-			all = append(all, election{e.At, e.Node})
-		}
-		first = false
-	}
-	return all
-}
-
-// electedUnder returns how long after a fault was in force a node that it did not take away won an election, if one did
-// before it was healed.
-func electedUnder(f history.Fault, all []election, taken []string) (time.Duration, bool) {
-	i, _ := slices.BinarySearchFunc(all, f.InForce, func(e election, t time.Duration) int { return cmp.Or(cmp.Compare(e.at, t), -1) })
-	for ; i < len(all) && all[i].at < f.Healing; i++ {
-		if !slices.Contains(taken, all[i].node) {
-			return all[i].at - f.InForce, true
-		}
-	}
-	return 0, false
 }

@@ -56,6 +56,9 @@ func newRegister(o Options) (harness.Workload, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !mix.has(write) && !mix.has(cas) {
+		return nil, errors.New("mix: nothing is ever written, so that reads prove nothing: give write or cas a share")
+	}
 	w := &register{Options: o, mix: mix}
 	for slot := range o.Keys {
 		jitter := rand.New(rand.NewPCG(o.Seed, uint64(slot)))
@@ -68,6 +71,9 @@ func newRegister(o Options) (harness.Workload, error) {
 	return w, nil
 }
 
+// Operations implements [harness.Operator].
+func (w *register) Operations() []string { return w.mix.names }
+
 // Next implements [harness.Workload].
 func (w *register) Next(r *rand.Rand, t harness.Turn) harness.Call {
 	slot := r.IntN(w.Keys)
@@ -79,8 +85,11 @@ func (w *register) Next(r *rand.Rand, t harness.Turn) harness.Call {
 	case write:
 		return harness.Call{F: write, Key: key, Value: json.RawMessage(value)}
 	case cas:
-		if old, ok := t.Seen(key); ok && string(old) != null {
+		switch old, ok := t.Seen(key); {
+		case ok && string(old) != null:
 			return harness.Call{F: cas, Key: key, Value: json.RawMessage("[" + string(old) + "," + value + "]")}
+		case ok && !w.mix.has(write): // nobody else would ever give it something to compare
+			return harness.Call{F: write, Key: key, Value: json.RawMessage(value)}
 		}
 	}
 	return harness.Call{F: read, Key: key, ReadOnly: true}

@@ -116,13 +116,21 @@ func TestKeysAreRetired(t *testing.T) {
 
 func TestCASNeedsAValueToCompare(t *testing.T) {
 	options := options
-	options.Mix = map[string]int{"cas": 1}
-	w, err := New("register", options)
-	require.NoError(t, err)
 	r := rand.New(rand.NewPCG(1, 1))
-	require.Equal(t, read, w.Next(r, harness.Turn{Seen: unseen}).F)
-	require.Equal(t, read, w.Next(r, harness.Turn{Seen: seen("null")}).F)
-	require.Equal(t, cas, w.Next(r, harness.Turn{Seen: seen("1")}).F)
+	for _, c := range []struct {
+		mix   map[string]int
+		empty string
+	}{{map[string]int{"cas": 1}, write}, {map[string]int{"cas": 1000, "write": 1}, read}} {
+		options.Mix = c.mix
+		w, err := New("register", options)
+		require.NoError(t, err)
+		require.Equal(t, read, w.Next(r, harness.Turn{Seen: unseen}).F)
+		require.Equal(t, c.empty, w.Next(r, harness.Turn{Seen: seen("null")}).F, "somebody must write")
+		require.Equal(t, cas, w.Next(r, harness.Turn{Seen: seen("1")}).F)
+	}
+	options.Mix = map[string]int{"read": 1}
+	_, err := New("register", options)
+	require.ErrorContains(t, err, "nothing is ever written")
 }
 
 // kv is a client of a map, or one that fails.

@@ -76,6 +76,9 @@ func newWeights(mix map[string]int, known ...string) (weights, error) {
 	return w, nil
 }
 
+// has reports whether an operation has a share.
+func (w weights) has(name string) bool { return slices.Contains(w.names, name) }
+
 // total is the sum of all shares; pick returns the operation at n, 0 <= n < total.
 func (w weights) total() int { return w.sums[len(w.sums)-1] }
 

@@ -128,6 +128,8 @@ func runCell(ctx context.Context, program, out string, c suite.Cell, o reports.O
 		o.Status = reports.Failed
 	case err != nil:
 		o.Status, o.Why = reports.Broken, err.Error()
+	case ok && end.summary.Missed && c.Expect == suite.Invalid:
+		o.Status = reports.Failed
 	case ok && verdict == checkers.Unknown:
 		o.Status = reports.Unknown
 	case ok && verdict != checkers.Unknown && string(c.Expect) == verdict.String():

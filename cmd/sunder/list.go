@@ -18,12 +18,20 @@ import (
 
 func newListCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "list",
-		Short:   "List targets, fleets, workloads, nemeses, checkers, suites and planted bugs",
-		Example: `  sunder list`,
-		Args:    arguments(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "list [bugs]",
+		Short: "List targets, fleets, workloads, nemeses, checkers, suites and planted bugs",
+		Example: `  sunder list
+  sunder list bugs         # what is wrong with each, and the command that finds it`,
+		ValidArgs: []string{"bugs"},
+		Args:      arguments(cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs)),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
+			if len(args) > 0 {
+				for _, name := range raft.BugNames() {
+					fmt.Fprintf(w, "%-18s %s\n%18s %s\n", name, raft.Bugs[name].About, "", raft.HuntOf(name))
+				}
+				return nil
+			}
 			section(w, "Targets", targets, func(e targetEntry) string { return e.about })
 			section(w, "Fleets", fleets, func(e fleetEntry) string { return e.about })
 			section(w, "Workloads", workloads.All, func(e workloads.Entry) string { return e.About })
@@ -38,9 +46,9 @@ func newListCommand() *cobra.Command {
 				suites[name] = s
 			}
 			section(w, "Suites", suites, func(s *suite.Suite) string { return s.About })
-			fmt.Fprintf(w, "Bugs that can be planted in the built-in Raft\n")
+			fmt.Fprintf(w, "Bugs that can be planted in the built-in Raft ('sunder list bugs' has the command that finds each)\n")
 			for _, name := range raft.BugNames() {
-				fmt.Fprintf(w, "  %s\n", name)
+				fmt.Fprintf(w, "  %-18s %s\n", name, raft.Bugs[name].About)
 			}
 			return nil
 		},

@@ -33,11 +33,14 @@ func indent(text string) string { return "    " + strings.ReplaceAll(text, "\n",
 
 // summary is the verdict and the command that leads to it.
 func summary(h *history.History, v checkers.Verdict) string {
-	t, ok := h.Test()
-	if !ok {
-		return strings.ToUpper(v.String())
+	text := strings.ToUpper(v.String())
+	if t, ok := h.Test(); ok {
+		text = fmt.Sprintf("%s  %s/%s/%s seed %d", text, oneLine(t.Target), oneLine(t.Workload), oneLine(t.Nemesis), t.Seed)
 	}
-	return fmt.Sprintf("%s  %s/%s/%s seed %d", strings.ToUpper(v.String()), t.Target, t.Workload, t.Nemesis, t.Seed)
+	if starved := checkers.Starved(h); starved != "" {
+		text += "; " + starved
+	}
+	return text
 }
 
 // progressLine shows how a run is going: on a terminal one line that is drawn again and again,

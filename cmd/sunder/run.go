@@ -25,6 +25,7 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/nemesis"
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/targets/raft"
 	"github.com/sunder-dev/sunder/workloads"
 )
 
@@ -32,7 +33,7 @@ import (
 type runFlags struct {
 	target, fleet, workload, nemesis string
 	nodes, clients                   int
-	rate                             float64
+	rate, minRate                    float64
 	timeLimit, opTimeout             time.Duration
 	hold, rest                       time.Duration
 	launchTimeout, recoverTimeout    time.Duration
@@ -84,6 +85,7 @@ told again finds the same bug often, not always.`,
 	flags.IntVar(&f.nodes, "nodes", 5, "nodes of the cluster")
 	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
+	flags.Float64Var(&f.minRate, "min-rate", checkers.DefaultMinRate, "calls a second that must succeed, while a quorum can be reached, for a pass to mean something; at the most a quarter of --rate")
 	flags.DurationVar(&f.timeLimit, "time-limit", 30*time.Second, "how long clients call")
 	flags.DurationVar(&f.opTimeout, "op-timeout", time.Second, "after how long a client gives a call up")
 	flags.DurationVar(&f.hold, "hold", 2*time.Second, "how long a fault lasts, on average")
@@ -182,16 +184,54 @@ func (f *runFlags) test(flags *pflag.FlagSet) (_ *harness.Test, why string, err 
 	if err != nil {
 		return nil, "", err
 	}
+	if f.minRate <= 0 {
+		return nil, "", fmt.Errorf("--min-rate: above 0, not %v: a run in which nothing succeeds proves nothing", f.minRate)
+	}
+	minRate := f.minRate
+	if f.rate > 0 && minRate > f.rate/4 {
+		if flags.Changed("min-rate") && minRate > f.rate {
+			return nil, "", fmt.Errorf("--min-rate: %v calls a second cannot succeed where --rate makes %v at the most", f.minRate, f.rate)
+		}
+		if !flags.Changed("min-rate") {
+			minRate = f.rate / 4
+		}
+	}
+	if err := f.timing(sut); err != nil {
+		return nil, "", err
+	}
 	test := &harness.Test{
-		Target: sut, Workload: workload, Lanes: lanes, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
+		Target: sut, Workload: workload, Lanes: lanes, Nodes: f.nodes, Clients: f.clients, Rate: f.rate, MinRate: minRate,
 		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout, Seed: f.seed,
 		About: history.Test{
 			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+version, "@"), Fleet: f.fleet, Workload: f.workload, Nemesis: f.nemesis,
-			Checkers: slices.Concat(workloads.All[f.workload].Checkers, target.checkers, checkers.Always()),
-			Command:  f.command(flags), Options: options(flags), Build: buildInfo(),
+			Checkers: slices.Concat(workloads.All[f.workload].Checkers, f.stateCheckers(target), checkers.Always()),
+			Bug:      f.bug, Hunt: raft.HuntOf(f.bug), Command: f.command(flags), Options: options(flags), Build: buildInfo(),
 		},
 	}
 	return test, why, test.Validate()
+}
+
+// stateCheckers are the checkers of a target. One node has nobody to differ from.
+func (f *runFlags) stateCheckers(target targetEntry) []string {
+	if f.nodes == 1 {
+		return nil
+	}
+	return target.checkers
+}
+
+// timing refuses latencies with which no leader can be heard in time: a heartbeat, or a vote and the answer to it, would take
+// longer than an election timeout.
+func (f *runFlags) timing(target harness.Target) error {
+	timed, ok := target.(harness.Timed)
+	if !ok || f.latency == 0 || f.nodes == 1 {
+		return nil
+	}
+	set := timed.Timing()
+	if needed := set.Heartbeat + 2*f.latency; needed > set.Election {
+		return fmt.Errorf("--latency %s: a heartbeat every %s and %s there and back are more than the election timeout of %s, so that no leader could stay one; "+
+			"give nodes more time, as with --target-flag election-timeout=%s", f.latency, set.Heartbeat, 2*f.latency, set.Election, 2*needed)
+	}
+	return nil
 }
 
 // validate refuses flags that are of another target than the one that is run.

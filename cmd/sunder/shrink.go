@@ -87,12 +87,8 @@ func (f *shrinkFlags) run(cmd *cobra.Command, dir string) error {
 // timeToViolation returns how long the load was on until the evidence of the first violation was complete; 0 if that is
 // not known.
 func timeToViolation(h *history.History, results []checkers.Result) time.Duration {
-	load, first := time.Duration(0), history.Never
-	for _, s := range h.Phases() {
-		if s.Phase == history.PhaseLoad {
-			load = s.From
-		}
-	}
+	first := history.Never
+	load, _ := h.Notes().Phase(history.PhaseLoad)
 	for _, r := range results {
 		last := time.Duration(0)
 		for _, i := range r.Ops {
@@ -105,5 +101,5 @@ func timeToViolation(h *history.History, results []checkers.Result) time.Duratio
 	if first == history.Never {
 		return 0
 	}
-	return max(first-load, 0)
+	return max(first-load.From, 0)
 }

@@ -29,6 +29,7 @@ type dockerNode struct {
 
 	mu     sync.Mutex
 	exited chan struct{} // nil before the first start
+	pid    int           // of the container's first process, on this machine; 0 if it is not known
 	dying  bool          // it was killed and has not been seen to end
 }
 
@@ -43,6 +44,16 @@ func (n *dockerNode) Name() string { return n.name }
 
 // Addr implements [harness.Node].
 func (n *dockerNode) Addr(port string) string { return n.pod.reach[port] }
+
+// Pid implements [harness.Process].
+func (n *dockerNode) Pid() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.running() {
+		return 0
+	}
+	return n.pid
+}
 
 // Exited implements [harness.Node].
 func (n *dockerNode) Exited() <-chan struct{} {
@@ -70,7 +81,10 @@ func (n *dockerNode) Start(ctx context.Context) error {
 	}
 	n.logs.started()
 	exited := make(chan struct{})
-	n.exited, n.dying = exited, false
+	n.exited, n.dying, n.pid = exited, false, 0
+	if c, err := n.fleet.engine.client.ContainerInspect(ctx, n.id); err == nil && n.fleet.engine.direct() {
+		n.pid = c.State.Pid
+	}
 	go func() {
 		defer close(exited)
 		n.awaitEnd()

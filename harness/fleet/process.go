@@ -44,6 +44,16 @@ func (p *process) Name() string { return p.spec.Name }
 // Addr implements [harness.Node].
 func (p *process) Addr(port string) string { return p.addrs[port] }
 
+// Pid implements [harness.Process].
+func (p *process) Pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
 // Exited implements [harness.Node].
 func (p *process) Exited() <-chan struct{} {
 	p.mu.Lock()

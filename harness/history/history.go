@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"sync"
 	"time"
 )
 
@@ -19,6 +20,10 @@ type History struct {
 	clients clients
 	others  []uint32 // indices of events that are no clients'
 	calls   []uint32 // by key: how often it was called
+
+	reading sync.Mutex
+	notes   *Notes
+	notesOf int // how many events they are of
 }
 
 // record is an event with its strings replaced by symbols and its value by a number, or a place in the arena.

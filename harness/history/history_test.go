@@ -29,7 +29,7 @@ func read(t *testing.T, text string) (*History, string, error) {
 
 func TestLogAndReadAgree(t *testing.T) {
 	events := []Event{
-		{Process: Controller, Kind: Note, F: FTest, Value: json.RawMessage(`{"version":1,"target":"raft"}`)},
+		{Process: Controller, Kind: Note, F: FTest, Value: json.RawMessage(`{"version":1,"target":"raft","checkers":["linear"]}`)},
 		{Process: 0, Kind: Invoke, F: "write", Node: "n1", Key: "k1", Value: json.RawMessage(`3`)},
 		{Process: 1, Kind: Invoke, F: "cas", Node: "n2", Key: "k \"1\"\n</script>", Value: json.RawMessage(`[3,4]`)},
 		{Process: 1, Kind: Fail, F: "cas", Node: "n2", Key: "k \"1\"\n</script>", Err: Mismatch},
@@ -63,10 +63,7 @@ func TestLogAndReadAgree(t *testing.T) {
 	require.Equal(t, Fail, ops[1].Return.Kind)
 	require.Equal(t, Stamp{Version: 7, Revision: 9, Term: 2}, ops[2].Return.Stamp)
 
-	for e, claim := range Notes[Claim](h, Observer, FClaim) {
-		require.Equal(t, "n2", e.Node)
-		require.Equal(t, Claim{Term: 7, Source: "log"}, claim)
-	}
+	require.Equal(t, []Said[Claim]{{Index: 8, At: 9 * time.Millisecond, Node: "n2", What: Claim{Term: 7, Source: "log"}}}, h.Notes().Claims)
 	test, ok := h.Test()
 	require.True(t, ok)
 	require.Equal(t, "raft", test.Target)
@@ -170,30 +167,6 @@ func TestCompressKeepsTheHistory(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1000, h.Len())
 	require.Equal(t, "k999", h.Event(999).Key)
-}
-
-func TestFaultsPairById(t *testing.T) {
-	var file bytes.Buffer
-	log := NewLog(&file, ticks())
-	nemesis := func(kind Kind, f, value, err string) {
-		log.Append(Event{Process: Nemesis, Kind: kind, F: f, Value: json.RawMessage(value), Err: err})
-	}
-	nemesis(Invoke, "kill", `{"id":0,"fault":{"nodes":["n1"]}}`, "")
-	nemesis(Invoke, "isolate", `{"id":1,"fault":{"node":"n2"}}`, "")
-	nemesis(Info, "isolate", `{"id":1}`, "dropped nothing")
-	nemesis(OK, "kill", `{"id":0,"evidence":{"n1":"killed"}}`, "")
-	nemesis(Invoke, FHeal, `{"id":1}`, "")
-	nemesis(OK, FHeal, `{"id":1}`, "")
-	h, _, err := Read(&file, "h")
-	require.NoError(t, err)
-	faults, err := h.Faults()
-	require.NoError(t, err)
-	require.Len(t, faults, 2)
-	require.True(t, faults[0].Confirmed)
-	require.Equal(t, Never, faults[0].Healed, "it was never healed")
-	require.False(t, faults[1].Confirmed)
-	require.Equal(t, "dropped nothing", faults[1].Err)
-	require.Equal(t, 6*time.Millisecond, faults[1].Healed)
 }
 
 // Decoding what encoding/json encodes, and the other way round, gives the same event.

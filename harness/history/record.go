@@ -1,22 +1,22 @@
 package history
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
-	"iter"
 	"time"
 )
 
 // The values of events that are not clients' operations. Their F names which one it is.
 const (
-	FTest   = "test"   // Controller, once and first: a [Test]
-	FPhase  = "phase"  // Controller: the run enters a [Phase]
-	FClaim  = "claim"  // Observer: a [Claim] of the event's node
-	FStatus = "status" // Observer: a [Status] of the event's node
-	FHash   = "hash"   // Observer: a [Hash] of the event's node
-	FExit   = "exit"   // Observer: the event's node ended by itself; Err says how
-	FHeal   = "heal"   // Nemesis: a fault is undone
+	FTest     = "test"     // Controller, once and first: a [Test]
+	FPhase    = "phase"    // Controller: the run enters a [Phase]
+	FMachine  = "machine"  // Controller, once, after the load: a [Machine]
+	FRecovery = "recovery" // Controller, once, at the end of [PhaseRecover]: a [Recovery]
+	FLast     = "last"     // Controller, once, in [PhaseFinal]: the [Last] calls
+	FClaim    = "claim"    // Observer: a [Claim] of the event's node
+	FStatus   = "status"   // Observer: a [Status] of the event's node
+	FHash     = "hash"     // Observer: a [Hash] of the event's node
+	FExit     = "exit"     // Observer: the event's node ended by itself, an [Exit]; Err says how
+	FHeal     = "heal"     // Nemesis: a fault is undone
 )
 
 // Test describes the run that a history is of: enough to check it again with nothing else.
@@ -32,6 +32,15 @@ type Test struct {
 	Clients  int       `json:"clients"`
 	Checkers []string  `json:"checkers"`
 	Command  string    `json:"command"` // the command line that runs it again
+	// Operations are those that clients are to call; each must have succeeded, or it was not tested.
+	Operations []string `json:"operations,omitempty"`
+	// MinRate is how many calls a second must succeed, while a quorum can be reached, for a pass to mean something.
+	MinRate float64 `json:"min_rate,omitempty"`
+	// RecoverWithin is how soon the cluster must serve once every fault is healed.
+	RecoverWithin time.Duration `json:"recover_within_ns,omitempty"`
+	// Bug names what was planted, which the run is to find, and Hunt is the command of a run that is made to find it.
+	Bug  string `json:"bug,omitempty"`
+	Hunt string `json:"hunt,omitempty"`
 	// Timing is how the target's members are set, if it tells.
 	Timing *Timing `json:"timing,omitempty"`
 	// Caveat is what the target's documentation says that the run must expect; empty if nothing.
@@ -97,125 +106,43 @@ type FaultEvent struct {
 	ID       int             `json:"id"`
 	Fault    json.RawMessage `json:"fault,omitempty"`    // invoke: what is about to be done
 	Evidence json.RawMessage `json:"evidence,omitempty"` // ok, info: what was seen of it
+	// Nothing says of an info that the fault did nothing at all: it may be left out of the count.
+	Nothing bool `json:"nothing,omitempty"`
 }
 
-// Fault is one fault of a run with its beginning and its end.
-type Fault struct {
-	FaultEvent
-	F string
-	// Began is when the nemesis set out; InForce when the fault was in place; Healing and
-	// Healed when its undoing began and ended. A time that never came is [Never].
-	Began, InForce, Healing, Healed time.Duration
-	// Confirmed says that the fault was seen to act.
-	Confirmed bool
-	Err       string
+// Exit is the end of a node that nobody asked for.
+type Exit struct {
+	// Log are the last lines that the node wrote.
+	Log []string `json:"log,omitempty"`
 }
 
-// Test returns the description of the run, or false if the history has none.
-func (h *History) Test() (Test, bool) {
-	for i := range min(h.n, 1) {
-		if e := h.Event(i); e.Process == Controller && e.F == FTest {
-			var t Test
-			if json.Unmarshal(e.Value, &t) == nil {
-				return t, true
-			}
-		}
-	}
-	return Test{}, false
+// Recovery says whether the healed cluster served again: every member answered, and they agreed on who leads.
+type Recovery struct {
+	Served bool `json:"served"`
+	// Why says what was still wrong at the end, if it did not serve.
+	Why string `json:"why,omitempty"`
 }
 
-// Notes returns the events of the given process and f, with their values decoded as T. Events
-// whose value is no T are passed over: they are no such notes. To T = struct{}, any value will do. What is
-// decoded may be shared between events, and must not be changed.
-func Notes[T any](h *History, process int, f string) iter.Seq2[Event, T] {
-	return func(yield func(Event, T) bool) {
-		name, ok := h.names.ids[f]
-		if !ok {
-			return
-		}
-		_, any := interface{}(*new(T)).(struct{})
-		known := make(map[string]T) // nodes say the same things again and again
-		var last json.RawMessage
-		var v T
-		for i := range h.n {
-			r := h.record(i)
-			if int(r.process) != process || uint32(r.f) != name {
-				continue
-			}
-			e := h.Event(i)
-			if !any && (last == nil || !bytes.Equal(e.Value, last)) {
-				next, ok := known[string(e.Value)]
-				if !ok && json.Unmarshal(e.Value, &next) != nil {
-					continue
-				}
-				if !ok && len(known) < maxKnown {
-					known[string(e.Value)] = next
-				}
-				v, last = next, e.Value
-			}
-			if !yield(e, v) {
-				return
-			}
-		}
-	}
+// Last are the calls that are to be made at every member at the end.
+type Last struct {
+	Calls []LastCall `json:"calls"`
 }
 
-// maxKnown bounds how many decoded values are kept.
-const maxKnown = 1 << 12
-
-// Span is the part of a run that a phase took.
-type Span struct {
-	Phase    Phase
-	From, To time.Duration
+// LastCall is a call that is to be made at the end.
+type LastCall struct {
+	F   string `json:"f"`
+	Key string `json:"key"`
 }
 
-// Phases returns the phases in order; the last one lasts until the history's end.
-func (h *History) Phases() []Span {
-	var spans []Span
-	for e, p := range Notes[Phase](h, Controller, FPhase) {
-		if len(spans) > 0 {
-			spans[len(spans)-1].To = e.At
-		}
-		spans = append(spans, Span{p, e.At, h.End()})
-	}
-	return spans
-}
-
-// Faults returns the run's faults in the order in which they began. It is an error if the
-// events of the nemesis do not fit together.
-func (h *History) Faults() ([]Fault, error) {
-	var faults []Fault
-	at := make(map[int]int)
-	for i := range h.n {
-		if h.record(i).process != Nemesis {
-			continue
-		}
-		e := h.Event(i)
-		var v FaultEvent
-		if err := json.Unmarshal(e.Value, &v); err != nil {
-			return nil, fmt.Errorf("event %d: value of a nemesis' event: %w", i, err)
-		}
-		place, known := at[v.ID]
-		if starts := e.Kind == Invoke && e.F != FHeal; starts == known {
-			return nil, fmt.Errorf("event %d: fault %d: its events do not fit together", i, v.ID)
-		} else if starts {
-			at[v.ID] = len(faults)
-			faults = append(faults, Fault{FaultEvent: v, F: e.F, Began: e.At, InForce: Never, Healing: Never, Healed: Never})
-			continue
-		}
-		f := &faults[place]
-		if e.Err != "" {
-			f.Err = e.Err
-		}
-		switch {
-		case e.F == FHeal && e.Kind == Invoke:
-			f.Healing = e.At
-		case e.F == FHeal && e.Kind == OK:
-			f.Healed = e.At
-		case e.F == FHeal:
-		default:
-			f.InForce, f.Confirmed, f.Evidence = e.At, e.Kind == OK, v.Evidence
-		}
-	}
-	return faults, nil
+// Machine is how much of the machine the run had, while clients called.
+type Machine struct {
+	// LateP99 and LateMax are how late the controller came to what it wanted to do: all but one in a hundred times, and
+	// at the most.
+	LateP99 time.Duration `json:"late_p99_ns"`
+	LateMax time.Duration `json:"late_max_ns"`
+	// Idle, Ours and Others are the shares of the processors' time that nobody used, that the controller and the nodes used,
+	// and that was used by anybody else, or taken by a hypervisor. They are all 0 where that is not known.
+	Idle   float64 `json:"idle,omitempty"`
+	Ours   float64 `json:"ours,omitempty"`
+	Others float64 `json:"others,omitempty"`
 }

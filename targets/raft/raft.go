@@ -9,12 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
@@ -221,13 +219,4 @@ func (c *Client) do(ctx context.Context, method, path string, body, answer any) 
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // so that the connection is used again
 	return response.StatusCode, nil
-}
-
-// BugNames returns the names of the planted bugs, sorted.
-func BugNames() []string {
-	names := map[string]bool{}
-	for _, b := range node.Bugs() {
-		names[string(b)] = true
-	}
-	return slices.Sorted(maps.Keys(names))
 }
