@@ -85,7 +85,7 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 		if t, ok := h.Test(); ok && t.Caveat != "" {
 			r.Why += "; " + clip(t.Caveat, maxText)
 		}
-		return r
+		return remarked(r, h)
 	case len(open) > 0:
 		return Result{Verdict: Unknown, Why: undecided(keys, decisions, open)}
 	}
@@ -93,11 +93,19 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	case definite == 0:
 		return Result{Verdict: Unknown, Why: "no operation is known to have happened, so that nothing was seen"}
 	case written == 0:
-		return Result{Verdict: Unknown, Why: fmt.Sprintf("nothing was written, so that %s prove nothing: let clients write, too", count(ops, "operation"))}
+		return Result{Verdict: Unknown, Why: fmt.Sprintf("nothing was written, so that %s proved nothing: let clients write, too", count(ops, "operation"))}
 	case readBack == 0:
-		return Result{Verdict: Unknown, Why: fmt.Sprintf("no value that was written was ever read back, so that %s prove nothing: let clients read the keys that they write", count(ops, "operation"))}
+		return Result{Verdict: Unknown, Why: fmt.Sprintf("no value that was written was ever read back, so that %s proved nothing: let clients read the keys that they write", count(ops, "operation"))}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("%s on %s are linearizable (%s), by an order that was replayed", count(ops, "operation"), count(len(keys), "key"), engines(decisions))}
+	return remarked(Result{Verdict: Valid, Why: fmt.Sprintf("%s on %s are linearizable (%s), by an order that was replayed", count(ops, "operation"), count(len(keys), "key"), engines(decisions))}, h)
+}
+
+// remarked adds what was read in another way than it may have been meant.
+func remarked(r Result, h *history.History) Result {
+	for _, remark := range h.Remarks() {
+		r.Why += "; " + remark
+	}
+	return r
 }
 
 // decide decides keys side by side, one a processor: first all of them with little effort, and then what is

@@ -240,7 +240,7 @@ func TestLinearEngines(t *testing.T) {
 // What proves nothing is no pass.
 func TestLinearOfNothing(t *testing.T) {
 	for why, calls := range map[string][]call{
-		"nothing was written, so that 2 operations prove nothing":       {read("k", "null", 0, 1), read("k", "null", 2, 3)},
+		"nothing was written, so that 2 operations proved nothing":      {read("k", "null", 0, 1), read("k", "null", 2, 3)},
 		"no value that was written was ever read back":                  {wrote("k", 1, 0, 1), wrote("k", 2, 2, 3)},
 		"no value that was written was ever read back, so that 2 opera": {wrote("k", 1, 0, 1), read("j", "null", 2, 3)},
 	} {

@@ -34,6 +34,9 @@ type Timeline struct {
 	// key; MoreLegal says that there may be others.
 	Legal     []string `json:"legal,omitempty"`
 	MoreLegal bool     `json:"more_legal,omitempty"`
+	// Origin says what is odd about the value that the culprit found, if anything is: that nobody wrote it, or that a write
+	// that was recorded as failed did.
+	Origin string `json:"origin,omitempty"`
 	// Near are other operations on the key, those that were called nearest to the culprit.
 	Near []TimelineOp `json:"near,omitempty"`
 }
@@ -65,7 +68,7 @@ func newTimeline(ctx context.Context, h *history.History, k *keyed, d register.D
 	t := Timeline{Key: clip(k.name, maxText), Whole: len(k.ops), Engine: string(d.Engine), ByVersion: d.ByVersion}
 	for _, o := range p.Ops {
 		whole := h.Op(int(o.ID))
-		text := describe(whole)
+		text := quoted(describe(whole))
 		switch {
 		case whole.Call.F != "cas":
 		case o.Action == register.Write:
@@ -81,6 +84,7 @@ func newTimeline(ctx context.Context, h *history.History, k *keyed, d register.D
 	}
 	slices.SortFunc(t.Ops, byIndex)
 	t.explain(ctx, k, d, p)
+	t.Origin = k.origin(h, p)
 	t.Near = k.near(h, p, t.Ops)
 	if len(t.Ops) > maxTimeline {
 		at := slices.IndexFunc(t.Ops, func(o TimelineOp) bool { return o.Culprit })
@@ -120,6 +124,48 @@ func (t *Timeline) explain(ctx context.Context, k *keyed, d register.Decision, p
 	t.MoreLegal = len(legal) > 0 && !all
 }
 
+// origin says what is odd about the value that the culprit of a proof found. Often it is not the store that is wrong.
+func (k *keyed) origin(h *history.History, p register.Proof) string {
+	i := slices.IndexFunc(p.Ops, func(o register.Op) bool { return o.ID == p.Last })
+	if i < 0 || p.Ops[i].Action != register.Read && p.Ops[i].Action != register.Swap {
+		return ""
+	}
+	found := p.Ops[i].Value
+	if p.Ops[i].Action == register.Swap {
+		found = p.Ops[i].Old
+	}
+	if found == register.Absent {
+		return ""
+	}
+	for _, o := range k.ops {
+		if o.Value == found && (o.Action == register.Write || o.Action == register.Swap) {
+			return ""
+		}
+	}
+	value := quoted(k.text(found))
+	for c := range h.Calls() {
+		if c.Key() != k.name || c.Kind() != history.Fail || c.F() != "write" && c.F() != "cas" {
+			continue
+		}
+		left := c.Asked()
+		if c.F() == "cas" {
+			_, left, _ = left.Pair()
+		}
+		if k.id(left) == found {
+			return fmt.Sprintf("%s is the value of a %s that was recorded as failed (event %d): it happened all the same, or its client must record info", value, c.F(), c.Index())
+		}
+	}
+	return fmt.Sprintf("Nobody wrote %s: if the register may hold it at first, say so (--initial %s)", value, shellQuoted(k.text(found)))
+}
+
+// shellQuoted is a word as a shell takes it.
+func shellQuoted(word string) string {
+	if !strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune("0123456789.-", r) }) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(quoted(word), "'", `'\''`) + "'"
+}
+
 // near returns the operations that were called nearest to the culprit of a proof, but for those shown.
 func (k *keyed) near(h *history.History, p register.Proof, shown []TimelineOp) (list []TimelineOp) {
 	known := make(map[int]bool, len(shown))
@@ -149,7 +195,11 @@ func (t Timeline) sentence() string {
 	what += fmt.Sprintf(": no order of %s explains", count(len(t.Ops)+t.Left, "operation"))
 	for _, o := range t.Ops {
 		if o.Culprit {
-			what += fmt.Sprintf(" %s (process %d at %s, %s to %s)", o.Text, o.Process, o.Node, seconds(o.Call), seconds(o.Return))
+			at := ""
+			if o.Node != "" { // another tool may not say
+				at = " at " + quoted(o.Node)
+			}
+			what += fmt.Sprintf(" %s (process %d%s, %s to %s)", o.Text, o.Process, at, seconds(o.Call), seconds(o.Return))
 		}
 	}
 	return what + t.referee()
@@ -158,6 +208,9 @@ func (t Timeline) sentence() string {
 func (t Timeline) referee() string {
 	if t.Confirmed {
 		return ""
+	}
+	if n := len(t.Ops) + t.Left; n > maxConfirmed {
+		return fmt.Sprintf(" (found by engine %s, and not confirmed by porcupine, which is not asked about more than %d operations)", t.Engine, maxConfirmed)
 	}
 	return " (found by engine " + t.Engine + ", and not confirmed by porcupine, for want of time)"
 }
@@ -225,6 +278,9 @@ func (t Timeline) Text() string {
 func (t Timeline) Hints() (hints []string) {
 	if slices.ContainsFunc(t.Ops, func(o TimelineOp) bool { return o.Order > 0 }) {
 		hints = append(hints, "The numbers are an order that explains the others.")
+	}
+	if t.Origin != "" {
+		hints = append(hints, t.Origin+".")
 	}
 	for _, o := range t.Ops {
 		if !o.Culprit || len(t.Legal) == 0 {

@@ -25,6 +25,9 @@ func (p Proof) Alternatives(ctx context.Context, ops []Op, d Decision, limits Li
 	known := upTo(ops, last.Return)
 	at = slices.IndexFunc(known, func(o Op) bool { return o.ID == p.Last })
 	for _, v := range candidates(known, last) {
+		if last.Action == Differ && v == last.Old {
+			continue // that is what it says that it did not find
+		}
 		if ctx.Err() != nil { // there may be many, and not every engine looks
 			return legal, false
 		}

@@ -39,6 +39,9 @@ func TestExplanationsAgreeWithBruteForce(t *testing.T) {
 		known = upTo(known, last.Return)
 		at = slices.IndexFunc(known, func(o Op) bool { return o.ID == p.Last })
 		for v := range values(ops) + 1 {
+			if last.Action == Differ && Value(v) == last.Old {
+				continue // it says that it did not find that
+			}
 			known[at] = finding(last, Value(v))
 			if want := bruteForce(known, held{}); want != slices.Contains(legal, Value(v)) {
 				return fmt.Errorf("value %d instead of that of operation %d: legal %t, but the alternatives are %v of\n%s", v, p.Last, want, legal, textOf(ops))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,14 +19,17 @@ func newCheckCommand() *cobra.Command {
 	check := checkFlags{}
 	from := formatAuto
 	var only []string
+	var initial string
 	cmd := &cobra.Command{
-		Use:   "check DIR|FILE",
+		Use:   "check DIR|FILE|-",
 		Short: "Judge a recorded history again",
 		Long: `Judge a recorded history again, with no cluster. The argument is a run directory or a
 history file: sunder's own (docs/history.md describes it, so other tools can write one), a
-history.edn of Jepsen's, or the lines that Jepsen logs. Nothing is written.`,
+history.edn or history.txt of Jepsen's, the lines that Jepsen logs, or one JSON array of operations; any of
+them may be compressed by gzip or zstd, and "-" is standard input. Nothing is written.`,
 		Example: `  sunder check runs/latest
   sunder check store/latest/history.edn          # what Jepsen recorded of a register
+  sunder check store/latest/history.edn --initial 0   # of registers that hold 0 at first
   sunder check history.jsonl --checker linear
   sunder check history.jsonl --engine porcupine  # ... by another engine`,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -42,11 +46,16 @@ history.edn of Jepsen's, or the lines that Jepsen logs. Nothing is written.`,
 			if len(only) == 0 {
 				only = checkers.ForHistory(h)
 			}
-			_, err = judge(cmd, h, only, check.options(cmd.ErrOrStderr()))
+			o := check.options(cmd.ErrOrStderr())
+			if o.Initial = json.RawMessage(initial); initial != "" && !json.Valid(o.Initial) {
+				return usage(cmd, fmt.Errorf("--initial: a JSON value, such as 0 or '\"a\"', not %s", initial))
+			}
+			_, err = judge(cmd, h, only, o)
 			return err
 		},
 	}
 	cmd.Flags().StringSliceVar(&only, "checker", nil, "checkers to run (default those that the history asks for): "+names(checkers.All))
+	cmd.Flags().StringVar(&initial, "initial", "", "what registers hold before anything is written, as JSON (default null)")
 	cmd.Flags().Var(&from, "format", "what the file is: "+formatNames())
 	check.add(cmd.Flags())
 	return cmd

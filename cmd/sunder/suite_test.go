@@ -15,6 +15,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness/suite"
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/targets/raft"
 )
 
 // The suites that come with sunder are runs that sunder knows, and the bugs suite has every bug's hunt.

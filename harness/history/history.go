@@ -21,6 +21,8 @@ type History struct {
 	others  []uint32 // indices of events that are no clients'
 	calls   []uint32 // by key: how often it was called
 
+	remarks []string
+
 	reading sync.Mutex
 	notes   *Notes
 	notesOf int // how many events they are of
@@ -262,6 +264,12 @@ func (h *History) Op(i int) Op {
 	}
 	return op
 }
+
+// Remark notes something that was read in another way than it may have been meant. It is said beside what is found.
+func (h *History) Remark(text string) { h.remarks = append(h.remarks, text) }
+
+// Remarks returns what was noted.
+func (h *History) Remarks() []string { return h.remarks }
 
 // KeyIDs is how many numbers keys have; see [Call.KeyID].
 func (h *History) KeyIDs() int { return len(h.calls) }

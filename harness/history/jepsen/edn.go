@@ -19,6 +19,8 @@ type scanner struct {
 	depth  int
 	values []byte            // room for values that are kept
 	names  map[string]string // keywords that were met
+
+	processes processes
 }
 
 // maxDepth bounds how deep values may be nested.

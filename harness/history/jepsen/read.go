@@ -1,13 +1,13 @@
 // Package jepsen reads histories that Jepsen recorded, and writes ours for its checkers: so anybody can hold
 // sunder's verdict against Knossos', and Knossos' against sunder's.
 //
-// Of a foreign history only clients' operations are taken. What a register's operations mean is the same
-// on both sides, with one exception: Jepsen's :fail of a compare-and-set may mean anything that did not
+// Of a foreign history only clients' operations are taken. What they mean is what Knossos takes them for: a read that is
+// :ok and nil says nothing of what the register holds, the value of a completion counts and not that of the call, and
+// every process but :nemesis is a client. A :fail of a compare-and-set may mean anything that did not
 // happen, so that it is no observation, unless it says what was :found, as what we write does.
 package jepsen
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -29,6 +29,7 @@ type operation struct {
 	time    int64  // ns; before 0 if it is not known
 	err     string
 	found   []byte // by a compare-and-set that failed; ours
+	pos     int    // where it ends in the text
 }
 
 var kinds = map[string]history.Kind{":invoke": history.Invoke, ":ok": history.OK, ":fail": history.Fail, ":info": history.Info}
@@ -50,12 +51,40 @@ func ReadEDN(r io.Reader, name string) (*history.History, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.where(name), err)
 	}
-	return build(ops, name)
+	return build(ops, name, s.buf)
 }
 
 // where says in which line the scanner is.
-func (s *scanner) where(name string) string {
-	return fmt.Sprintf("%s:%d", name, 1+bytes.Count(s.buf[:min(s.pos, len(s.buf))], []byte("\n")))
+func (s *scanner) where(name string) string { return lineAt(name, s.buf, s.pos) }
+
+func lineAt(name string, text []byte, pos int) string {
+	return fmt.Sprintf("%s:%d", name, 1+bytes.Count(text[:min(pos, len(text))], []byte("\n")))
+}
+
+// processes numbers clients that have names and no numbers of their own.
+type processes map[string]int
+
+// firstNamed is the first number that a named process gets: numbers of others are small.
+const firstNamed = 1 << 24
+
+// number returns the number of a process, or false if it is the nemesis.
+func (p *processes) number(name string) (int, bool) {
+	name = strings.Trim(name, `"`)
+	if strings.TrimPrefix(name, ":") == "nemesis" {
+		return 0, false
+	}
+	if n, err := strconv.Atoi(name); err == nil && n >= 0 {
+		return n, true
+	}
+	if *p == nil {
+		*p = make(processes)
+	}
+	n, ok := (*p)[name]
+	if !ok {
+		n = firstNamed + len(*p)
+		(*p)[name] = n
+	}
+	return n, true
 }
 
 // operations reads maps, or a vector or a list of them, to the end of the text.
@@ -152,11 +181,11 @@ func (s *scanner) operation() (o operation, client bool, err error) {
 	if len(process) == 0 {
 		return o, false, errors.New("an operation has no :process")
 	}
-	number, notOne := strconv.Atoi(string(process))
-	if notOne != nil {
-		return o, false, nil //nolint:nilerr // it is no error that a process is :nemesis
+	var ours bool
+	if o.process, ours = s.processes.number(string(process)); !ours {
+		return o, false, nil
 	}
-	o.process = number
+	o.pos = s.pos - 1
 	o.kind, o.f = kinds[s.name(bytes.Trim(kind, `"`))], s.name(bytes.Trim(f, `"`))
 	if o.kind == 0 || len(o.f) < 2 || o.f[0] != ':' {
 		return o, false, fmt.Errorf("an operation has a :type of :invoke, :ok, :fail, :info, and a keyword as :f, not %s and %s", orNil(kind), orNil(f))
@@ -216,32 +245,104 @@ func orNil(v []byte) string {
 // ReadLog reads the lines that Jepsen logs of each operation, as in `INFO  jepsen.util - 0  :invoke  :write  3`. Other
 // lines are passed over. Their order is the only time that there is.
 func ReadLog(r io.Reader, name string) (*history.History, error) {
+	return readLines(r, name, "INFO  jepsen.util - 0  :invoke  :write  3", func(line []byte) ([]byte, bool) {
+		_, rest, ours := bytes.Cut(line, []byte("jepsen.util"))
+		rest = bytes.TrimLeft(rest, " \t")
+		return bytes.TrimLeft(bytes.TrimPrefix(rest, []byte("-")), " \t"), ours
+	})
+}
+
+// ReadText reads a history.txt, which lies beside each history.edn: `0  :invoke  :write  3`, one operation a line.
+func ReadText(r io.Reader, name string) (*history.History, error) {
+	return readLines(r, name, "0  :invoke  :write  3", func(line []byte) ([]byte, bool) {
+		return line, len(bytes.TrimSpace(line)) > 0
+	})
+}
+
+// readLines reads operations, one a line. The function part returns that part of a line which is one, if any is.
+func readLines(r io.Reader, name, example string, part func(line []byte) ([]byte, bool)) (*history.History, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%s: is larger than %d GiB", name, maxFile>>30)
+	}
 	var ops []operation
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 16<<20)
-	for n := 1; lines.Scan(); n++ {
-		_, rest, ours := bytes.Cut(lines.Bytes(), []byte("jepsen.util"))
+	var named processes
+	pos := 0
+	for line := range bytes.Lines(text) {
+		rest, ours := part(line)
+		pos += len(line)
 		if !ours {
 			continue
 		}
-		s := &scanner{buf: bytes.TrimLeft(rest, " \t-:")}
-		process, err := strconv.Atoi(string(s.token()))
-		if err != nil {
-			continue // :nemesis, or a remark
+		s := &scanner{buf: rest}
+		process := string(s.token())
+		if _, err := strconv.Atoi(process); err != nil && !strings.HasPrefix(process, ":") {
+			if _, is := kindAfter(s); !is {
+				continue // a remark
+			}
 		}
-		o := operation{process: process, time: -1}
+		number, client := named.number(process)
+		if !client {
+			continue
+		}
+		o := operation{process: number, time: -1, pos: pos - 1}
 		if o.err, err = o.fromLog(s); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
+			return nil, fmt.Errorf("%s: %w", lineAt(name, text, pos-1), err)
 		}
 		ops = append(ops, o)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
 	if len(ops) == 0 {
-		return nil, fmt.Errorf("%s: there is no line of an operation, as INFO  jepsen.util - 0  :invoke  :write  3", name)
+		return nil, fmt.Errorf("%s: there is no line of an operation, as %s", name, example)
 	}
-	return build(ops, name)
+	return build(ops, name, text)
+}
+
+// kindAfter reads the kind that is next, without taking it.
+func kindAfter(s *scanner) (history.Kind, bool) {
+	look := *s
+	if look.space() != nil {
+		return 0, false
+	}
+	kind, is := kinds[string(look.token())]
+	return kind, is
+}
+
+// ReadJSON reads operations that are one JSON array, as tools beside Jepsen write them: [{"process":0,"type":"invoke",…}, …].
+func ReadJSON(r io.Reader, name string) (*history.History, error) {
+	var events []struct {
+		Index   json.RawMessage `json:"index"`
+		Process json.RawMessage `json:"process"`
+		Type    string          `json:"type"`
+		F       string          `json:"f"`
+		Value   json.RawMessage `json:"value"`
+		Time    *int64          `json:"time"`
+		Error   json.RawMessage `json:"error"`
+	}
+	d := json.NewDecoder(io.LimitReader(r, maxFile))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&events); err != nil {
+		return nil, fmt.Errorf("%s: it begins as one JSON array of operations, as [{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":1}], and is none: %w", name, err)
+	}
+	var ops []operation
+	var named processes
+	for i, e := range events {
+		o := operation{kind: kinds[":"+strings.TrimPrefix(e.Type, ":")], f: strings.TrimPrefix(e.F, ":"), value: e.Value, time: -1, err: strings.Trim(string(e.Error), `"`), pos: -1 - i}
+		if o.kind == 0 || o.f == "" || len(e.Process) == 0 {
+			return nil, fmt.Errorf("%s, operation %d: it has no process, no f, or a type that is none of invoke, ok, fail, info", name, i)
+		}
+		var client bool
+		if o.process, client = named.number(string(e.Process)); !client {
+			continue
+		}
+		if e.Time != nil {
+			o.time = *e.Time
+		}
+		ops = append(ops, o)
+	}
+	return build(ops, name, nil)
 }
 
 func (o *operation) fromLog(s *scanner) (note string, err error) {
@@ -267,19 +368,27 @@ func (o *operation) fromLog(s *scanner) (note string, err error) {
 }
 
 // build makes a history of operations. Those of jepsen.independent have values [key value].
-func build(ops []operation, name string) (*history.History, error) {
+func build(ops []operation, name string, text []byte) (*history.History, error) {
 	h := &history.History{}
+	where := func(o *operation) string {
+		if o.pos < 0 {
+			return fmt.Sprintf("%s, operation %d", name, -1-o.pos)
+		}
+		return lineAt(name, text, o.pos)
+	}
+	complete(ops)
 	keyed := independent(ops)
 	if versioned(ops) {
 		return nil, fmt.Errorf("%s: the values are [key [version value]], as those of Jepsen's tests of etcd and Consul; sunder does not know such", name)
 	}
 	var last time.Duration
+	unknown := 0 // reads of nil
 	for i := range ops {
 		o := &ops[i]
 		// The order is Jepsen's: an operation that it recorded later ended later, if only by a little.
 		last = max(last+1, time.Duration(o.time))
 		if last >= history.Never {
-			return nil, fmt.Errorf("%s, operation %d: :time %d is too large", name, i, o.time)
+			return nil, fmt.Errorf("%s: :time %d is too large", where(o), o.time)
 		}
 		if o.kind == history.Fail && o.err == history.Mismatch && o.found == nil {
 			o.err = "mismatch, it is said" // of what, nobody knows: no observation
@@ -294,7 +403,7 @@ func build(ops []operation, name string) (*history.History, error) {
 				}
 				e.Value = value
 			case o.kind == history.OK || o.kind == history.Invoke:
-				return nil, fmt.Errorf("%s, operation %d: the value %s is no [key value] as those before", name, i, orNil(o.value))
+				return nil, fmt.Errorf("%s: the value %s is no [key value] as those before", where(o), orNil(o.value))
 			default:
 				e.Value = nil
 			}
@@ -304,14 +413,70 @@ func build(ops []operation, name string) (*history.History, error) {
 			if e.Value = o.found; string(o.found) == `":another"` {
 				e.Value = nil // nobody knows which
 			}
+		case o.kind == history.OK && o.f == "read" && (len(e.Value) == 0 || string(e.Value) == "null"):
+			e.Kind, e.Value, e.Err = history.Fail, nil, "what was read is not known"
+			unknown++
 		case o.kind == history.Fail || o.kind == history.Info || o.kind == history.Invoke && o.f == "read":
 			e.Value = nil
 		}
 		if err := h.Append(e); err != nil {
-			return nil, fmt.Errorf("%s, operation %d: %w", name, i, err)
+			return nil, fmt.Errorf("%s: %w", where(o), err)
 		}
 	}
+	switch {
+	case unknown == 1:
+		h.Remark("a read of nil says nothing, as in Knossos' register")
+	case unknown > 1:
+		h.Remark(fmt.Sprintf("%d reads of nil say nothing, as in Knossos' register", unknown))
+	}
 	return h, nil
+}
+
+// complete gives calls the values that their completions have, as Knossos does: what was asked for may be said, or put into
+// its form, only then. Compare-and-sets of a key, as [key old new], become [key [old new]].
+func complete(ops []operation) {
+	open := make(map[int]*operation)
+	for i := range ops {
+		switch o := &ops[i]; {
+		case o.kind == history.Invoke:
+			open[o.process] = o
+		case o.kind == history.OK && o.f != "read" && len(o.value) > 0 && string(o.value) != "null":
+			if call := open[o.process]; call != nil && call.f == o.f {
+				call.value = o.value
+			}
+		}
+	}
+	var all []*operation
+	for i := range ops {
+		if o := &ops[i]; o.f == "cas" && len(o.value) > 0 && string(o.value) != "null" {
+			all = append(all, o)
+		}
+	}
+	var parts [][]json.RawMessage
+	for _, o := range all {
+		var three []json.RawMessage
+		if json.Unmarshal(o.value, &three) != nil || len(three) != 3 {
+			return
+		}
+		parts = append(parts, three)
+	}
+	for i, o := range all {
+		o.value = fmt.Appendf(nil, "[%s,[%s,%s]]", parts[i][0], parts[i][1], parts[i][2])
+	}
+}
+
+// micro reports whether a value is a list of micro-operations, as [[:r 1 nil] [:append 2 3]]: a transaction.
+func micro(value []byte) bool {
+	var list [][]json.RawMessage
+	if !bytes.HasPrefix(value, []byte("[[")) || json.Unmarshal(value, &list) != nil || len(list) == 0 {
+		return false
+	}
+	for _, op := range list {
+		if len(op) != 3 || !bytes.HasPrefix(op[0], []byte(`":`)) && !bytes.HasPrefix(op[0], []byte(`"`)) {
+			return false
+		}
+	}
+	return true
 }
 
 // versioned reports whether reads are invoked with [key [nil nil]]: a version and a value will be answered.
@@ -333,6 +498,9 @@ func independent(ops []operation) bool {
 		o := &ops[i]
 		if o.kind != history.Invoke {
 			continue
+		}
+		if micro(o.value) {
+			return false
 		}
 		_, inner, pair := history.Pair(o.value)
 		_, _, nested := history.Pair(inner)
