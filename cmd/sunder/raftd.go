@@ -58,6 +58,8 @@ POST /kv/{key}/cas, GET /status.`,
 	f.Uint64Var(&cfg.SnapshotEvery, "snapshot-every", cfg.SnapshotEvery, "log entries between snapshots")
 	f.Uint64Var(&cfg.SnapshotKeep, "snapshot-keep", cfg.SnapshotKeep, "log entries kept behind a snapshot for followers that lag")
 	f.IntVar(&cfg.MaxEntries, "max-entries", cfg.MaxEntries, "log entries in one message, at most")
+	f.IntVar(&cfg.MaxBytes, "max-bytes", cfg.MaxBytes, "bytes of entries in one message, at most; one entry is sent whatever it weighs")
+	f.IntVar(&cfg.SnapshotBytes, "snapshot-bytes", cfg.SnapshotBytes, "bytes that the log may weigh before a snapshot is taken sooner")
 	f.BoolVar(&cfg.PreVote, "pre-vote", cfg.PreVote, "ask whether an election could be won before starting it")
 	f.BoolVar(&cfg.CheckQuorum, "check-quorum", cfg.CheckQuorum, "step down without contact to a quorum")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of the election timeouts")

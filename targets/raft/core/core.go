@@ -39,8 +39,10 @@ type Config struct {
 	// HeartbeatTicks is the interval of a leader's heartbeats. An election starts after
 	// ElectionTicks to 2*ElectionTicks-1 ticks without one, drawn anew each time (§5.2).
 	HeartbeatTicks, ElectionTicks int
-	// MaxEntries bounds the entries of one Append.
-	MaxEntries int
+	// MaxEntries bounds the entries of one Append, and MaxBytes what they weigh; one entry is sent whatever it weighs. A
+	// follower has no more than maxInflight Appends under way, and no more than maxInflightBytes times MaxBytes in them. 0 bounds
+	// nothing.
+	MaxEntries, MaxBytes int
 	// PreVote asks before campaigning; CheckQuorum makes a leader step down after
 	// ElectionTicks without contact to a quorum.
 	PreVote, CheckQuorum bool
@@ -112,7 +114,7 @@ func New(cfg Config, s Stored, snapshot func() Snapshot) (*Raft, error) {
 		entries:   s.Entries,
 		committed: s.Snapshot.Index, applied: s.Snapshot.Index,
 	}
-	r.log.handed = r.log.lastIndex()
+	r.log.handed, r.log.bytes = r.log.lastIndex(), weight(s.Entries)
 	if cfg.Bugs[ForgetVote] {
 		r.Vote = None
 	}
@@ -147,13 +149,16 @@ func (r *Raft) Entry(i uint64) (Entry, bool) {
 	return r.log.entries[i-r.log.firstIndex()], true
 }
 
-// Compact tells the log that a snapshot at s is stored. Up to keep entries before it stay, for
-// followers that are only a little behind.
-func (r *Raft) Compact(s Snapshot, keep uint64) {
+// Compact tells the log that a snapshot at s is stored. Up to keep entries before it stay, and no more than keepBytes of
+// them if that is not 0, for followers that are only a little behind.
+func (r *Raft) Compact(s Snapshot, keep uint64, keepBytes int) {
 	if s.Index > r.log.base {
-		r.log.compact(s, keep)
+		r.log.compact(s, keep, keepBytes)
 	}
 }
+
+// LogBytes is what the entries weigh that are in memory.
+func (r *Raft) LogBytes() int { return r.log.bytes }
 
 // quorum is the size of a majority.
 func (r *Raft) quorum() int {

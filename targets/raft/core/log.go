@@ -9,6 +9,18 @@ type raftLog struct {
 	committed      uint64  // highest index known to be committed
 	handed         uint64  // highest index handed out to be stored
 	applied        uint64  // highest index handed out to be applied
+	bytes          int     // what the entries weigh
+}
+
+// entryOverhead is what an entry weighs without its data.
+const entryOverhead = 64
+
+// weight is what entries take in memory, and about what they take in a message.
+func weight(entries []Entry) (bytes int) {
+	for i := range entries {
+		bytes += entryOverhead + len(entries[i].Data)
+	}
+	return bytes
 }
 
 func (l *raftLog) firstIndex() uint64 { return l.base + 1 }
@@ -49,7 +61,10 @@ func (l *raftLog) slice(low, high uint64) []Entry {
 }
 
 // add appends at the end.
-func (l *raftLog) add(e Entry) { l.entries = append(l.entries, e) }
+func (l *raftLog) add(e Entry) {
+	l.entries = append(l.entries, e)
+	l.bytes += entryOverhead + len(e.Data)
+}
 
 // replace puts entries in their places and drops whatever conflicts with them and follows
 // (Figure 2, AppendEntries 3 and 4). Entries that are there already stay: a message that was
@@ -59,22 +74,28 @@ func (l *raftLog) replace(entries []Entry) {
 		if l.matches(e.Index, e.Term) || e.Index <= l.base {
 			continue
 		}
+		l.bytes += weight(entries[i:]) - weight(l.slice(e.Index, max(e.Index, l.lastIndex()+1)))
 		l.entries = append(l.slice(l.firstIndex(), e.Index), entries[i:]...)
 		l.handed = min(l.handed, e.Index-1)
 		return
 	}
 }
 
-// compact makes s the base of the log, but keeps up to keep entries before it. If the log does
-// not hold the entry of s, nothing of it is worth keeping.
-func (l *raftLog) compact(s Snapshot, keep uint64) {
+// compact makes s the base of the log, but keeps up to keep entries before it, and keepBytes of them at the most if that is
+// not 0. If the log does not hold the entry of s, nothing of it is worth keeping.
+func (l *raftLog) compact(s Snapshot, keep uint64, keepBytes int) {
 	if !l.matches(s.Index, s.Term) {
 		*l = raftLog{base: s.Index, baseTerm: s.Term, committed: s.Index, handed: s.Index, applied: s.Index}
 		return
 	}
-	base := max(l.base, s.Index-min(keep, s.Index))
+	base := s.Index
+	for bytes := 0; base > l.base && s.Index-base < keep; base-- {
+		if bytes += weight(l.slice(base, base+1)); keepBytes > 0 && bytes > keepBytes {
+			break
+		}
+	}
 	tail := append([]Entry(nil), l.slice(base+1, l.lastIndex()+1)...) // lets go of the rest
-	l.base, l.baseTerm, l.entries = base, l.mustTerm(base), tail
+	l.base, l.baseTerm, l.entries, l.bytes = base, l.mustTerm(base), tail, weight(tail)
 }
 
 // conflict returns the highest index up to i whose term is not above term: above it, a log whose

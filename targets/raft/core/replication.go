@@ -8,15 +8,18 @@ type progress struct {
 	// probing: next is a guess, and one Append at a time looks for the place where the logs
 	// agree. Otherwise Appends are sent without waiting for answers, up to maxInflight.
 	probing    bool
-	inflight   int  // Appends under way
-	installing bool // a snapshot is under way, and nothing else
-	advanced   int  // the tick at which something was last sent into silence, or acknowledged
-	heard      int  // the tick at which the follower was last heard from
+	inflight   int   // Appends under way
+	weights    []int // of those, the oldest first
+	bytes      int   // the sum of them
+	installing bool  // a snapshot is under way, and nothing else
+	advanced   int   // the tick at which something was last sent into silence, or acknowledged
+	heard      int   // the tick at which the follower was last heard from
 	read       uint64
 }
 
 const (
-	maxInflight = 64
+	maxInflight      = 64
+	maxInflightBytes = 16 // times MaxBytes
 	// installPatience is how many heartbeat intervals a follower gets to take in a snapshot
 	// before it is sent again.
 	installPatience = 20
@@ -25,6 +28,22 @@ const (
 // probe makes a guess at where the follower's log agrees, and starts anew from there.
 func (p *progress) probe(next uint64) {
 	p.next, p.probing, p.inflight, p.installing = max(next, p.match+1), true, 0, false
+	p.weights, p.bytes = nil, 0
+}
+
+// sent notes that an Append is under way, and answered that one was acknowledged: answers come in order, or not at all.
+func (p *progress) sent(bytes int) {
+	p.inflight++
+	p.weights = append(p.weights, bytes)
+	p.bytes += bytes
+}
+
+func (p *progress) answered() {
+	p.inflight = max(0, p.inflight-1)
+	if len(p.weights) > 0 {
+		p.bytes -= p.weights[0]
+		p.weights = p.weights[1:]
+	}
 }
 
 func (p *progress) window() int {
@@ -58,7 +77,8 @@ func (r *Raft) append(data []byte) {
 
 // sendAppends sends what the follower lacks, as far as its window goes.
 func (r *Raft) sendAppends(id ID) {
-	for p := r.progress[id]; p.next <= r.log.lastIndex() && p.inflight < p.window(); {
+	room := r.cfg.MaxBytes * maxInflightBytes // 0: any amount
+	for p := r.progress[id]; p.next <= r.log.lastIndex() && p.inflight < p.window() && (room == 0 || p.bytes < room); {
 		r.sendAppend(id)
 	}
 }
@@ -70,17 +90,27 @@ func (r *Raft) sendAppend(id ID) {
 	if p.inflight == 0 {
 		p.advanced = r.clock
 	}
-	p.inflight++
 	prev := p.next - 1
 	prevTerm, ok := r.log.term(prev)
 	if !ok {
 		s := r.snapshot()
 		p.installing = true
+		p.sent(len(s.Data))
 		r.send(Message{Type: Install, To: id, Snapshot: &s})
 		return
 	}
 	high := min(r.log.lastIndex()+1, p.next+uint64(r.cfg.MaxEntries))
+	if r.cfg.MaxBytes > 0 {
+		bytes := 0
+		for i := p.next; i < high; i++ {
+			if bytes += weight(r.log.slice(i, i+1)); bytes > r.cfg.MaxBytes {
+				high = max(i, p.next+1)
+				break
+			}
+		}
+	}
 	entries := slices.Clone(r.log.slice(p.next, high))
+	p.sent(weight(entries))
 	r.send(Message{Type: Append, To: id, Index: prev, LogTerm: prevTerm, Entries: entries, Commit: r.log.committed})
 	if !p.probing {
 		p.next = high
@@ -113,7 +143,7 @@ func (r *Raft) handleInstall(m Message) {
 		// The entries are all here: the snapshot only says that they are committed (§7).
 		r.commitTo(s.Index)
 	default:
-		r.log.compact(s, 0)
+		r.log.compact(s, 0, 0)
 		r.installed = &s
 	}
 	r.send(Message{Type: AppendReply, To: m.From, Index: s.Index})
@@ -125,7 +155,7 @@ func (r *Raft) handleAppendReply(m Message) {
 	}
 	p := r.progress[m.From]
 	p.heard, p.advanced = r.clock, r.clock
-	p.inflight = max(0, p.inflight-1)
+	p.answered()
 	switch {
 	case m.Reject && (m.Index <= p.match || (p.probing && m.Index != p.next-1)):
 		// An old answer: the follower has come further since.
@@ -191,7 +221,9 @@ func (r *Raft) broadcastHeartbeat() {
 }
 
 func (r *Raft) handleHeartbeatReply(m Message) {
-	if r.role != Leader {
+	// What was refused is a heartbeat of a former term, perhaps one that this node sent before it was started again: its
+	// round of reads is of another count, and must not confirm any of today's.
+	if r.role != Leader || m.Reject {
 		return
 	}
 	p := r.progress[m.From]

@@ -106,7 +106,7 @@ func play(t *testing.T, c *cluster, d *datadriven.TestData) string {
 		s := Snapshot{Index: last.Index, Term: last.Term}
 		m.stored.Snapshot = s
 		m.stored.Entries = slices.DeleteFunc(m.stored.Entries, func(e Entry) bool { return e.Index <= s.Index })
-		m.Compact(s, 0)
+		m.Compact(s, 0, 0)
 	case "status":
 		var b strings.Builder
 		for id := ID(1); id <= ID(len(c.nodes)); id++ {

@@ -49,7 +49,8 @@ type Config struct {
 	RequestTimeout             time.Duration // after which a client is told that its request is in doubt
 	SnapshotEvery              uint64        // entries between snapshots
 	SnapshotKeep               uint64        // entries kept in the log behind a snapshot
-	MaxEntries                 int           // in one message
+	SnapshotBytes              int           // what the log may weigh before a snapshot is taken sooner
+	MaxEntries, MaxBytes       int           // in one message
 	PreVote, CheckQuorum       bool
 	Seed                       uint64
 	Bugs                       core.Bugs
@@ -59,7 +60,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Heartbeat: 50 * time.Millisecond, ElectionTimeout: 150 * time.Millisecond, RequestTimeout: 2 * time.Second,
-		SnapshotEvery: 5000, SnapshotKeep: 500, MaxEntries: 256, PreVote: true, CheckQuorum: true,
+		SnapshotEvery: 5000, SnapshotKeep: 500, SnapshotBytes: 64 << 20, MaxEntries: 256, MaxBytes: 1 << 20, PreVote: true, CheckQuorum: true,
 	}
 }
 
@@ -84,6 +85,8 @@ func (c *Config) validate() error {
 		return errors.New("node: the request timeout must be positive")
 	case c.SnapshotEvery == 0:
 		return errors.New("node: snapshots every 0 entries")
+	case c.SnapshotBytes <= 0 || c.MaxBytes <= 0:
+		return errors.New("node: the bytes of a log and of a message must be bounded")
 	}
 	return nil
 }
@@ -164,7 +167,7 @@ func (n *node) open() error {
 	}
 	n.raft, err = core.New(core.Config{
 		ID: n.cfg.ID, Peers: peers, HeartbeatTicks: ticksPerHeartbeat,
-		ElectionTicks: int(n.cfg.ElectionTimeout / n.cfg.tick()), MaxEntries: n.cfg.MaxEntries,
+		ElectionTicks: int(n.cfg.ElectionTimeout / n.cfg.tick()), MaxEntries: n.cfg.MaxEntries, MaxBytes: n.cfg.MaxBytes,
 		PreVote: n.cfg.PreVote, CheckQuorum: n.cfg.CheckQuorum,
 		Rand: rand.New(rand.NewPCG(n.cfg.Seed, uint64(n.cfg.ID))), Bugs: n.cfg.Bugs,
 	}, stored, func() core.Snapshot { return n.snapshot })
@@ -253,7 +256,8 @@ func (n *node) process() error {
 			n.requests.confirmRead(r)
 		}
 		n.requests.serveReads(n.store)
-		if n.store.Applied >= n.snapshot.Index+n.cfg.SnapshotEvery {
+		heavy := n.raft.LogBytes() > n.cfg.SnapshotBytes && n.store.Applied > n.snapshot.Index
+		if heavy || n.store.Applied >= n.snapshot.Index+n.cfg.SnapshotEvery {
 			if err := n.takeSnapshot(); err != nil {
 				return err
 			}
@@ -307,7 +311,7 @@ func (n *node) takeSnapshot() error {
 		return err
 	}
 	n.snapshot = s
-	n.raft.Compact(s, n.cfg.SnapshotKeep)
+	n.raft.Compact(s, n.cfg.SnapshotKeep, n.cfg.SnapshotBytes/2)
 	n.log.Info("took snapshot", "index", s.Index, "bytes", len(data))
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sunder-dev/sunder/targets/raft/core"
@@ -19,6 +20,7 @@ const (
 	writeTimeout = time.Second
 	pingInterval = 50 * time.Millisecond
 	queueFrames  = 4096
+	queueBytes   = 32 << 20
 )
 
 // transport moves frames between nodes, at most once each. What cannot be sent at once is
@@ -37,9 +39,13 @@ type frame struct {
 }
 
 type peer struct {
-	addr  string
-	queue chan frame
+	addr   string
+	queue  chan frame
+	queued atomic.Int64 // bytes
 }
+
+// took notes that a frame has left the queue.
+func (p *peer) took(f frame) { p.queued.Add(-int64(len(f.content))) }
 
 func newTransport(self core.ID, addrs map[core.ID]string, accept func(kind byte, content []byte), log *slog.Logger) *transport {
 	t := &transport{self: self, peers: map[core.ID]*peer{}, accept: accept, log: log}
@@ -70,15 +76,20 @@ func (t *transport) run(ctx context.Context, listener net.Listener) {
 	t.wait.Wait()
 }
 
-// send queues a frame for a node, or drops it if too many wait already.
+// send queues a frame for a node, or drops it if too many wait already, or too much.
 func (t *transport) send(to core.ID, kind byte, content []byte) {
 	p, ok := t.peers[to]
 	if !ok {
 		return
 	}
+	if waiting := p.queued.Add(int64(len(content))); waiting > queueBytes && waiting > int64(len(content)) {
+		p.took(frame{kind, content})
+		return
+	}
 	select {
 	case p.queue <- frame{kind, content}:
 	default:
+		p.took(frame{kind, content})
 	}
 }
 
@@ -103,7 +114,8 @@ func (t *transport) dialLoop(ctx context.Context, p *peer) {
 func (p *peer) drain() {
 	for {
 		select {
-		case <-p.queue:
+		case f := <-p.queue:
+			p.took(f)
 		default:
 			return
 		}
@@ -134,17 +146,20 @@ func (t *transport) transmit(ctx context.Context, p *peer, conn net.Conn) error 
 		case <-broken:
 			return errors.New("closed by the peer")
 		case next = <-p.queue:
+			p.took(next)
 		case <-ping.C:
 		}
-		if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-			return err
-		}
 		for more := true; more; {
+			// For each frame: what has piled up may take longer in all.
+			if err := conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+				return err
+			}
 			if err := writeFrame(w, next.kind, next.content); err != nil {
 				return err
 			}
 			select {
 			case next = <-p.queue:
+				p.took(next)
 			default:
 				more = false
 			}

@@ -58,7 +58,7 @@ func (n *node) start() {
 	stored := n.disk.Stored
 	stored.Entries = append([]core.Entry(nil), stored.Entries...)
 	raft, err := core.New(core.Config{
-		ID: n.id, Peers: peers, HeartbeatTicks: 3, ElectionTicks: 12, MaxEntries: 1 + w.rand.IntN(8),
+		ID: n.id, Peers: peers, HeartbeatTicks: 3, ElectionTicks: 12, MaxEntries: 1 + w.rand.IntN(8), MaxBytes: w.weather.maxBytes,
 		PreVote: w.weather.preVote, CheckQuorum: w.weather.checkQuorum,
 		Rand: rand.New(rand.NewPCG(w.seed, n.boots<<8|uint64(n.id))), Bugs: w.Bugs,
 	}, stored, func() core.Snapshot { return n.disk.Snapshot })
@@ -183,6 +183,6 @@ func (n *node) apply(rd *core.Ready) {
 			d.Snapshot, d.Entries = s, d.Entries[drop:]
 		})
 		n.disk.sync()
-		n.raft.Compact(s, w.weather.keep)
+		n.raft.Compact(s, w.weather.keep, w.weather.keepBytes)
 	}
 }

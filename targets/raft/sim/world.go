@@ -84,6 +84,8 @@ type weather struct {
 	snapshotEvery, keep uint64
 	// Of the nodes' configuration.
 	preVote, checkQuorum bool
+	// What an Append, and what is kept behind a snapshot, may weigh; 0 is anything.
+	maxBytes, keepBytes int
 }
 
 func drawWeather(r *rand.Rand) weather {
@@ -99,6 +101,7 @@ func drawWeather(r *rand.Rand) weather {
 		propose: 0.02 + some(0.7, 0.4), read: 0.02 + some(0.7, 0.3),
 		snapshotEvery: 5 + uint64(r.IntN(60)), keep: uint64(r.IntN(20)),
 		preVote: r.Float64() < 0.7, checkQuorum: r.Float64() < 0.7,
+		maxBytes: int(some(0.5, 500)), keepBytes: int(some(0.5, 1000)),
 	}
 }
 
