@@ -25,6 +25,8 @@ type Cluster struct {
 	names  []string
 	// onExit is told of a node whose process ended without our doing.
 	onExit func(node string)
+	// LastWords, if it is there, returns the last lines that a node wrote.
+	LastWords func(node string) []string
 
 	shaping  sync.Mutex // held while links are decided upon and brought to their state
 	mu       sync.Mutex // guards impaired and members' fields
@@ -109,6 +111,11 @@ func (c *Cluster) watch(m *member, exited <-chan struct{}) {
 	c.mu.Unlock()
 	go func() {
 		<-exited
+		if d, ok := m.node.(Drainer); ok {
+			ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+			d.Drain(ctx)
+			cancel()
+		}
 		c.mu.Lock()
 		unasked := !now.asked
 		if m.life == now {
@@ -120,6 +127,9 @@ func (c *Cluster) watch(m *member, exited <-chan struct{}) {
 		}
 	}()
 }
+
+// drainTimeout bounds the waiting for what a node that ended has written.
+const drainTimeout = 2 * time.Second
 
 // Serving waits until every node answers and all agree on one leader. It does not wait for nodes that
 // have ended by themselves.
@@ -134,7 +144,7 @@ func (c *Cluster) Serving(ctx context.Context) error {
 			}
 		}
 		if ended := c.exited(); len(ended) > 0 {
-			return fmt.Errorf("the cluster does not serve: %s ended by itself; its log, in %s, says why", strings.Join(ended, ", "), LogDir)
+			return fmt.Errorf("the cluster does not serve: %s ended by itself%s", strings.Join(ended, ", "), c.lastWords(ended[0]))
 		}
 		select {
 		case <-ctx.Done():
@@ -142,6 +152,28 @@ func (c *Cluster) Serving(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// lastWords is what a node wrote last, for an error.
+func (c *Cluster) lastWords(node string) string {
+	if c.LastWords != nil {
+		if lines := c.LastWords(node); len(lines) > 0 {
+			return fmt.Sprintf("; the last that %s wrote is\n  %s", node, strings.Join(lines, "\n  "))
+		}
+	}
+	return fmt.Sprintf("; %s wrote nothing", node)
+}
+
+// Inspect asks the fleet whether somebody else has laid hands on the cluster.
+func (c *Cluster) Inspect(ctx context.Context) error {
+	i, ok := c.fleet.(Inspector)
+	if !ok {
+		return nil
+	}
+	if err := i.Inspect(ctx); err != nil {
+		return fmt.Errorf("somebody else has laid hands on the cluster: %w", err)
+	}
+	return nil
 }
 
 // agree says why the statuses are not those of a cluster with one leader that all know.
@@ -287,7 +319,7 @@ func (c *Cluster) count(m *member, change downs) downs {
 }
 
 // kill ends nodes and returns those that it ended: others were down already.
-func (c *Cluster) kill(ctx context.Context, names []string) (hit []string, err error) {
+func (c *Cluster) kill(ctx context.Context, names []string) (hits, error) {
 	return c.hit(names, func(m *member) (bool, error) {
 		if now := c.count(m, downs{killed: +1}); now.killed > 1 {
 			return false, nil
@@ -296,20 +328,30 @@ func (c *Cluster) kill(ctx context.Context, names []string) (hit []string, err e
 	})
 }
 
+// hits are the nodes on which a deed was done, and whether it is known to have done nothing to the others.
+type hits struct {
+	nodes []string
+	sure  bool
+}
+
 // hit acts on members side by side and returns those on which it did act.
-func (c *Cluster) hit(names []string, act func(*member) (bool, error)) (hit []string, err error) {
+func (c *Cluster) hit(names []string, act func(*member) (bool, error)) (hits, error) {
 	var mu sync.Mutex
-	err = c.each(names, func(m *member) error {
+	h := hits{sure: true}
+	err := c.each(names, func(m *member) error {
 		did, err := act(m)
-		if did && err == nil {
-			mu.Lock()
-			hit = append(hit, m.node.Name())
-			mu.Unlock()
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case did && err == nil:
+			h.nodes = append(h.nodes, m.node.Name())
+		case err != nil && !errors.Is(err, ErrDidNothing):
+			h.sure = false
 		}
 		return err
 	})
-	slices.Sort(hit)
-	return hit, err
+	slices.Sort(h.nodes)
+	return h, err
 }
 
 func (c *Cluster) start(ctx context.Context, names []string) error {
@@ -337,7 +379,7 @@ func (c *Cluster) launchAgain(ctx context.Context, m *member) error {
 }
 
 // pause stops nodes and returns those that it stopped: others were down already.
-func (c *Cluster) pause(ctx context.Context, names []string) (hit []string, err error) {
+func (c *Cluster) pause(ctx context.Context, names []string) (hits, error) {
 	return c.hit(names, func(m *member) (bool, error) {
 		if now := c.count(m, downs{paused: +1}); now.killed > 0 || now.paused > 1 {
 			return false, nil
@@ -356,7 +398,7 @@ func (c *Cluster) resume(ctx context.Context, names []string) error {
 }
 
 // unplug pulls out nodes' networks and returns the nodes that had one.
-func (c *Cluster) unplug(ctx context.Context, names []string) (hit []string, err error) {
+func (c *Cluster) unplug(ctx context.Context, names []string) (hits, error) {
 	return c.hit(names, func(m *member) (bool, error) {
 		if now := c.count(m, downs{unplugged: +1}); now.unplugged > 1 {
 			return false, nil

@@ -29,6 +29,13 @@ type Prober interface {
 	Probe(ctx context.Context, links []Link) error
 }
 
+// Inspector is a fleet that can tell whether somebody else has laid hands on what it made: ended, paused or disconnected it. What such
+// a run measured is not what it was to measure.
+type Inspector interface {
+	// Inspect returns an error that names what was done, and to what.
+	Inspect(ctx context.Context) error
+}
+
 // Node is a launched node.
 type Node interface {
 	Name() string
@@ -44,6 +51,12 @@ type Node interface {
 	Resume(ctx context.Context) error
 	// Exited is closed when the node's process ends, killed or not. Each Start has its own.
 	Exited() <-chan struct{}
+}
+
+// Drainer is a node whose output comes a while after it was written.
+type Drainer interface {
+	// Drain returns once all that an ended node has written has come, or ctx ends.
+	Drain(ctx context.Context)
 }
 
 // Unplugger is a node whose network can be pulled out altogether, clients' way to it included.

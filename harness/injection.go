@@ -20,6 +20,7 @@ type Injection struct {
 	mu       sync.Mutex
 	heals    []func(context.Context) error
 	evidence map[string]any
+	nothing  bool // it is known to have done nothing
 }
 
 // NewInjection returns an injection into the cluster that has done nothing yet.
@@ -55,6 +56,13 @@ func (in *Injection) Evidence() (json.RawMessage, error) {
 	return json.Marshal(in.evidence)
 }
 
+// DidNothing reports whether the fault is known to have done nothing at all.
+func (in *Injection) DidNothing() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.nothing
+}
+
 func (in *Injection) saw(what string, seen any) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -71,15 +79,20 @@ func (in *Injection) Kill(ctx context.Context, nodes ...string) error {
 
 // sawHit records on which of the nodes that were aimed at a deed was done. If on none, because they
 // were all down already, the fault did not happen.
-func (in *Injection) sawHit(verb, done string, nodes, hit []string, err error) error {
-	in.saw(done, hit)
-	if missed := slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(hit, n) }); len(missed) > 0 {
+func (in *Injection) sawHit(verb, done string, nodes []string, hit hits, err error) error {
+	in.saw(done, hit.nodes)
+	if missed := slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(hit.nodes, n) }); len(missed) > 0 && err == nil {
 		in.saw("already_down", missed)
+	}
+	if len(hit.nodes) == 0 && hit.sure {
+		in.mu.Lock()
+		in.nothing = true
+		in.mu.Unlock()
 	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", verb, err)
-	case len(hit) == 0:
+	case len(hit.nodes) == 0:
 		return fmt.Errorf("%s: %v were all down already", verb, nodes)
 	}
 	return nil
@@ -170,8 +183,11 @@ func (in *Injection) leaked(ctx context.Context, i Impairment, confirmed map[Lin
 		return err
 	}
 	for _, l := range links {
-		if n := now[l].Passed - confirmed[l].Passed; n != 0 {
-			err = errors.Join(err, fmt.Errorf("link %v was cut, and %d bytes have passed it", l, n))
+		switch before, after := confirmed[l], now[l]; {
+		case after.Passed < before.Passed || after.Dropped < before.Dropped:
+			err = errors.Join(err, fmt.Errorf("the counters of link %v began anew while it was cut: somebody else has restarted what counts, and the cut may have been gone", l))
+		case after.Passed > before.Passed:
+			err = errors.Join(err, fmt.Errorf("link %v was cut, and %d bytes have passed it", l, after.Passed-before.Passed))
 		}
 	}
 	return err

@@ -143,7 +143,12 @@ func (r *run) inject(ctx context.Context, f Fault) *activeFault {
 	if err != nil {
 		kind = history.Info
 	}
-	r.faultEvent(kind, f.Kind(), history.FaultEvent{ID: a.id, Evidence: evidence}, err)
+	if err != nil {
+		inspecting, cancel := context.WithTimeout(context.WithoutCancel(ctx), injectTimeout)
+		err = errors.Join(err, r.cluster.Inspect(inspecting))
+		cancel()
+	}
+	r.faultEvent(kind, f.Kind(), history.FaultEvent{ID: a.id, Evidence: evidence, Nothing: err != nil && a.in.DidNothing()}, err)
 	return a
 }
 
@@ -158,7 +163,7 @@ func (r *run) heal(a *activeFault) error {
 	r.faultEvent(history.Invoke, history.FHeal, history.FaultEvent{ID: a.id}, nil)
 	err := a.in.Heal(ctx)
 	if err != nil {
-		err = fmt.Errorf("heal %s: %w", a.name, err)
+		err = fmt.Errorf("heal %s: %w", a.name, errors.Join(err, r.cluster.Inspect(ctx)))
 		r.faultEvent(history.Info, history.FHeal, history.FaultEvent{ID: a.id}, err)
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 )
 
 // maxNodeLog bounds what is kept of one node's log. Claims are read from all of it.
@@ -39,14 +41,46 @@ func (l nodeLogs) close() error {
 	return nil
 }
 
-// nodeLog is a file that takes so much and no more.
+// nodeLog is a file that takes so much and no more, and knows its last lines.
 type nodeLog struct {
 	file *os.File
 	room int
+
+	mu   sync.Mutex
+	tail []byte
+}
+
+// What is known of the end of a log.
+const (
+	maxTail  = 8 << 10
+	maxLines = 5
+	maxLine  = 400
+)
+
+// last returns the last lines that were written.
+func (l *nodeLog) last() (lines []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range strings.Lines(strings.ToValidUTF8(string(l.tail), "\ufffd")) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line[:min(len(line), maxLine)])
+		}
+	}
+	return lines[max(0, len(lines)-maxLines):]
+}
+
+func (l *nodeLog) remember(p []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tail = append(l.tail, p[max(0, len(p)-maxTail):]...)
+	if extra := len(l.tail) - maxTail; extra > 0 {
+		l.tail = append(l.tail[:0], l.tail[extra:]...)
+	}
 }
 
 // Write implements [io.Writer]. What is too much is dropped, and the file says so.
 func (l *nodeLog) Write(p []byte) (int, error) {
+	l.remember(p)
 	if l.room <= 0 {
 		return len(p), nil
 	}

@@ -72,13 +72,15 @@ func Run(ctx context.Context, t *Test) (err error) {
 		return errors.Join(err, file.Close())
 	}
 	r.observe = newObserver(t.Target, r.log, r.crashed)
-	r.cluster = NewCluster(t.Target, t.Fleet, NodeNames(t.Nodes), func(node string) {
-		r.log.Append(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: node, Err: "the process ended by itself"})
-	})
-	logs, err := openLogs(filepath.Join(t.Dir, LogDir), r.cluster.Nodes())
+	logs, err := openLogs(filepath.Join(t.Dir, LogDir), NodeNames(t.Nodes))
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
+	r.cluster = NewCluster(t.Target, t.Fleet, NodeNames(t.Nodes), func(node string) {
+		value, _ := json.Marshal(history.Exit{Log: logs[node].last()}) // strings
+		r.log.Append(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: node, Value: value, Err: "the process ended by itself"})
+	})
+	r.cluster.LastWords = func(node string) []string { return logs[node].last() }
 	defer func() { // also if something panics: nothing may be left behind
 		err = errors.Join(err, r.cluster.Close(), logs.close(), r.log.Err(), file.Close())
 	}()
@@ -93,12 +95,12 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	launch, cancel := context.WithTimeout(ctx, r.LaunchTimeout)
 	defer cancel()
 	if err := r.cluster.Launch(launch, r.Seed, func(node string) io.Writer { return r.observe.tap(node, logs[node]) }); err != nil {
-		return err
+		return errors.Join(err, r.inspect(ctx))
 	}
 	stopObserving := r.observe.poll(r.cluster)
 	defer stopObserving()
 	if err := r.cluster.Serving(launch); err != nil {
-		return err
+		return errors.Join(err, r.inspect(ctx))
 	}
 
 	r.enter(history.PhaseLoad)
@@ -121,7 +123,11 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	r.enter(history.PhaseRecover)
 	recovery, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
 	defer cancel()
-	if err := r.cluster.Serving(recovery); err != nil {
+	served := r.cluster.Serving(recovery)
+	if err := r.inspect(ctx); err != nil {
+		return errors.Join(err, served) // whether it recovers says nothing of it then
+	}
+	if err := served; err != nil {
 		r.note(history.FRecovery, history.Recovery{Why: err.Error()})
 	} else {
 		r.note(history.FRecovery, history.Recovery{Served: true})
@@ -133,6 +139,15 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	r.observe.hashes(ctx, r.cluster)
 	r.enter(history.PhaseEnd)
 	return context.Cause(ctx)
+}
+
+// inspectTimeout bounds the look for what others did.
+const inspectTimeout = 5 * time.Second
+
+func (r *run) inspect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectTimeout)
+	defer cancel()
+	return r.cluster.Inspect(ctx)
 }
 
 // describe writes what the run is to test.json and as the first event.

@@ -72,6 +72,10 @@ func (f Found) Error() string { return ErrMismatch.Error() }
 // Unwrap makes it the proof that it is.
 func (f Found) Unwrap() error { return ErrMismatch }
 
+// ErrDidNothing marks the error of a deed that is known to have done nothing, and to do nothing: there is nothing to undo, and nothing
+// that a fault may have broken half-way.
+var ErrDidNothing = errors.New("nothing was done")
+
 // ErrUnsupported marks what a target or fleet cannot do at all. Its message says who can.
 var ErrUnsupported = errors.New("unsupported")
 

@@ -20,6 +20,7 @@ type worker struct {
 	seq     int
 	process int
 	client  Client
+	refused int // calls in a row that a node refused, or that did not reach it
 }
 
 func newWorkers(r *run) []*worker {
@@ -54,10 +55,22 @@ func (w *worker) work(loading, running context.Context) {
 			Worker: w.index, Seq: w.seq, Calls: int(w.calls.Load()), Seen: w.lastSeen,
 		})
 		w.seq++
-		if !w.call(running, call) && !sleep(loading, 20*time.Millisecond) {
+		if w.call(running, call) {
+			w.refused = 0
+			continue
+		}
+		if !sleep(loading, backOff(w.refused)) {
 			return
 		}
+		w.refused++
 	}
+}
+
+// backOff is how long a client waits after so many failures in a row, and one: a node that is down refuses at once, and would otherwise
+// be asked a thousand times a second.
+func backOff(before int) time.Duration {
+	const shortest, longest = 20 * time.Millisecond, 320 * time.Millisecond
+	return min(shortest<<min(before, 10), longest)
 }
 
 // pace returns when the next call is due: on average so that all workers together keep the rate,

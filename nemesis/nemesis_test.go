@@ -88,7 +88,7 @@ func TestHalvesAreAMinorityAndAMajority(t *testing.T) {
 		if len(v.Nodes) > 1 {
 			require.NotEmpty(t, f.Nodes)
 		}
-		if len(v.Nodes) > 2 {
+		if len(v.Nodes) > 2 && len(f.Nodes) != len(rest) { // as halves of an even number may be
 			require.Greater(t, len(rest), len(v.Nodes)/2)
 		}
 		for _, side := range [][]string{f.Nodes, rest} {
@@ -100,6 +100,29 @@ func TestHalvesAreAMinorityAndAMajority(t *testing.T) {
 			require.Equal(t, aim == leader, slices.Contains(f.Nodes, v.Leaders[0]))
 		}
 	})
+}
+
+// An even number is cut in halves, most of the time, and in a minority and a majority too.
+func TestHalvesOfAnEvenNumber(t *testing.T) {
+	sizes := map[int]int{}
+	v := harness.View{Nodes: harness.NodeNames(4), Up: harness.NodeNames(4), Leaders: []string{"n1"}}
+	for seed := range uint64(400) {
+		sizes[len(aimPartition(rand.New(rand.NewPCG(seed, 1)), v, halves, leader).Nodes)]++
+	}
+	require.Len(t, sizes, 2)
+	require.InDelta(t, 300, sizes[2], 40)
+	require.InDelta(t, 100, sizes[1], 40)
+}
+
+// A nemesis that finds nothing to do to a cluster is known before anything starts.
+func TestCanAct(t *testing.T) {
+	for spec, fewest := range map[string]int{"partition": 2, "kill": 1, "pause@leader": 1, "mix": 1, "partition:bridge": 3, "partition:majorities-ring": 3, "kill@majority": 1} {
+		lanes, err := Parse(spec, time.Second, time.Second)
+		require.NoError(t, err)
+		for n := 1; n <= 5; n++ {
+			require.Equal(t, n >= fewest, CanAct(lanes[0].Nemesis, harness.NodeNames(n)), "%s on %d", spec, n)
+		}
+	}
 }
 
 // A majorities-ring leaves every node in contact with a majority, and no two with the same.

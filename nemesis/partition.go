@@ -12,8 +12,9 @@ import (
 const (
 	// isolate cuts every node that is hit off from all others.
 	isolate = "isolate"
-	// halves splits the cluster in a minority and a majority, such as 2 and 3. If aimed at the
-	// leader, it is in the minority; if at a majority, it is there.
+	// halves splits the cluster in a minority and a majority, such as 2 and 3, or an even one in two halves, in three cases of four:
+	// neither has a quorum then, and a quorum that is too small by one is found out. If aimed at the leader, it is in the
+	// smaller side; if at a majority, it is in the larger.
 	halves = "halves"
 	// majoritiesRing leaves every node in contact with a majority, and no two with the same.
 	majoritiesRing = "majorities-ring"
@@ -97,10 +98,13 @@ func aimPartition(r *rand.Rand, v harness.View, shape, aim string) Partition {
 	return f
 }
 
-// smallSide returns a minority: with the leader in it, without it, or as it comes.
+// smallSide returns a minority, or half of an even number: with the leader in it, without it, or as it comes.
 func smallSide(r *rand.Rand, v harness.View, aim string) []string {
 	order := shuffled(r, v.Nodes)
 	count := max(1, (len(order)-1)/2)
+	if len(order)%2 == 0 && r.IntN(4) > 0 {
+		count = len(order) / 2
+	}
 	if len(v.Leaders) == 0 || (aim != leader && aim != majority) {
 		return order[:count]
 	}

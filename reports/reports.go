@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/sunder-dev/sunder/checkers"
@@ -53,15 +52,15 @@ func (r Run) Write() (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(r.Dir, ResultsFile), append(b, '\n'), 0o644); err != nil {
+	// Each is there whole, or not at all.
+	results := replaceFile(filepath.Join(r.Dir, ResultsFile), func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
 		return err
-	}
-	f, err := os.Create(filepath.Join(r.Dir, HTMLFile))
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(f)
-	return errors.Join(r.draw(w, summary), w.Flush(), f.Close())
+	})
+	return errors.Join(results, replaceFile(filepath.Join(r.Dir, HTMLFile), func(to io.Writer) error {
+		w := bufio.NewWriter(to)
+		return errors.Join(r.draw(w, summary), w.Flush())
+	}))
 }
 
 // draw writes the page; a picture that crashes is an error like any other.

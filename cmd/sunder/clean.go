@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,8 +12,9 @@ import (
 func newCleanCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "clean",
-		Short: "Remove the containers, networks and volumes that dead runs left",
-		Long: `Remove the containers, networks and volumes of runs whose controller is gone, as after kill -9.
+		Short: "Remove the containers, networks and volumes that dead runs left, and old images of sunder",
+		Long: `Remove the containers, networks and volumes of runs whose controller is gone, as after kill -9, and
+images of sunder itself that this program does not use: each build of sunder makes one of its own.
 Whatever belongs to a run that lives is left alone: a run holds a lock as long as it lives, however it
 ends. Runs that end by themselves leave nothing, and every run in containers cleans up first.`,
 		Example: `  sunder clean`,
@@ -31,10 +33,14 @@ ends. Runs that end by themselves leave nothing, and every run in containers cle
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "removed  %s: %d containers, %d networks, %d volumes\n", r.Run, r.Containers, r.Networks, r.Volumes)
 			}
-			if err == nil && len(runs) == 0 {
+			stale, imagesErr := engine.CleanImages(cmd.Context())
+			for _, ref := range stale {
+				fmt.Fprintf(cmd.OutOrStdout(), "removed  image %s, of a sunder that is not this one\n", ref)
+			}
+			if err == nil && imagesErr == nil && len(runs)+len(stale) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), "there is nothing to remove")
 			}
-			return err
+			return errors.Join(err, imagesErr)
 		},
 	}
 }

@@ -78,7 +78,7 @@ func TestExport(t *testing.T) {
 	for _, c := range []struct {
 		key  string
 		want int
-	}{{"", exitInvalid}, {"x", exitInvalid}, {"y", exitValid}} {
+	}{{"", exitInvalid}, {"x", exitInvalid}, {"y", exitUnknown}} {
 		args := []string{"export", path, "-o", out}
 		if c.key != "" {
 			args = append(args, "--key", c.key)

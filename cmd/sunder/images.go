@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,7 +120,9 @@ func buildImage(cmd *cobra.Command, engine *fleet.Engine, r images.Recipe, force
 	if r.Licence != "" {
 		fmt.Fprintf(say, "licence: %s\n", r.Licence)
 	}
-	program, err := images.Build(ctx, r, engine.Arch(), dir, newPulse(say, r.Name))
+	progress := newPulse(say, r.Name)
+	program, err := images.Build(ctx, r, engine.Arch(), dir, progress)
+	progress.stop()
 	if err != nil {
 		return err
 	}
@@ -129,23 +133,55 @@ func buildImage(cmd *cobra.Command, engine *fleet.Engine, r images.Recipe, force
 	return nil
 }
 
-// pulse shows that a build goes on: of all that the go command says, a line now and then.
+// pulse shows that a build goes on: how many packages are compiled, and what the go command said last, now and then.
 type pulse struct {
-	w    io.Writer
-	name string
-	next time.Time
+	w     io.Writer
+	name  string
+	began time.Time
+
+	mu       sync.Mutex
+	last     string
+	packages int
+	part     []byte // of a line
+	quit     chan struct{}
+	wait     sync.WaitGroup
 }
 
 func newPulse(w io.Writer, name string) *pulse {
-	return &pulse{w: w, name: name, next: time.Now().Add(plainInterval)}
+	p := &pulse{w: w, name: name, began: time.Now(), quit: make(chan struct{})}
+	p.wait.Go(func() {
+		tick := time.NewTicker(plainInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-p.quit:
+				return
+			case <-tick.C:
+				p.mu.Lock()
+				fmt.Fprintf(p.w, "  %s: %4.0f s, %d packages compiled; %s\n", p.name, time.Since(p.began).Seconds(), p.packages, oneLine(p.last))
+				p.mu.Unlock()
+			}
+		}
+	})
+	return p
 }
 
-// Write implements [io.Writer].
+// stop ends it.
+func (p *pulse) stop() { close(p.quit); p.wait.Wait() }
+
+// Write implements [io.Writer]. A line of the go command that is no message is the name of a package that it compiles.
 func (p *pulse) Write(b []byte) (int, error) {
-	if now := time.Now(); now.After(p.next) {
-		p.next = now.Add(plainInterval)
-		last, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-		fmt.Fprintf(p.w, "  %s: %s\n", p.name, last)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.part = append(p.part, b...)
+	for {
+		line, rest, whole := bytes.Cut(p.part, []byte{'\n'})
+		if !whole {
+			return len(b), nil
+		}
+		p.part = rest
+		if p.last = strings.TrimSpace(string(line)); p.last != "" && !strings.ContainsAny(p.last, " :#") {
+			p.packages++
+		}
 	}
-	return len(b), nil
 }

@@ -29,10 +29,25 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends us at once
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		fmt.Fprint(os.Stderr, "\n", leftBehind)
+		os.Exit(exitInterrupted)
+	}()
 	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
+
+// leftBehind is what a second signal says, which ends us at once.
+const leftBehind = `sunder: ended at once, without healing, judging or cleaning up. What is left:
+  - containers, networks and volumes of a run in containers: 'sunder clean' removes them
+  - the directory of the run: 'sunder report DIR' judges what was recorded so far
+  - nodes on the local fleet end by themselves
+`
 
 // execute runs one command line and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {

@@ -170,6 +170,11 @@ func (f *runFlags) test(flags *pflag.FlagSet) (_ *harness.Test, why string, err 
 	if err != nil {
 		return nil, "", err
 	}
+	for _, l := range lanes {
+		if f.nodes >= 1 && !nemesis.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
+			return nil, "", fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), or another nemesis", l.Name, f.nodes)
+		}
+	}
 	if why, err = f.chooseFleet(name, target, lanes); err != nil {
 		return nil, "", err
 	}
@@ -340,6 +345,9 @@ func (f *runFlags) finish(cmd *cobra.Command, dir string, runErr error) error {
 	verdict, err := f.conclude(cmd, dir, runErr)
 	switch err := errors.Join(runErr, err); {
 	case verdict == checkers.Invalid && !errors.Is(runErr, context.Canceled):
+		if err != nil { // a violation is one, whatever else went wrong
+			fmt.Fprintf(cmd.ErrOrStderr(), "sunder: %v\n", err)
+		}
 		return verdictError(verdict)
 	case err != nil:
 		return err
@@ -374,7 +382,7 @@ func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (check
 	verdict := checkers.Worst(results)
 	fmt.Fprintln(say, summary(h, verdict))
 
-	// The verdict is found and said. What goes wrong from here on changes nothing of it.
+	// The verdict is found and said. A report that cannot be written is an error all the same; other things are warnings.
 	warn := func(what string, err error) {
 		if err != nil {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v\n", what, err)
@@ -382,13 +390,18 @@ func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (check
 	}
 	_, err = history.Compress(path)
 	warn("the history stays uncompressed", err)
-	warn("report", run.Write())
+	unwritten := run.Write()
+	if unwritten != nil {
+		unwritten = fmt.Errorf("the results cannot be written: %w", unwritten)
+	}
 	warn("index", reports.WriteIndex(f.out))
 	if verdict == checkers.Valid && runErr == nil {
 		// Nodes' data is evidence only if there is something to look into.
 		warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, fleet.DataDir)))
 	}
-	fmt.Fprintln(say, filepath.Join(dir, reports.HTMLFile))
+	if page := filepath.Join(dir, reports.HTMLFile); exists(page) {
+		fmt.Fprintln(say, page)
+	}
 	if f.format == "json" {
 		document := struct {
 			Dir     string            `json:"dir"`
@@ -399,9 +412,9 @@ func (f *runFlags) conclude(cmd *cobra.Command, dir string, runErr error) (check
 		}{dir, verdict, run.Trouble, run.Summarize(), results}
 		e := json.NewEncoder(cmd.OutOrStdout())
 		e.SetIndent("", "  ")
-		return verdict, e.Encode(document)
+		return verdict, errors.Join(unwritten, e.Encode(document))
 	}
-	return verdict, nil
+	return verdict, unwritten
 }
 
 // names lists the names of a registry for help texts.

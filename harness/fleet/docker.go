@@ -69,6 +69,7 @@ type pod struct {
 	addr  netip.Addr
 	reach map[string]string // where the controller reaches a port
 	agent *agent.Client
+	began string // when the engine started it, as it says
 
 	// talk is held while the agent is talked to, and while the network is pulled out or put back: what
 	// is told about links arrives in the order in which it was decided.
@@ -210,6 +211,9 @@ func (f *Docker) startPod(ctx context.Context, name string) error {
 	p.id = c
 	if err := f.engine.client.ContainerStart(ctx, p.id, container.StartOptions{}); err != nil {
 		return err
+	}
+	if c, err := f.engine.client.ContainerInspect(ctx, p.id); err == nil {
+		p.began = c.State.StartedAt
 	}
 	if p.reach, err = f.reach(ctx, p); err != nil {
 		return err

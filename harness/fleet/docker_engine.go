@@ -37,15 +37,37 @@ func Connect(ctx context.Context) (*Engine, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
+	if err := allowed(os.Getenv("DOCKER_HOST")); err != nil {
+		return nil, err
+	}
 	provider, err := testcontainers.NewDockerProvider(testcontainers.WithDefaultBridgeNetwork("bridge"))
 	if err != nil {
-		return nil, fmt.Errorf("no container engine: %w", err)
+		return nil, fmt.Errorf("no container engine%s: %w", asked(), err)
 	}
 	e := &Engine{provider: provider, client: provider.Client()}
 	if err := e.look(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("no container engine answers at %s: %w", e.client.DaemonHost(), err), e.Close())
+		return nil, errors.Join(fmt.Errorf("no container engine answers at %s%s: %w", e.client.DaemonHost(), asked(), err), e.Close())
 	}
 	return e, nil
+}
+
+// asked says which engine was asked for, if one was.
+func asked() string {
+	if host := os.Getenv("DOCKER_HOST"); host != "" {
+		return fmt.Sprintf(" (DOCKER_HOST is %s)", host)
+	}
+	if name := os.Getenv("DOCKER_CONTEXT"); name != "" {
+		return fmt.Sprintf(" (DOCKER_CONTEXT is %s)", name)
+	}
+	return ""
+}
+
+// allowed refuses an engine on another machine, before anybody tries to reach it: all traffic of a run stays here.
+func allowed(host string) error {
+	if host == "" || strings.HasPrefix(host, "unix://") || strings.HasPrefix(host, "npipe://") {
+		return nil
+	}
+	return fmt.Errorf("DOCKER_HOST is %s: an engine on another machine, or one that is not spoken to by a socket of this one, which sunder does not break clusters on; unset DOCKER_HOST, or give it a unix:// address", host)
 }
 
 // look learns what the engine is, and refuses one on another machine: all traffic of a run stays here.
@@ -54,8 +76,8 @@ func (e *Engine) look(ctx context.Context) error {
 		return errors.New("this engine is on another machine; sunder breaks clusters on this one only")
 	}
 	// The library looks elsewhere if what was asked for is not there.
-	if asked := os.Getenv("DOCKER_HOST"); asked != "" && asked != e.client.DaemonHost() {
-		return fmt.Errorf("DOCKER_HOST is %s, where there is none", asked)
+	if host := os.Getenv("DOCKER_HOST"); host != "" && host != e.client.DaemonHost() {
+		return fmt.Errorf("DOCKER_HOST is %s, where there is none", host)
 	}
 	ping, err := e.client.Ping(ctx)
 	if err != nil {

@@ -109,6 +109,41 @@ func (e *Engine) Import(ctx context.Context, ref, program, at, version string) e
 	return nil
 }
 
+// ownImages is the name of images of sunder itself, without the tag, which says what is in them.
+const ownImages = "sunder/sunder:"
+
+// CleanImages removes images of sunder itself that neither this program nor a container uses any more: each build of sunder has
+// one of its own. It returns their names.
+func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) {
+	dir, err := os.MkdirTemp("", "sunder-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
+	_, digest, err := images.Self(ctx, e.Arch(), dir, io.Discard)
+	if err != nil {
+		return nil, fmt.Errorf("which of the images of sunder is of this program cannot be told, so that all stay: %w", err)
+	}
+	list, err := e.Images(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, i := range list {
+		if !strings.HasPrefix(i.Ref, ownImages) || i.Ref == ownImages+digest {
+			continue
+		}
+		// Without force, one that a container uses stays.
+		switch _, err := e.client.ImageRemove(ctx, i.Ref, image.RemoveOptions{}); {
+		case err == nil:
+			removed = append(removed, i.Ref)
+		case !cerrdefs.IsConflict(err) && !cerrdefs.IsNotFound(err):
+			errs = append(errs, fmt.Errorf("image %s: %w", i.Ref, err))
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
 // OwnImage returns the image of this very sunder, for agents and for nodes of the built-in Raft. If it is not
 // there it is made, and say is told.
 func (e *Engine) OwnImage(ctx context.Context, version string, say io.Writer) (ref string, err error) {
@@ -121,7 +156,7 @@ func (e *Engine) OwnImage(ctx context.Context, version string, say io.Writer) (r
 	if err != nil {
 		return "", err
 	}
-	ref = "sunder/sunder:" + digest
+	ref = ownImages + digest
 	if _, ok, err := e.HasImage(ctx, ref); ok || err != nil {
 		return ref, err
 	}

@@ -30,6 +30,7 @@ type follower struct {
 
 	mu    sync.Mutex
 	ended bool
+	idle  bool // all that was said is copied
 
 	since time.Time // of the last message
 	seen  recent
@@ -49,6 +50,9 @@ func follow(c client.APIClient, id string, out io.Writer) *follower {
 
 // started tells of a start of the container.
 func (f *follower) started() {
+	f.mu.Lock()
+	f.idle = false
+	f.mu.Unlock()
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -67,6 +71,27 @@ func (f *follower) end(ctx context.Context) {
 	}
 	f.cancel()
 	<-f.done
+}
+
+// drain returns once all that an ended container has said is copied, or ctx ends.
+func (f *follower) drain(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		f.mu.Lock()
+		idle := f.idle
+		f.mu.Unlock()
+		if idle {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.done:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // again is how long the follower waits before it opens a stream that broke anew.
@@ -94,6 +119,9 @@ func (f *follower) run(ctx context.Context) {
 				return // somebody has removed it
 			}
 			if err == nil {
+				f.mu.Lock()
+				f.idle = len(f.wake) == 0
+				f.mu.Unlock()
 				break
 			}
 			select {

@@ -31,6 +31,7 @@ type dockerNode struct {
 	exited chan struct{} // nil before the first start
 	pid    int           // of the container's first process, on this machine; 0 if it is not known
 	dying  bool          // it was killed and has not been seen to end
+	paused bool          // by us
 }
 
 func newDockerNode(f *Docker, name, id string, p *pod, log io.Writer) *dockerNode {
@@ -81,7 +82,7 @@ func (n *dockerNode) Start(ctx context.Context) error {
 	}
 	n.logs.started()
 	exited := make(chan struct{})
-	n.exited, n.dying, n.pid = exited, false, 0
+	n.exited, n.dying, n.pid, n.paused = exited, false, 0, false
 	if c, err := n.fleet.engine.client.ContainerInspect(ctx, n.id); err == nil && n.fleet.engine.direct() {
 		n.pid = c.State.Pid
 	}
@@ -150,11 +151,40 @@ func (n *dockerNode) Pause(ctx context.Context) error {
 	if !n.running() {
 		return errors.New("there is no process to pause")
 	}
-	if err := n.fleet.engine.client.ContainerPause(ctx, n.id); err != nil {
-		return fmt.Errorf("pause: %w", err)
+	isPaused := func(s *container.State) bool { return s.Paused }
+	// On a busy machine the freezer fails now and then ("unable to freeze"), and succeeds a little later.
+	again := time.NewTicker(pauseAgain)
+	defer again.Stop()
+	for {
+		err := n.fleet.engine.client.ContainerPause(ctx, n.id)
+		if err == nil {
+			n.paused = true
+			return n.confirm(ctx, "paused", isPaused)
+		}
+		if n.confirm(ctx, "paused", isPaused) == nil { // it has done it all the same
+			n.paused = true
+			return nil
+		}
+		select {
+		case <-n.exited:
+			return fmt.Errorf("pause: the container ended: %w", err)
+		case <-ctx.Done():
+			asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
+			defer cancel()
+			if n.confirm(asking, "running", isRunning) == nil {
+				return fmt.Errorf("pause: %w: %w", err, harness.ErrDidNothing)
+			}
+			return fmt.Errorf("pause: %w", err)
+		case <-again.C:
+		}
 	}
-	return n.confirm(ctx, "paused", func(s *container.State) bool { return s.Paused })
 }
+
+// pauseAgain is how long to wait before a pause that failed is tried again.
+const pauseAgain = 250 * time.Millisecond
+
+// Drain implements [harness.Drainer].
+func (n *dockerNode) Drain(ctx context.Context) { n.logs.drain(ctx) }
 
 // Resume implements [harness.Node].
 func (n *dockerNode) Resume(ctx context.Context) error {
@@ -163,6 +193,7 @@ func (n *dockerNode) Resume(ctx context.Context) error {
 	if !n.running() {
 		return nil // it died meanwhile, which is reported elsewhere
 	}
+	n.paused = false
 	if n.confirm(ctx, "running", isRunning) == nil {
 		return nil // it was never paused, although somebody tried
 	}
@@ -249,10 +280,7 @@ func (n *dockerNode) confirmPlugged(ctx context.Context, want bool) error {
 	if err != nil {
 		return err
 	}
-	is := false
-	for _, e := range c.NetworkSettings.Networks {
-		is = is || (e.NetworkID == n.fleet.network && e.IPAddress == n.pod.addr.String())
-	}
+	is := n.fleet.plugged(c, n.pod)
 	if is != want {
 		return fmt.Errorf("the node is in its network with its address: %t, and should be: %t", is, want)
 	}

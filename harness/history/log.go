@@ -69,7 +69,12 @@ func Compress(path string) (compressed string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer out.Close()
+	defer func() {
+		out.Close()
+		if err != nil {
+			_ = os.Remove(out.Name()) // half of it is of no use, and the plain file is there
+		}
+	}()
 	z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2))
 	if err != nil {
 		return "", err

@@ -223,7 +223,7 @@ func (r *Raft) broadcastHeartbeat() {
 func (r *Raft) handleHeartbeatReply(m Message) {
 	// What was refused is a heartbeat of a former term, perhaps one that this node sent before it was started again: its
 	// round of reads is of another count, and must not confirm any of today's.
-	if r.role != Leader || m.Reject {
+	if r.role != Leader || m.Reject && !r.cfg.Bugs[NoStepDown] {
 		return
 	}
 	p := r.progress[m.From]
