@@ -160,6 +160,8 @@ func (r *run) heal(a *activeFault) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), healTimeout)
 	defer cancel()
+	r.compare.look()       // as it was, ...
+	defer r.compare.look() // ... and as it is without the fault
 	r.faultEvent(history.Invoke, history.FHeal, history.FaultEvent{ID: a.id}, nil)
 	err := a.in.Heal(ctx)
 	if err != nil {

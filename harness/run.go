@@ -32,6 +32,7 @@ type run struct {
 	cluster *Cluster
 	log     *history.Log
 	observe *observer
+	compare comparer
 	start   time.Time
 
 	calls          atomic.Int64
@@ -99,6 +100,8 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	}
 	stopObserving := r.observe.poll(r.cluster)
 	defer stopObserving()
+	stopComparing := r.compare.start(r.observe, r.cluster)
+	defer stopComparing()
 	if err := r.cluster.Serving(launch); err != nil {
 		return errors.Join(err, r.inspect(ctx))
 	}
@@ -134,6 +137,7 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 		r.enter(history.PhaseFinal)
 		r.finalCalls(ctx, workers)
 	}
+	stopComparing()
 	stopObserving()
 	r.observe.last(ctx, r.cluster)
 	r.observe.hashes(ctx, r.cluster)

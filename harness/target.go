@@ -49,6 +49,14 @@ type Hasher interface {
 	Hash(ctx context.Context, n Node, revision uint64) (history.Hash, error)
 }
 
+// PastHasher is a [Hasher] whose members still know what their state was at a revision that has passed, and say so at little cost:
+// they can be compared while clients write.
+type PastHasher interface {
+	Hasher
+	// HashesPast reports whether that is so.
+	HashesPast() bool
+}
+
 // Client is a connection to one member. What more it can do is the business of workloads, which
 // ask for it by type assertion.
 type Client interface {

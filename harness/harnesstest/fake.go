@@ -31,6 +31,9 @@ type Mistakes struct {
 	Exits       bool // n1 ends by itself after a second
 	NeverServes bool // no node ever leads
 	Diverged    bool // the last node's state has another hash
+	// DivergedAt is the revision from which on the last node's state has another hash, until HealedAt, when a snapshot mends it;
+	// 0 is never.
+	DivergedAt, HealedAt uint64
 	// SlowToElect is for how long nobody leads after a link was mended.
 	SlowToElect time.Duration
 }
@@ -247,19 +250,27 @@ func (f *Fake) Status(ctx context.Context, hn harness.Node) (history.Status, err
 }
 
 // Hash implements [harness.Hasher].
-func (f *Fake) Hash(ctx context.Context, hn harness.Node, _ uint64) (history.Hash, error) {
+func (f *Fake) Hash(ctx context.Context, hn harness.Node, revision uint64) (history.Hash, error) {
 	n := hn.(*node)
 	if err := n.wait(ctx); err != nil {
 		return history.Hash{}, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	h := history.Hash{Revision: uint64(f.writes), Sum: fmt.Sprint(f.writes)}
-	if f.Mistakes.Diverged && n.name == f.names[len(f.names)-1] {
+	if revision == 0 || revision > uint64(f.writes) {
+		revision = uint64(f.writes)
+	}
+	h := history.Hash{Revision: revision, Sum: fmt.Sprint(revision)}
+	from, to := f.Mistakes.DivergedAt, f.Mistakes.HealedAt
+	diverged := f.Mistakes.Diverged || from > 0 && revision >= from && uint64(f.writes) < to
+	if diverged && n.name == f.names[len(f.names)-1] {
 		h.Sum = "something else"
 	}
 	return h, nil
 }
+
+// HashesPast implements [harness.PastHasher].
+func (f *Fake) HashesPast() bool { return true }
 
 // Dial implements [harness.Target].
 func (f *Fake) Dial(_ context.Context, n harness.Node) (harness.Client, error) {

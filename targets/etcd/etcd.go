@@ -278,6 +278,9 @@ func (t *Target) Hash(ctx context.Context, n harness.Node, revision uint64) (his
 	return history.Hash{Revision: revision, Since: h.CompactRevision, Sum: fmt.Sprintf("%08x", h.Hash)}, nil
 }
 
+// HashesPast implements [harness.PastHasher]: HashKV takes any revision that is not compacted.
+func (t *Target) HashesPast() bool { return true }
+
 // Close ends the connections that members were asked on.
 func (t *Target) Close() error {
 	t.mu.Lock()
