@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,4 +29,24 @@ func TestNodeLogsAreBounded(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(kept), "1234\n1234\n\n(sunder keeps no more than"), string(kept))
 	require.Equal(t, 1, strings.Count(string(kept), "sunder keeps"))
 	require.Equal(t, 5, heard)
+}
+
+// The last lines of a log are known, whatever its size, and are text.
+func TestLastLines(t *testing.T) {
+	logs, err := openLogs(t.TempDir(), []string{"n1"})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, logs.close()) }()
+	l := logs["n1"]
+	require.Empty(t, l.last())
+	for i := range 3000 {
+		_, err := fmt.Fprintf(l, "line %d\n\n", i)
+		require.NoError(t, err)
+	}
+	_, err = l.Write([]byte("panic: \xff, and no newline"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"line 2996", "line 2997", "line 2998", "line 2999", "panic: \ufffd, and no newline"}, l.last())
+	_, err = l.Write([]byte(strings.Repeat("x", 1<<20)))
+	require.NoError(t, err)
+	require.Len(t, l.last(), 1)
+	require.Len(t, l.last()[0], maxLine)
 }

@@ -321,6 +321,43 @@ func TestACutThatLeaks(t *testing.T) {
 	})
 }
 
+// Counters that begin anew are no bytes that have passed.
+func TestCountersThatBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{NewCounters: true})
+		defer c.Close()
+		in := c.NewInjection()
+		require.NoError(t, in.Cut(t.Context(), harness.Link{From: "n1", To: "n2"}))
+		err := in.Heal(t.Context())
+		require.ErrorContains(t, err, "the counters of link n1>n2 began anew while it was cut")
+		require.NotContains(t, err.Error(), "bytes have passed")
+	})
+}
+
+// A deed that did nothing, and says so, is no fault; the history says that too.
+func TestDeedsThatDoNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, results, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{NeverPauses: true}), "pause@one"))
+		require.NoError(t, err)
+		for _, f := range h.Notes().Faults {
+			require.True(t, f.Nothing)
+			require.False(t, f.Confirmed)
+		}
+		require.Contains(t, results["progress"].Why, "were not confirmed to act: pause at")
+		require.Contains(t, results["progress"].Why, "unable to freeze")
+	})
+}
+
+// What somebody else did to the cluster is named, and nobody takes it for something that the cluster did.
+func TestMeddlingIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, results, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{Meddled: true}), "none"))
+		require.ErrorContains(t, err, "somebody else has laid hands on the cluster: n2 was disconnected")
+		require.Equal(t, checkers.Unknown, results["recovery"].Verdict)
+		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
+	})
+}
+
 // States that had diverged, and were the same again at the end, are found all the same; so is the revision at which that began.
 func TestStatesAreComparedAroundHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +31,17 @@ func TestOutcomes(t *testing.T) {
 	} {
 		require.Equal(t, c.want, outcomeOf(Call{ReadOnly: c.readOnly}, c.err), "%v", c.err)
 	}
+}
+
+// Clients wait longer for a node that goes on refusing, up to a bound.
+func TestClientsBackOff(t *testing.T) {
+	var all []time.Duration
+	for n := range 7 {
+		all = append(all, backOff(n))
+	}
+	const ms = time.Millisecond
+	require.Equal(t, []time.Duration{20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 320 * ms, 320 * ms}, all)
+	require.Equal(t, 320*ms, backOff(1<<40))
 }
 
 func TestTapCutsLines(t *testing.T) {

@@ -139,6 +139,78 @@ func TestRunForPrograms(t *testing.T) {
 	}
 }
 
+// One node is a cluster too: it has nobody to differ from.
+func TestOneNode(t *testing.T) {
+	code, stdout, stderr := sunder(t, short(t, "--nodes", "1", "--nemesis", "kill,pause")...)
+	require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+	require.NotContains(t, stdout, "state")
+}
+
+// A mix of compare-and-sets alone gives its keys something to compare.
+func TestCompareAndSetsAlone(t *testing.T) {
+	code, stdout, stderr := sunder(t, short(t, "--mix", "cas=1", "--nemesis", "none")...)
+	require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+	require.Regexp(t, `stats +valid +cas [1-9]\d+ ok`, stdout)
+}
+
+// A planted bug that is not found is said, with the command that finds it: by the exit code, in words, and in the index.
+func TestAMissedBug(t *testing.T) {
+	out := t.TempDir()
+	code, stdout, stderr := sunder(t, short(t, "--bug", "forget-vote", "--nemesis", "none", "-o", out)...)
+	require.Equal(t, exitUnknown, code, "%s%s", stdout, stderr)
+	require.Contains(t, stdout, "the planted bug forget-vote was not found: this run is made to find it: "+raft.HuntOf("forget-vote"))
+	require.Contains(t, stdout, "UNKNOWN  raft/register/none seed 1")
+	page, err := os.ReadFile(filepath.Join(out, reports.IndexFile))
+	require.NoError(t, err)
+	require.Contains(t, string(page), "unknown")
+	require.Contains(t, string(page), "the planted bug forget-vote was not found")
+
+	code, stdout, _ = sunder(t, "list", "bugs")
+	require.Equal(t, exitValid, code)
+	for _, bug := range raft.BugNames() {
+		require.Contains(t, stdout, raft.Bugs[bug].About)
+		require.Contains(t, stdout, "sunder run --bug "+bug+" ")
+	}
+}
+
+// Results that cannot be written are an error, leave no half of a file, and nothing that is not there is named.
+func TestAFullDisk(t *testing.T) {
+	out := t.TempDir()
+	cmd := exec.Command("sh", "-c", `ulimit -f 24; exec "$0" "$@"`, os.Args[0], "run", "-q", "-o", out, "--nodes", "3", "--nemesis", "none", "--rate", "10", "--clients", "3", "--keys", "1",
+		"--time-limit", "3s", "--seed", "3")
+	cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Run(), &exit)
+	require.Equal(t, exitError, exit.ExitCode(), "%s%s", &stdout, &stderr)
+	require.Contains(t, stderr.String(), "the results cannot be written")
+	require.NotContains(t, stdout.String(), "report.html")
+	files, err := filepath.Glob(filepath.Join(out, "*", "*"))
+	require.NoError(t, err)
+	for _, path := range files {
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.NotZero(t, info.Size(), path)
+		require.NotContains(t, path, ".next-")
+		require.NotContains(t, path, ".tmp")
+	}
+}
+
+// A second signal ends us at once, and says what is left.
+func TestASecondInterrupt(t *testing.T) {
+	c := startController(t)
+	require.NoError(t, c.cmd.Process.Signal(syscall.SIGINT))
+	require.NoError(t, c.cmd.Process.Signal(syscall.SIGTERM))
+	var exit *exec.ExitError
+	require.ErrorAs(t, c.cmd.Wait(), &exit)
+	require.Equal(t, exitInterrupted, exit.ExitCode())
+	require.Contains(t, c.stderr.String(), "'sunder clean' removes them")
+	require.Eventually(t, func() bool { return len(c.nodes(t)) == 0 }, 2*time.Second, 10*time.Millisecond)
+	code, stdout, _ := sunder(t, "check", c.dir)
+	require.Equal(t, exitUnknown, code, stdout)
+}
+
 // A cluster that never serves is no violation and no pass.
 func TestAClusterThatDoesNotServe(t *testing.T) {
 	code, stdout, stderr := sunder(t, short(t, "--target-flag", "election-timeout=1m", "--launch-timeout", "1s")...)
@@ -174,6 +246,12 @@ func TestBadUsage(t *testing.T) {
 		"own":          {[]string{"run", "--target", "raft@v1"}, "raft has no versions"},
 		"local etcd":   {[]string{"run", "--target", "etcd", "--fleet", "local"}, "etcd runs in containers only; use --fleet docker"},
 		"unplug":       {[]string{"run", "--fleet", "local", "--nemesis", "unplug"}, "nemesis unplug needs containers; use --fleet docker"},
+		"slow":         {[]string{"run", "--latency", "100ms"}, "more than the election timeout of 150ms, so that no leader could stay one; give nodes more time, as with --target-flag election-timeout=500ms"},
+		"reads only":   {[]string{"run", "--mix", "read=1"}, "nothing is ever written"},
+		"least rate":   {[]string{"run", "--rate", "10", "--min-rate", "11"}, "11 calls a second cannot succeed where --rate makes 10 at the most"},
+		"no rate":      {[]string{"run", "--min-rate", "0"}, "--min-rate: above 0"},
+		"too few":      {[]string{"run", "--nodes", "1", "--nemesis", "kill+partition:halves"}, "partition:halves can do nothing to 1 nodes"},
+		"list":         {[]string{"list", "beetles"}, "invalid argument \"beetles\""},
 		"latency":      {[]string{"run", "--fleet", "docker", "--latency", "9ms"}, "cannot slow links down yet"},
 		"their bug":    {[]string{"run", "--target", "etcd", "--bug", "stale-read"}, "built-in Raft only, not in etcd"},
 		"serializable": {[]string{"run", "--serializable"}, "--serializable is of etcd, not of raft"},
@@ -247,14 +325,15 @@ type controller struct {
 	cmd    *exec.Cmd
 	dir    string
 	stdout *bytes.Buffer
+	stderr *bytes.Buffer
 }
 
 func startController(t *testing.T, more ...string) *controller {
 	out := t.TempDir()
-	c := &controller{stdout: &bytes.Buffer{}}
+	c := &controller{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	c.cmd = exec.Command(os.Args[0], append([]string{"run", "-o", out, "--time-limit", "60s", "--seed", "1", "--nemesis", "partition:isolate@one=30s/1s+pause@one=30s/1s"}, more...)...)
 	c.cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1")
-	c.cmd.Stdout = c.stdout
+	c.cmd.Stdout, c.cmd.Stderr = c.stdout, c.stderr
 	require.NoError(t, c.cmd.Start())
 	t.Cleanup(func() { _ = c.cmd.Process.Kill() })
 	require.Eventually(t, func() bool {

@@ -25,6 +25,9 @@ type Mistakes struct {
 	BlindCuts   bool // cutting a link does nothing
 	LeakyCuts   bool // something passes cut links all the same
 	NoCounters  bool // what passes links cannot be read
+	NewCounters bool // what has passed links is forgotten by the second look at a cut one
+	NeverPauses bool // pausing a node does nothing, and says so
+	Meddled     bool // somebody else has laid hands on the nodes
 	StuckHeals  bool // mending a link fails
 	NoRecovery  bool // a node that was killed never answers again
 	LaunchFails bool
@@ -170,6 +173,9 @@ func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Lin
 		if f.cut[l] && f.Mistakes.LeakyCuts {
 			f.passed[l]++
 		}
+		if f.cut[l] && f.Mistakes.NewCounters && f.dropped[l] > 1 {
+			f.dropped[l] = 0
+		}
 		seen[l] = harness.Traffic{Passed: f.passed[l], Dropped: f.dropped[l]}
 	}
 	return seen, nil
@@ -314,7 +320,20 @@ func (n *node) Start(context.Context) error {
 }
 
 // Pause implements [harness.Node].
-func (n *node) Pause(context.Context) error { return n.set(true) }
+func (n *node) Pause(context.Context) error {
+	if n.fake.Mistakes.NeverPauses {
+		return fmt.Errorf("unable to freeze: %w", harness.ErrDidNothing)
+	}
+	return n.set(true)
+}
+
+// Inspect implements [harness.Inspector].
+func (f *Fake) Inspect(context.Context) error {
+	if f.Mistakes.Meddled {
+		return errors.New("n2 was disconnected")
+	}
+	return nil
+}
 
 // Resume implements [harness.Node].
 func (n *node) Resume(context.Context) error { return n.set(false) }
