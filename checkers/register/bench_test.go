@@ -1,10 +1,12 @@
 package register
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -163,6 +165,12 @@ func report(b *testing.B, c cost, ops int) {
 	b.ReportMetric(float64(c.bytes)/float64(ops), "B/operation")
 }
 
+// inOrder sorts operations by their calls and numbers values as they come, as those of a history are.
+func inOrder(ops []Op) []Op {
+	slices.SortStableFunc(ops, func(a, b Op) int { return cmp.Compare(a.Call, b.Call) })
+	return renumber(ops)
+}
+
 // BenchmarkMillion decides a million operations on one key.
 func BenchmarkMillion(b *testing.B) {
 	for _, c := range []struct {
@@ -171,7 +179,7 @@ func BenchmarkMillion(b *testing.B) {
 		stale    bool
 	}{{5, 0, false}, {50, 0, false}, {50, 0, true}, {50, 1, false}, {50, 1, true}} {
 		b.Run(fmt.Sprintf("c=%d/versions=%v/stale=%t", c.clients, c.versions, c.stale), func(b *testing.B) {
-			ops := load{ops: 1e6, clients: c.clients, doubt: 0.01, versions: c.versions}.run(rand.New(rand.NewPCG(7, 7)))
+			ops := inOrder(load{ops: 1e6, clients: c.clients, doubt: 0.01, versions: c.versions}.run(rand.New(rand.NewPCG(7, 7))))
 			want := porcupine.Ok
 			if c.stale {
 				ops, want = stale(ops), porcupine.Illegal

@@ -76,7 +76,8 @@ type graph struct {
 	ops       []Op
 	clusters  []cluster
 	versioned bool
-	effective int // clusters that are
+	inOrder   bool // the operations are in the order of their calls
+	effective int  // clusters that are
 }
 
 // arrange returns the blocks in an order that explains the history, or values whose operations alone no order explains.
@@ -112,7 +113,7 @@ func (g *graph) arrange() (*zones, []Value) {
 	if visited < g.effective {
 		return nil, g.circle()
 	}
-	if bad := g.inOrder(ranged); bad != nil {
+	if bad := g.byVersion(ranged); bad != nil {
 		return nil, bad
 	}
 	for i := range ranged {
@@ -132,8 +133,12 @@ func (g *graph) produce() bool {
 	g.clusters[Absent].producer = initially
 	g.clusters[Absent].effective = true
 	g.effective = 1
+	g.inOrder = true
+	last := int64(always)
 	for i := range g.ops {
 		o := &g.ops[i]
+		g.inOrder = g.inOrder && o.Call >= last
+		last = o.Call
 		if o.Action == Differ {
 			return false
 		}

@@ -23,9 +23,9 @@ func (r *rangedZone) take(version uint64) {
 	}
 }
 
-// inOrder sorts blocks by their versions and carries their last calls along. It returns
+// byVersion sorts blocks by their versions and carries their last calls along. It returns
 // the values of blocks whose versions or times contradict it.
-func (g *graph) inOrder(blocks []rangedZone) (bad []Value) {
+func (g *graph) byVersion(blocks []rangedZone) (bad []Value) {
 	sortAlmostSorted(blocks, func(r *rangedZone) int64 { return int64(r.low) })
 	for i := 1; i < len(blocks); i++ {
 		before, b := &blocks[i-1], &blocks[i]

@@ -33,7 +33,7 @@ func (z *zones) add(one zone) {
 
 // overlap finds two zones that must each come before the other: of two forward ones, any that overlap;
 // or a backward one that lies within a forward one. If there are none, it has sorted the forward ones by their
-// beginnings and the backward ones by their ends, for [zones.inOrder].
+// beginnings and the backward ones by their ends, for [zones.merged].
 func (z *zones) overlap() (a, b zone, found bool) {
 	forward, backward := z.all[:z.left], z.all[z.right:]
 	slices.Reverse(backward) // as they were added: of those that end together, the order stays
@@ -82,7 +82,7 @@ func (z *zones) merged() func(yield func(forwardBefore int, one *zone) bool) {
 }
 
 // sortAlmostSorted sorts zones that are found almost in order, as those of a history are: each is a few places from its
-// own. What is further from that is sorted in the usual way.
+// own. What is further from that is sorted in the usual way. Those of the same key stay in their order.
 func sortAlmostSorted[Z any](zones []Z, key func(*Z) int64) {
 	moves := 8 * len(zones)
 	for i := 1; i < len(zones); i++ {
@@ -91,14 +91,32 @@ func sortAlmostSorted[Z any](zones []Z, key func(*Z) int64) {
 			continue
 		}
 		one, j := zones[i], i
-		for ; j > 0 && key(&zones[j-1]) > k; j-- {
+		for ; j > 0 && key(&zones[j-1]) > k && moves > 0; j-- {
 			zones[j] = zones[j-1]
 			moves--
 		}
 		zones[j] = one
-		if moves < 0 {
-			slices.SortStableFunc(zones, func(a, b Z) int { return cmp.Compare(key(&a), key(&b)) })
+		if moves == 0 {
+			sortAny(zones, key)
 			return
 		}
 	}
+}
+
+// sortAny sorts by keys and, if they are the same, by places.
+func sortAny[Z any](zones []Z, key func(*Z) int64) {
+	type placed struct {
+		key   int64
+		place int32
+	}
+	order := make([]placed, len(zones))
+	for i := range zones {
+		order[i] = placed{key(&zones[i]), int32(i)}
+	}
+	slices.SortFunc(order, func(a, b placed) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.place, b.place)) })
+	sorted := make([]Z, len(zones))
+	for i, p := range order {
+		sorted[i] = zones[p.place]
+	}
+	copy(zones, sorted)
 }
