@@ -69,10 +69,10 @@ func (p *plan) orphan() bool {
 	can := make([]bool, len(p.producers))
 	ask := []Value{Absent}
 	note := func(o *Op) {
-		switch {
-		case o.Action == Write:
+		switch o.Action {
+		case Write:
 			ask = append(ask, o.Value)
-		case o.Action == Swap:
+		case Swap:
 			madeOf[o.Old] = append(madeOf[o.Old], o.Value)
 		}
 	}
