@@ -15,17 +15,17 @@ import (
 // another way, and fields in another order. It is empty for null and for nothing.
 //
 // Two numbers are the same if they are equal: 1, 1.0 and 1e0 are. Halves of surrogate pairs are different characters,
-// although no Unicode text has them.
-func canonicalOf(v history.Value) string {
-	text := v.Text()
+// although no Unicode text has them. It reports false for a value with a number that is too large or too small to be
+// compared: see [maxExponent].
+func canonicalOf(v history.Value) (text string, ok bool) {
 	if _, numeral := v.Numeral(); numeral {
-		return string(text)
+		return string(v.Text()), true
 	}
-	w := canon{in: text}
+	w := canon{in: v.Text()}
 	if w.value(); string(w.out) == "null" {
-		return ""
+		return "", true
 	}
-	return string(w.out)
+	return string(w.out), !w.extreme
 }
 
 // canon writes valid JSON anew.
@@ -33,7 +33,12 @@ type canon struct {
 	in  []byte
 	pos int
 	out []byte
+	// extreme is set by a number with an exponent beyond [maxExponent].
+	extreme bool
 }
+
+// maxExponent is the greatest exponent, of either sign, of a number that is compared.
+const maxExponent = 1_000_000
 
 func (c *canon) space() {
 	for c.pos < len(c.in) && strings.IndexByte(" \t\r\n", c.in[c.pos]) >= 0 {
@@ -79,7 +84,7 @@ func (c *canon) value() {
 		for c.pos < len(c.in) && strings.IndexByte("+-.eE0123456789", c.in[c.pos]) >= 0 {
 			c.pos++
 		}
-		c.out = appendNumber(c.out, string(c.in[start:c.pos]))
+		c.number(string(c.in[start:c.pos]))
 		if c.pos == start {
 			c.pos = len(c.in) // it is no JSON
 		}
@@ -98,6 +103,7 @@ func (c *canon) object() {
 		inner.value()
 		c.pos = inner.pos
 		fields = append(fields, field{name, string(inner.out)})
+		c.extreme = c.extreme || inner.extreme
 		if c.here() == ',' {
 			c.pos++
 			c.here()
@@ -174,36 +180,37 @@ func appendString(out []byte, units []uint16) []byte {
 // maxPlainZeros is up to how many zeros a number is written without an exponent.
 const maxPlainZeros = 18
 
-// appendNumber writes a number in the one way that all equal to it are written in: an integer if it is a short one, and
+// number writes a number in the one way that all equal to it are written in: an integer if it is a short one, and
 // else its digits without zeros at their ends, and a power of ten.
-func appendNumber(out []byte, text string) []byte {
+func (c *canon) number(text string) {
 	if !json.Valid([]byte(text)) {
-		return append(out, text...)
+		c.out = append(c.out, text...)
+		return
 	}
 	rest, negative := strings.CutPrefix(text, "-")
 	mantissa, exponent, scaled := strings.Cut(strings.ReplaceAll(rest, "E", "e"), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
 	if digits == "" {
-		return append(out, '0')
+		c.out = append(c.out, '0')
+		return
 	}
 	power := 0
 	if scaled {
-		n, err := strconv.ParseInt(exponent, 10, 32)
-		if err != nil {
-			return append(out, text...) // of a size that nobody can mean
-		}
-		power = int(n)
+		n, err := strconv.Atoi(exponent)
+		c.extreme = c.extreme || err != nil || n > maxExponent || n < -maxExponent
+		power = n
 	}
 	power -= len(fraction)
 	short := strings.TrimRight(digits, "0")
 	power += len(digits) - len(short)
 	if negative {
-		out = append(out, '-')
+		c.out = append(c.out, '-')
 	}
-	out = append(out, short...)
+	c.out = append(c.out, short...)
 	if power >= 0 && len(short)+power <= maxPlainZeros {
-		return append(out, strings.Repeat("0", power)...)
+		c.out = append(c.out, strings.Repeat("0", power)...)
+		return
 	}
-	return strconv.AppendInt(append(out, 'e'), int64(power), 10)
+	c.out = strconv.AppendInt(append(c.out, 'e'), int64(power), 10)
 }

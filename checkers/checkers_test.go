@@ -90,6 +90,19 @@ func TestLeader(t *testing.T) {
 		require.Equal(t, []int{2, 3}, r.Ops)
 		require.Equal(t, KindClaims, r.Attach[0].Kind)
 	})
+	t.Run("two by their status", func(t *testing.T) {
+		h := &history.History{}
+		status := func(at int, node string, s history.Status) {
+			note(t, h, at, history.Observer, history.FStatus, node, s)
+		}
+		claim(t, h, 1000, "n1", 1, "log")
+		status(2000, "n2", history.Status{Role: "leader", Term: 1, Vague: true})
+		require.Equal(t, Valid, check(t, "leader", h).Verdict, "a vague answer is no claim")
+		status(3000, "n2", history.Status{Role: "leader", Term: 1})
+		r := check(t, "leader", h)
+		require.Equal(t, Invalid, r.Verdict)
+		require.Equal(t, "term 1 has two leaders: n1 (by its log, at 1.000 s) and n2 (by its status, at 3.000 s)", r.Why)
+	})
 	t.Run("three in a term, and more terms", func(t *testing.T) {
 		h := &history.History{}
 		for term := range uint64(2) {
@@ -172,6 +185,23 @@ func TestStateOfEveryNode(t *testing.T) {
 	s.check(Unknown, "n3 was not seen")
 	s.hash("n3", 7, 0, "bb")
 	s.check(Valid, "2 places at which they were compared, 1 of them before the last heal; all 3 agree at the end")
+}
+
+// What a node was long ago, or at a revision that nobody named, says nothing of the end.
+func TestStateAtTheEnd(t *testing.T) {
+	s := newStates(t, "n1", "n2")
+	s.hash("n1", 5, 0, "aa")
+	s.hash("n2", 5, 0, "aa")
+	s.hash("n2", 7, 0, "bb")
+	s.settled()
+	s.hash("n1", 7, 0, "bb")
+	s.hash("n2", 5, 0, "aa")
+	s.check(Unknown, "no two nodes were seen at the same place")
+	s.hash("n1", 0, 0, "cc")
+	s.hash("n2", 0, 0, "dd")
+	s.check(Unknown, "no two nodes were seen at the same place")
+	s.hash("n2", 7, 0, "bb")
+	s.check(Valid, "all 2 agree at the end")
 }
 
 // A divergence that was healed is one. The odd node is named, and the first place that differs.

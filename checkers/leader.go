@@ -29,7 +29,10 @@ const KindClaims = "claims"
 
 // Check implements [Checker].
 func (leader) Check(_ context.Context, h *history.History) Result {
-	terms := claims(h.Notes().Claims)
+	notes := h.Notes()
+	terms := make(map[uint64][]Claim) // there are few leaders in a term, and one where all is well
+	claims(terms, notes.Claims)
+	claims(terms, byStatus(notes.Statuses))
 	if len(terms) == 0 {
 		return Result{Verdict: Unknown, Why: "no node ever claimed to lead: there is nothing to check"}
 	}
@@ -61,10 +64,20 @@ func (leader) Check(_ context.Context, h *history.History) Result {
 	return Result{Verdict: Invalid, Why: why, Ops: ops, Attach: attach(KindClaims, evidence)}
 }
 
-// claims returns, for each term, the best claim of each node to it: its own log's before its
+// byStatus returns the claims that nodes make by their status: a leader's, if it is one to the term that it tells.
+func byStatus(statuses []history.Said[history.Status]) (said []history.Said[history.Claim]) {
+	for i := range statuses {
+		s := &statuses[i]
+		if s.What.Role == "leader" && s.What.Term > 0 && !s.What.Vague {
+			said = append(said, history.Said[history.Claim]{Index: s.Index, At: s.At, Node: s.Node, What: history.Claim{Term: s.What.Term, Source: "status"}})
+		}
+	}
+	return said
+}
+
+// claims adds, for each term, the best claim of each node to it: its own log's before its
 // status', the first before later ones.
-func claims(said []history.Said[history.Claim]) map[uint64][]Claim {
-	terms := make(map[uint64][]Claim) // there are few leaders in a term, and one where all is well
+func claims(terms map[uint64][]Claim, said []history.Said[history.Claim]) {
 	last := Claim{}
 	for i := range said {
 		c := &said[i]
@@ -80,7 +93,6 @@ func claims(said []history.Said[history.Claim]) map[uint64][]Claim {
 			nodes[at] = last
 		}
 	}
-	return terms
 }
 
 func ordered(list []Claim) []Claim {

@@ -124,6 +124,15 @@ func TestLinearRefusesWhatItDoesNotKnow(t *testing.T) {
 	r := check(t, "linear", historyOf(t, call{f: "append", key: "k", ask: "1", start: 0, end: 1, kind: history.OK}))
 	require.Equal(t, Unknown, r.Verdict)
 	require.Contains(t, r.Why, `a register has no operation append`)
+	for _, number := range []string{"10e2147483647", "1e3000000000", "-1.5E-1000001", `[{"a":1e1000001}]`} {
+		h := historyOf(t, call{f: "write", key: "k", ask: number, start: 0, end: 1, kind: history.OK})
+		r := check(t, "linear", h)
+		require.Equal(t, Unknown, r.Verdict)
+		require.Contains(t, r.Why, "has a number with an exponent beyond a million")
+	}
+	r = check(t, "linear", historyOf(t, call{f: "write", key: "k", ask: "10e999999", start: 0, end: 1, kind: history.OK},
+		call{f: "read", key: "k", tell: "1e1000000", start: 2, end: 3, kind: history.OK}))
+	require.Equal(t, Valid, r.Verdict, r.Why)
 }
 
 // The histories in testdata keep their verdicts. Their names begin with them.

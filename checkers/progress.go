@@ -55,6 +55,9 @@ func broken(notes *history.Notes) string {
 	if len(notes.Faults) == 0 && (notes.Test == nil || notes.Test.Nemesis != "none") {
 		return "no fault was injected"
 	}
+	if notes.Test != nil && len(notes.Test.Nodes) == 0 {
+		return "the run does not say which nodes there were, so that nobody knows whether all were looked at"
+	}
 	return ""
 }
 
@@ -128,14 +131,20 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 		}
 	}
 	first, last := end, span.From
+	// Calls before the first fault was set out for are before the faults; those while there were any are those between the first
+	// that was in force and the last healing.
+	inForce, healing := end, span.From
 	for _, f := range notes.Faults {
 		first, last = min(first, f.Began), max(last, f.Healed)
+		if f.Confirmed {
+			inForce, healing = min(inForce, f.InForce), max(healing, f.Healing)
+		}
 	}
 	parts := reachable(notes.Faults, nodes, stretch{span.From, end})
 	var before, during, after, served int
 	again := history.Never // the first success after the last heal
 	for c := range h.Calls() {
-		if c.Kind() != history.OK || c.Begin() >= end {
+		if c.Kind() != history.OK || c.Begin() >= end || c.Begin() < span.From {
 			continue
 		}
 		if within(parts, c.End()) {
@@ -145,7 +154,9 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 		case at < first:
 			before++
 		case at <= last:
-			during++
+			if at >= inForce && at <= healing {
+				during++
+			}
 		default:
 			after++
 			again = min(again, at)
@@ -173,7 +184,7 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 	for _, why := range []string{
 		meets(served, stretch{span.From, end}, ""),
 		meets(before, stretch{span.From, first}, " before the first fault"),
-		meets(during, stretch{first, last}, " between the first fault and the last heal"),
+		meets(during, stretch{inForce, healing}, " between the first fault and the last heal"),
 		meets(after, stretch{min(again, end), end}, " after the last heal"),
 	} {
 		if why != "" {
@@ -237,9 +248,6 @@ func vetoLast(h *history.History, notes *history.Notes) string {
 		}
 	}
 	if len(asked) == 0 {
-		if notes.Last != nil {
-			return "" // the workload looks at nothing at the end
-		}
 		return "nothing was read at the end, so that what was lost would not have been noticed"
 	}
 	seen := false

@@ -18,6 +18,10 @@ type recovery struct{}
 // DefaultRecoverWithin is how soon a whole cluster must serve, if a run does not say.
 const DefaultRecoverWithin = 30 * time.Second
 
+// grace is how much later than the bound the controller may come to say that the members agreed within it: it looks at their
+// containers in between.
+const grace = 10 * time.Second
+
 // KindAvailability attaches how well a run was served: an [Availability].
 const KindAvailability = "availability"
 
@@ -107,7 +111,13 @@ func judgeRecovery(h *history.History, notes *history.Notes, again []reply, load
 			seconds(first-whole), seconds(whole), bound)
 	}
 	final, served := notes.Phase(history.PhaseFinal)
+	recovering, _ := notes.Phase(history.PhaseRecover)
 	switch {
+	case served && notes.Recovery != nil && !notes.Recovery.Served:
+		return unknown("the run says that the cluster does not recover (%s), and went on as if it had", quoted(notes.Recovery.Why))
+	case served && final.From-max(whole, recovering.From)-grace > bound:
+		return late("the cluster was slow to recover: its members agreed on a leader %s after the last heal (%s), with the network whole and all members up; %s is the bound (--recover-timeout)",
+			seconds(final.From-whole), seconds(whole), bound)
 	case !served && notes.Recovery == nil:
 		return unknown("the run ended before it was seen whether the cluster recovers")
 	case !served && h.End()-whole < bound:

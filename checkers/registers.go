@@ -24,7 +24,10 @@ type keyed struct {
 func registers(h *history.History, initial json.RawMessage) ([]*keyed, error) {
 	var keys []*keyed
 	byID := make([]*keyed, h.KeyIDs())
-	start := canonicalOf(history.ValueOf(initial))
+	start, ok := canonicalOf(history.ValueOf(initial))
+	if !ok {
+		return nil, fmt.Errorf("what registers hold at first, %s, %s", quoted(string(initial)), extremeNumber)
+	}
 	for c := range h.Calls() {
 		k := byID[c.KeyID()]
 		if k == nil {
@@ -90,8 +93,8 @@ func (k *keyed) add(c history.Call) error {
 	default:
 		return fmt.Errorf("event %d: a register has no operation %s", c.Index(), quoted(f))
 	}
-	if k.transaction != "" {
-		return fmt.Errorf("event %d: the value %s looks like a transaction, and not like what a register holds", c.Index(), quoted(k.transaction))
+	if k.odd != "" {
+		return fmt.Errorf("event %d: the value %s", c.Index(), k.odd)
 	}
 	k.ops = append(k.ops, op)
 	return nil
@@ -154,11 +157,14 @@ type values struct {
 	texts   []string // canonical
 	// table has the numbers of natural numbers, where the hash says; its size is a power of 2, and 0 is an empty place, since
 	// what registers hold at first is never looked up.
-	table       []register.Value
-	taken       int
-	ids         map[string]register.Value // of texts
-	transaction string                    // a value that looks like one
+	table []register.Value
+	taken int
+	ids   map[string]register.Value // of texts
+	odd   string                    // a value that is none of a register, and why
 }
+
+// extremeNumber says why a value cannot be checked.
+const extremeNumber = "has a number with an exponent beyond a million, which is not compared with others"
 
 // isText marks what is known to be no natural number; those have at most 18 digits.
 const isText = 1 << 63
@@ -170,7 +176,10 @@ func (v *values) id(value history.Value) register.Value {
 	}
 	n, numeral := value.Numeral()
 	if !numeral {
-		text := canonicalOf(value)
+		text, ok := canonicalOf(value)
+		if !ok {
+			v.odd = quoted(string(value.Text())) + " " + extremeNumber
+		}
 		if n, numeral = history.ValueOf(json.RawMessage(text)).Numeral(); !numeral {
 			return v.idOfText(text)
 		}
@@ -207,7 +216,7 @@ func (v *values) idOfText(text string) register.Value {
 	id, ok := v.ids[text]
 	if !ok {
 		if looksLikeTransaction(text) {
-			v.transaction = text
+			v.odd = quoted(text) + " looks like a transaction, and not like what a register holds"
 		}
 		if v.ids == nil {
 			v.ids = make(map[string]register.Value)

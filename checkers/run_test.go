@@ -24,7 +24,9 @@ type run struct {
 	silent                time.Duration // no call succeeds for so long after the last heal
 	recovers, ends, loads bool
 	exit                  string
-	why                   string // it did not recover
+	why                   string        // it did not recover
+	slow                  time.Duration // the members take to agree after the last heal
+	unserved              bool          // it is said that it did not recover, and it goes on
 }
 
 type aFault struct {
@@ -119,8 +121,9 @@ func (r run) history(t *testing.T) *history.History {
 	}
 	say(history.FMachine, r.machine)
 	say(history.FPhase, history.PhaseRecover)
+	now += r.slow
 	if r.recovers {
-		say(history.FRecovery, history.Recovery{Served: true})
+		say(history.FRecovery, history.Recovery{Served: !r.unserved})
 		say(history.FPhase, history.PhaseFinal)
 		if r.last != nil {
 			say(history.FLast, r.last)
@@ -146,7 +149,7 @@ func TestProgress(t *testing.T) {
 	good := aRun()
 	r := check(t, "progress", good.history(t))
 	require.Equal(t, Valid, r.Verdict, r.Why)
-	require.Equal(t, "3 faults, all confirmed; 100 operations succeeded before, 501 during and 99 after them, 100 a second while a quorum could be reached", r.Why)
+	require.Equal(t, "3 faults, all confirmed; 100 operations succeeded before, 500 during and 99 after them, 100 a second while a quorum could be reached", r.Why)
 	calm := aRun()
 	calm.test.Nemesis, calm.faults = "none", nil
 	require.Equal(t, Valid, check(t, "progress", calm.history(t)).Verdict)
@@ -162,12 +165,14 @@ func TestProgress(t *testing.T) {
 		"only 194 operations succeeded in the 7.0 s in which a quorum could be reached: 27.7 a second, and 50 are wanted (--min-rate)": func(r *run) {
 			r.perSecond, r.duringReads = 20, 28
 		},
-		"and 80.5 are wanted":                func(r *run) { r.test.MinRate, r.perSecond, r.duringReads = 80.5, 80, 40 },
-		"only 6 operations succeeded before": func(r *run) { r.perSecond, r.duringReads, r.test.MinRate = 6, 60, 1 },
-		"only 0 operations succeeded after":  func(r *run) { r.silent = time.Second },
-		"nothing was read at the end":        func(r *run) { r.last, r.lastReads = nil, nil },
-		"read of key k was not tried at n3":  func(r *run) { r.lastReads = map[string][]string{"n1": {"k"}, "n2": {"k"}} },
-		"read of key j was not tried at n1":  func(r *run) { r.last.Calls = append(r.last.Calls, history.LastCall{F: "read", Key: "j"}) },
+		"and 80.5 are wanted":                 func(r *run) { r.test.MinRate, r.perSecond, r.duringReads = 80.5, 80, 40 },
+		"only 6 operations succeeded before":  func(r *run) { r.perSecond, r.duringReads, r.test.MinRate = 6, 60, 1 },
+		"only 0 operations succeeded after":   func(r *run) { r.silent = time.Second },
+		"nothing was read at the end":         func(r *run) { r.last, r.lastReads = nil, nil },
+		"nothing was read at the end, so":     func(r *run) { r.last = &history.Last{Calls: []history.LastCall{}} },
+		"does not say which nodes there were": func(r *run) { r.test.Nodes = nil },
+		"read of key k was not tried at n3":   func(r *run) { r.lastReads = map[string][]string{"n1": {"k"}, "n2": {"k"}} },
+		"read of key j was not tried at n1":   func(r *run) { r.last.Calls = append(r.last.Calls, history.LastCall{F: "read", Key: "j"}) },
 		"none was ever written": func(r *run) {
 			r.last.Calls[0].Key, r.lastReads = "j", map[string][]string{"n1": {"j"}, "n2": {"j"}, "n3": {"j"}}
 		},
@@ -179,6 +184,14 @@ func TestProgress(t *testing.T) {
 		require.Equal(t, Unknown, r.Verdict, want)
 		require.Contains(t, r.Why, want)
 	}
+}
+
+// What succeeds while a fault is set up, or taken down, is neither before it nor under it.
+func TestOnlyWhatIsUnderFaultsCounts(t *testing.T) {
+	r := aRun()
+	r.faults, r.duringReads, r.test.MinRate = r.faults[:1], 0, 1
+	r.perSecond = 16
+	require.Contains(t, check(t, "progress", r.history(t)).Why, "only 8 operations succeeded between the first fault and the last heal")
 }
 
 // A last read that fails is one that was not made.
@@ -246,6 +259,8 @@ func TestRecovery(t *testing.T) {
 			func(r *run) { r.recovers, r.why = false, "n2 knows no leader" }, Invalid},
 		"but the machine was starved: others used 60 % of its processors, and 0 % was idle": {
 			func(r *run) { r.recovers, r.why, r.machine = false, "n2 knows no leader", starved }, Unknown},
+		"slow to recover: its members agreed on a leader 51.000 s after the last heal": {func(r *run) { r.slow = 50 * time.Second }, Invalid},
+		"went on as if it had":                   {func(r *run) { r.unserved = true }, Unknown},
 		"sooner than the cluster had to recover": {func(r *run) { r.recovers, r.test.RecoverWithin = false, time.Minute }, Unknown},
 		"was never healed":                       {func(r *run) { r.faults[1].unhealed = true }, Unknown},
 		"not all members were up":                {func(r *run) { r.exit = "n1" }, Unknown},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -52,29 +53,32 @@ func (state) Check(_ context.Context, h *history.History) Result {
 		}
 	}
 	for _, s := range notes.Hashes {
+		if s.What.Revision == 0 {
+			continue // nothing was done yet, or nobody said how much
+		}
 		see(place{of: "revision", at: s.What.Revision, since: s.What.Since}, s.Index, s.At, s.Node, s.What.Sum)
 	}
 	var compared, before int // places at which nodes were compared, and those of them before the end
 	var differ []place
 	agree := make(map[string]bool)
 	for p, all := range seen {
-		same, others, late := true, false, false
+		same, others, late := true, false, make(map[string]bool)
 		for _, s := range all {
 			same = same && s.Hash == all[0].Hash
 			others = others || s.Node != all[0].Node
-			late = late || s.At >= settled
+			if s.At >= settled {
+				late[s.Node] = true
+			}
 		}
 		switch {
 		case !same:
 			differ = append(differ, p)
 		case others:
-			if compared++; !late {
+			if compared++; len(late) == 0 {
 				before++
 			}
-			for _, s := range all {
-				if s.At >= settled {
-					agree[s.Node] = true
-				}
+			if len(late) > 1 { // with each other, and not with what one of them was long ago
+				maps.Copy(agree, late)
 			}
 		}
 	}

@@ -143,6 +143,7 @@ func pageOf(t testing.TB, h *history.History, only ...string) string {
 func TestReportsInABrowser(t *testing.T) {
 	valid := newBuilder(t)
 	valid.op(0, "write", "n1", "k", "1", "1", history.OK)
+	valid.op(0, "read", "n1", "k", "", "1", history.OK)
 	hostileRun := aViolation(t, hostile, hostile, hostile)
 	for name, url := range map[string]string{
 		"invalid": pageOf(t, aViolation(t, "k", "2", "n2")), "hostile": pageOf(t, hostileRun), "linear": pageOf(t, hostileRun, "linear"), "leader": pageOf(t, hostileRun, "leader"),

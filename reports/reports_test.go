@@ -75,12 +75,14 @@ func aViolation(t testing.TB, key, value, node string) *history.History {
 	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
 	quoted, err := json.Marshal(value)
 	require.NoError(t, err)
+	name, err := json.Marshal(node)
+	require.NoError(t, err)
 	b.op(0, "write", "n1", key, `1`, `1`, history.OK)
 	b.fault(0, "kill", `{"nodes":["n1"]}`, history.OK, "")
 	b.op(1, "write", node, key, string(quoted), string(quoted), history.OK)
 	b.op(2, "write", node, key, `3`, ``, history.Info)
 	b.note(history.Observer, history.FClaim, node, history.Claim{Term: 1, Source: "log"})
-	b.fault(1, "isolate", `{"node":`+string(quoted)+`}`, history.Info, value)
+	b.fault(1, "isolate", `{"node":`+string(name)+`}`, history.Info, value)
 	b.op(3, "read", "n1", key, ``, `1`, history.OK)
 	b.op(4, "cas", "n1", key, `[1,2]`, ``, history.Fail)
 	b.heal(0)
@@ -218,7 +220,7 @@ func TestExitsAreShown(t *testing.T) {
 func TestPagesAreBounded(t *testing.T) {
 	b := newBuilder(t)
 	b.step = time.Millisecond
-	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Checkers: []string{"linear"}, Nodes: []string{"n1"}, Started: time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)})
+	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Checkers: []string{"linear"}, Nodes: []string{"n1", strings.Repeat("<", 500)}, Started: time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)})
 	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
 	for i := range 10_000 {
 		b.fault(i, "kill", `{"nodes":["`+strings.Repeat("<", 500)+`"]}`, history.OK, "")

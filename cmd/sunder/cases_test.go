@@ -47,7 +47,7 @@ func TestCases(t *testing.T) {
 		"a completion says what was written": {text: `{:process 0 :type :invoke :f :write :value nil} {:process 0 :type :ok :f :write :value 3}
 			{:process 0 :type :invoke :f :read :value nil} {:process 0 :type :ok :f :read :value 3}`, code: exitValid},
 		"a line that is wrong": {text: "{:process 0 :type :invoke :f :read}\n{:process 0 :type :invoke :f :read}\n", code: exitUsage, says: []string{":2: process 0 calls while"}},
-		"a wrong array":        {text: `[{"process":0,"type":"invoke"}]`, code: exitUsage, says: []string{"operation 0: it has no process, no f, or a type"}},
+		"a wrong array":        {text: `[{"process":0,"type":"invoke"}]`, code: exitUsage, says: []string{"operation 0 is none", `field "f" is missing`}},
 		"another array":        {text: `[{"id":0}]`, code: exitUsage, says: []string{"it begins as one JSON array of operations", `unknown field "id"`}},
 		"a read array": {text: `[{"process":"a","type":"invoke","f":"write","value":1},{"process":"a","type":"ok","f":"write","value":1},
 			{"process":"a","type":"invoke","f":"read"},{"process":"a","type":"ok","f":"read","value":1.0}]`, code: exitValid},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,21 +17,22 @@ import (
 
 // checkFlags are the flags that say how to check.
 type checkFlags struct {
-	time      time.Duration
-	memoryMiB uint64
-	engine    engineFlag
+	time   time.Duration
+	memory mebibytes
+	engine engineFlag
 }
 
 func (f *checkFlags) add(flags *pflag.FlagSet) {
 	f.engine = engineFlag(checkers.Defaults.Engine)
 	flags.DurationVar(&f.time, "check-timeout", checkers.Defaults.Time, "time that a checker may take")
-	flags.Uint64Var(&f.memoryMiB, "check-memory", checkers.Defaults.Memory>>20, "memory that a checker may use beside the history, in MiB")
+	f.memory = mebibytes(checkers.Defaults.Memory >> 20)
+	flags.Var(&f.memory, "check-memory", "memory that a checker may use beside the history, in MiB")
 	flags.Var(&f.engine, "engine", "how linear decides: "+engineNames()+"; auto is the fastest that is exact, key by key")
 }
 
 // options returns what the flags say; how far a long check is gets written to w.
 func (f *checkFlags) options(w io.Writer) checkers.Options {
-	return checkers.Options{Time: f.time, Memory: f.memoryMiB << 20, Engine: register.Engine(f.engine), Progress: checkProgress(w)}
+	return checkers.Options{Time: f.time, Memory: uint64(f.memory) << 20, Engine: register.Engine(f.engine), Progress: checkProgress(w)}
 }
 
 // checkProgress writes a line every few seconds, once a check takes long.
@@ -47,6 +49,21 @@ func checkProgress(w io.Writer) func(checker string, done, of int) {
 			next = took + interval
 		}
 	}
+}
+
+// mebibytes is an amount of memory above 0; it implements [pflag.Value].
+type mebibytes uint64
+
+func (m *mebibytes) String() string { return strconv.FormatUint(uint64(*m), 10) }
+func (m *mebibytes) Type() string   { return "uint" }
+
+func (m *mebibytes) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 43) // 2^43 MiB are all the bytes that can be counted, twice over
+	if err != nil || n == 0 {
+		return fmt.Errorf("%q is no number of MiB from 1 on", text)
+	}
+	*m = mebibytes(n)
+	return nil
 }
 
 // engineFlag is the name of an engine; it implements [pflag.Value].

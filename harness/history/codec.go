@@ -125,13 +125,13 @@ func (d *decoder) field(bit int, r *raw) (err error) {
 			}
 		}
 	case fieldF:
-		if r.f, err = d.str(); err == nil && len(r.f) == 0 {
+		if r.f, err = d.name(); err == nil && len(r.f) == 0 {
 			err = errors.New("is empty")
 		}
 	case fieldNode:
-		r.node, err = d.str()
+		r.node, err = d.name()
 	case fieldKey:
-		r.key, err = d.str()
+		r.key, err = d.name()
 	case fieldErr:
 		r.err, err = d.str()
 	case fieldValue:

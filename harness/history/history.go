@@ -19,6 +19,8 @@ type History struct {
 	n       int
 	clients clients
 	others  []uint32 // indices of events that are no clients'
+	first   int      // client event, one more than its index; 0 if there is none
+	last    int      // likewise
 	calls   []uint32 // by key: how often it was called
 
 	remarks []string
@@ -62,6 +64,9 @@ func (b *builder) build(r *raw) (rec record, err error) {
 	}
 	if r.at < 0 || time.Duration(r.at) >= Never {
 		return rec, fmt.Errorf("%d is no time of a run", r.at)
+	}
+	if len(r.value) > maxLine {
+		return rec, fmt.Errorf("a value of %d bytes: at most %d", len(r.value), maxLine)
 	}
 	f, node := b.names.id(r.f), b.names.id(r.node)
 	if f > math.MaxUint16 || node > math.MaxUint16 {
@@ -173,6 +178,9 @@ func (h *History) admit(rec *record) error {
 		if err := h.pair(rec); err != nil {
 			return err
 		}
+		if h.last = h.n + 1; h.first == 0 {
+			h.first = h.last
+		}
 	} else {
 		h.others = append(h.others, uint32(h.n))
 	}
@@ -206,6 +214,9 @@ func (h *History) pair(rec *record) error {
 		call := h.record(int(c.open))
 		if call.f != rec.f || (call.key != rec.key && rec.key != 0) {
 			return fmt.Errorf("process %d completes another operation than it called at index %d", rec.process, c.open)
+		}
+		if call.node != rec.node && rec.node != 0 {
+			return fmt.Errorf("process %d completes at another node than it called at index %d", rec.process, c.open)
 		}
 		call.pair, rec.pair = uint32(h.n), c.open
 		*c = client{retired: rec.kind == Info}

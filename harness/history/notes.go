@@ -118,7 +118,8 @@ func (h *History) Test() (Test, bool) {
 type noteReader struct {
 	*Notes
 	h        *History
-	faults   map[int]int // by id: index in Faults
+	faults   map[int]int   // by id: index in Faults
+	began    map[Phase]int // by phase: the event with which it began
 	claims   known[Claim]
 	statuses known[Status]
 }
@@ -127,7 +128,7 @@ type noteReader struct {
 var phases = []Phase{PhaseLaunch, PhaseLoad, PhaseHeal, PhaseRecover, PhaseFinal, PhaseEnd}
 
 func readNotes(h *History) *Notes {
-	r := noteReader{Notes: &Notes{}, h: h, faults: make(map[int]int)}
+	r := noteReader{Notes: &Notes{}, h: h, faults: make(map[int]int), began: make(map[Phase]int)}
 	for _, i := range h.others {
 		if err := r.read(int(i), h.record(int(i))); err != nil {
 			r.Problems = append(r.Problems, Problem{int(i), err.Error()})
@@ -141,14 +142,39 @@ func readNotes(h *History) *Notes {
 	}
 	for i := range r.Faults {
 		f := &r.Faults[i]
-		if f.Confirmed && f.Healing <= f.InForce {
-			f.Confirmed, f.Err = false, "it was healed at the moment at which it was in force"
+		if held := f.Healing - f.InForce; f.Confirmed && held < leastHeld {
+			f.Confirmed, f.Err = false, fmt.Sprintf("it was in force for %v only", held)
 		}
+	}
+	if load, ok := r.began[PhaseLoad]; r.Test != nil && h.first > 0 && (!ok || h.first-1 < load) {
+		r.Problems = append(r.Problems, Problem{h.first - 1, "a client calls before phase load"})
+	}
+	if end, ok := r.began[PhaseEnd]; ok && h.last-1 > end {
+		r.Problems = append(r.Problems, Problem{h.last - 1, "a client calls, or is answered, after phase end"})
 	}
 	if len(h.others) > 0 && r.Test == nil && len(r.Problems) == 0 {
 		r.Problems = append(r.Problems, Problem{0, "the history has notes of a run, and does not begin with a description of it"})
 	}
 	return r.Notes
+}
+
+// leastHeld is for how long, at the least, a fault must be in force to be one.
+const leastHeld = time.Millisecond
+
+// in returns the phase that the run is in; empty before the first.
+func (r *noteReader) in() Phase {
+	if n := len(r.Phases); n > 0 {
+		return r.Phases[n-1].Phase
+	}
+	return ""
+}
+
+// member says what is wrong with a name that is to be that of a node of the run, if the run says which those are.
+func (r *noteReader) member(node string) error {
+	if r.Test != nil && len(r.Test.Nodes) > 0 && !slices.Contains(r.Test.Nodes, node) {
+		return fmt.Errorf("%s is no node of the run", quote(node))
+	}
+	return nil
 }
 
 // read reads one event that is no client's.
@@ -168,13 +194,22 @@ func (r *noteReader) read(i int, rec *record) error {
 	case FTest:
 		return r.test(i, value)
 	case FPhase:
-		return r.phase(rec.at, value)
+		return r.phase(i, rec.at, value)
 	case FMachine:
-		return once(&r.Machine, f, value)
+		if err := once(&r.Machine, f, value, "late_p99_ns", "late_max_ns"); err != nil {
+			return err
+		}
+		return r.Machine.validate()
 	case FRecovery:
-		return once(&r.Recovery, f, value)
+		if r.in() != PhaseRecover {
+			return fmt.Errorf("the recovery is told outside of phase %s", PhaseRecover)
+		}
+		return once(&r.Recovery, f, value, "served")
 	case FLast:
-		return once(&r.Last, f, value)
+		if r.in() != PhaseFinal {
+			return fmt.Errorf("the last calls are told outside of phase %s", PhaseFinal)
+		}
+		return r.last(value)
 	}
 	return fmt.Errorf("the controller notes nothing by the name of %s", quote(f))
 }
@@ -185,9 +220,12 @@ func (r *noteReader) observed(i int, rec *record, f string) error {
 	if node == "" {
 		return fmt.Errorf("the %s does not say of which node it is", quote(f))
 	}
+	if err := r.member(node); err != nil {
+		return fmt.Errorf("the %s: %w", quote(f), err)
+	}
 	switch f {
 	case FClaim:
-		c, err := r.claims.read(value)
+		c, err := r.claims.read(value, "term", "source")
 		switch {
 		case err != nil:
 			return fmt.Errorf("the claim of %s: %w", quote(node), err)
@@ -198,13 +236,13 @@ func (r *noteReader) observed(i int, rec *record, f string) error {
 		}
 		r.Claims = append(r.Claims, Said[Claim]{i, rec.at, node, c})
 	case FStatus:
-		s, err := r.statuses.read(value)
+		s, err := r.statuses.read(value, "role", "term")
 		if err != nil {
 			return fmt.Errorf("the status of %s: %w", quote(node), err)
 		}
 		r.Statuses = append(r.Statuses, Said[Status]{i, rec.at, node, s})
 	case FHash:
-		s, err := strictly[Hash](value.Text())
+		s, err := Strictly[Hash](value.Text(), "revision", "sum")
 		switch {
 		case err != nil:
 			return fmt.Errorf("the hash of %s: %w", quote(node), err)
@@ -216,7 +254,7 @@ func (r *noteReader) observed(i int, rec *record, f string) error {
 		var e Exit
 		if !value.Empty() {
 			var err error
-			if e, err = strictly[Exit](value.Text()); err != nil {
+			if e, err = Strictly[Exit](value.Text()); err != nil {
 				return fmt.Errorf("the exit of %s: %w", quote(node), err)
 			}
 		}
@@ -231,7 +269,7 @@ func (r *noteReader) observed(i int, rec *record, f string) error {
 const formatVersion = 1
 
 func (r *noteReader) test(i int, value json.RawMessage) error {
-	t, err := strictly[Test](value)
+	t, err := Strictly[Test](value)
 	switch {
 	case i != 0:
 		return errors.New("the description of the run must be the first event, once")
@@ -244,12 +282,53 @@ func (r *noteReader) test(i int, value json.RawMessage) error {
 		return fmt.Errorf("the history is of version %d, and only version %d is known: it was written by another sunder", t.Version, formatVersion)
 	case len(t.Checkers) == 0:
 		return errors.New("the description of the run names no checkers")
+	case t.MinRate < 0 || t.RecoverWithin < 0:
+		return errors.New("the description of the run has a least rate, or a time to recover, below 0")
+	}
+	known := make(map[string]bool)
+	for _, n := range t.Nodes {
+		if n == "" || known[n] {
+			return fmt.Errorf("the description of the run names node %s twice, or one without a name", quote(n))
+		}
+		known[n] = true
 	}
 	return nil
 }
 
-func (r *noteReader) phase(at time.Duration, value json.RawMessage) error {
-	p, err := strictly[Phase](value)
+// last takes the calls that are to be made at the end.
+func (r *noteReader) last(value json.RawMessage) error {
+	var raw struct {
+		Calls []json.RawMessage `json:"calls"`
+	}
+	if err := once(&r.Last, FLast, value, "calls"); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(value, &raw); err != nil {
+		return err
+	}
+	for _, c := range raw.Calls {
+		if _, err := Strictly[LastCall](c, "f", "key"); err != nil {
+			return fmt.Errorf("a last call: %w", err)
+		}
+	}
+	return nil
+}
+
+// validate says what a machine cannot be.
+func (m *Machine) validate() error {
+	for _, share := range []float64{m.Idle, m.Ours, m.Others} {
+		if share < 0 || share > 1 {
+			return fmt.Errorf("a machine cannot spend %v of its time", share)
+		}
+	}
+	if m.LateP99 < 0 || m.LateMax < m.LateP99 {
+		return fmt.Errorf("a controller cannot be %v and %v late", m.LateP99, m.LateMax)
+	}
+	return nil
+}
+
+func (r *noteReader) phase(i int, at time.Duration, value json.RawMessage) error {
+	p, err := Strictly[Phase](value)
 	if err != nil {
 		return fmt.Errorf("the phase: %w", err)
 	}
@@ -261,13 +340,14 @@ func (r *noteReader) phase(at time.Duration, value json.RawMessage) error {
 		return fmt.Errorf("phase %s comes after phase %s", p, r.Phases[n-1].Phase)
 	}
 	r.Phases = append(r.Phases, Span{Phase: p, From: at})
+	r.began[p] = i
 	return nil
 }
 
 // fault takes an event of the nemesis. Those of a fault come in one order: it is about to be done, it is in force or not, it is
 // about to be undone, it is undone or not.
 func (r *noteReader) fault(e Event) error {
-	v, err := strictly[FaultEvent](e.Value)
+	v, err := Strictly[FaultEvent](e.Value, "id")
 	if err != nil {
 		return fmt.Errorf("%s of the nemesis: %w", quote(e.F), err)
 	}
@@ -276,11 +356,14 @@ func (r *noteReader) fault(e Event) error {
 		if known {
 			return fmt.Errorf("fault %d begins twice", v.ID)
 		}
-		if n := len(r.Phases); r.Test != nil && (n == 0 || r.Phases[n-1].Phase != PhaseLoad) {
+		if r.Test != nil && r.in() != PhaseLoad {
 			return fmt.Errorf("fault %d begins outside of phase %s", v.ID, PhaseLoad)
 		}
+		if v.Nothing || len(v.Evidence) > 0 {
+			return fmt.Errorf("fault %d has evidence before it has begun", v.ID)
+		}
 		f := Fault{FaultEvent: v, F: e.F, Index: e.Index, Began: e.At, InForce: Never, Healing: Never, Healed: Never, Err: e.Err}
-		if err := f.aim(); err != nil {
+		if err := f.aim(r.member); err != nil {
 			return fmt.Errorf("fault %d: %w", v.ID, err)
 		}
 		r.faults[v.ID] = len(r.Faults)
@@ -290,7 +373,7 @@ func (r *noteReader) fault(e Event) error {
 	if !known {
 		return fmt.Errorf("%s of fault %d, which has not begun", quote(e.F), v.ID)
 	}
-	if n := len(r.Phases); n > 0 && r.Phases[n-1].Phase == PhaseEnd {
+	if r.in() == PhaseEnd {
 		return fmt.Errorf("%s of fault %d comes after the end", quote(e.F), v.ID)
 	}
 	f := &r.Faults[place]
@@ -304,7 +387,7 @@ func (r *noteReader) fault(e Event) error {
 		if e.Kind == OK {
 			f.Healed = e.At
 		}
-	case e.F == f.F && outcome && f.InForce == Never && f.Healing == Never:
+	case e.F == f.F && outcome && f.InForce == Never && f.Healing == Never && !(e.Kind == OK && v.Nothing):
 		f.InForce, f.Evidence, f.Nothing = e.At, v.Evidence, v.Nothing
 		f.Confirmed = e.Kind == OK
 		if f.Confirmed && !isEvidence(v.Evidence) {
@@ -317,7 +400,7 @@ func (r *noteReader) fault(e Event) error {
 }
 
 // aim reads what a fault is aimed at.
-func (f *Fault) aim() error {
+func (f *Fault) aim(member func(node string) error) error {
 	var what struct {
 		Nodes []string `json:"nodes"`
 		Node  string   `json:"node"`
@@ -330,29 +413,54 @@ func (f *Fault) aim() error {
 	if err := json.Unmarshal(f.FaultEvent.Fault, &what); err != nil {
 		return err
 	}
+	if f.FaultEvent.Fault[0] != '{' {
+		return errors.New("what is to be done is no object")
+	}
+	nodes := what.Nodes
+	if what.Node != "" {
+		nodes = append(nodes, what.Node)
+	}
+	for _, node := range slices.Concat(nodes, ends(what.Links)) {
+		if err := member(node); err != nil {
+			return err
+		}
+	}
 	switch {
 	case what.Share > 0:
 		f.Lossy = what.Links
 	case len(what.Links) > 0:
 		f.Cut = what.Links
 	default:
-		f.Nodes = what.Nodes
-		if what.Node != "" {
-			f.Nodes = append(f.Nodes, what.Node)
-		}
+		f.Nodes = nodes
 	}
 	return nil
+}
+
+// ends returns the nodes that links lead from and to.
+func ends(links []Link) (nodes []string) {
+	for _, l := range links {
+		nodes = append(nodes, l.From, l.To)
+	}
+	return nodes
 }
 
 // isEvidence says whether there is anything in what is to be evidence.
 func isEvidence(text json.RawMessage) bool {
 	var seen map[string]json.RawMessage
-	return json.Unmarshal(text, &seen) == nil && len(seen) > 0
+	if json.Unmarshal(text, &seen) != nil {
+		return false
+	}
+	for what, v := range seen {
+		if what != "" && string(v) != "null" {
+			return true
+		}
+	}
+	return false
 }
 
 // once reads a note that comes once.
-func once[T any](into **T, f string, value json.RawMessage) error {
-	v, err := strictly[T](value)
+func once[T any](into **T, f string, value json.RawMessage, required ...string) error {
+	v, err := Strictly[T](value, required...)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", f, err)
@@ -373,7 +481,7 @@ type known[T any] struct {
 // maxKnown bounds how many values are remembered.
 const maxKnown = 1 << 12
 
-func (k *known[T]) read(v Value) (T, error) {
+func (k *known[T]) read(v Value, required ...string) (T, error) {
 	text := v.Text()
 	if len(text) > 0 && bytes.Equal(text, k.last) {
 		return k.value, nil
@@ -381,7 +489,7 @@ func (k *known[T]) read(v Value) (T, error) {
 	value, ok := k.all[string(text)]
 	if !ok {
 		var err error
-		if value, err = strictly[T](text); err != nil {
+		if value, err = Strictly[T](text, required...); err != nil {
 			return value, err
 		}
 		if k.all == nil {
@@ -395,9 +503,9 @@ func (k *known[T]) read(v Value) (T, error) {
 	return value, nil
 }
 
-// strictly decodes a value and takes nothing that it does not know: neither an unknown field, nor a known one in other
-// letters, nor one that comes twice.
-func strictly[T any](text json.RawMessage) (v T, err error) {
+// Strictly decodes a JSON object and takes nothing that it does not know: neither an unknown field, nor a known one in other
+// letters, nor one that comes twice. The required ones must be there.
+func Strictly[T any](text json.RawMessage, required ...string) (v T, err error) {
 	if len(text) == 0 {
 		return v, errors.New("there is no value")
 	}
@@ -410,13 +518,14 @@ func strictly[T any](text json.RawMessage) (v T, err error) {
 		if string(bytes.TrimSpace(text)) == "null" {
 			return v, errors.New("null is no value of it")
 		}
-		return v, fieldsOnce(text, t)
+		return v, fieldsOnce(text, t, required)
 	}
 	return v, nil
 }
 
-// fieldsOnce says whether the fields of an object are those of a type, each once and letter by letter.
-func fieldsOnce(text json.RawMessage, t reflect.Type) error {
+// fieldsOnce says whether the fields of an object are those of a type, each once and letter by letter, and the required ones are
+// among them.
+func fieldsOnce(text json.RawMessage, t reflect.Type, required []string) error {
 	known := make(map[string]bool)
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
@@ -439,6 +548,11 @@ func fieldsOnce(text json.RawMessage, t reflect.Type) error {
 		var skipped json.RawMessage
 		if err := d.Decode(&skipped); err != nil && !errors.Is(err, io.EOF) {
 			return err
+		}
+	}
+	for _, name := range required {
+		if known[name] {
+			return fmt.Errorf("%s: field %s is missing", clipped(text), quote(name))
 		}
 	}
 	return nil

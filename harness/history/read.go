@@ -3,6 +3,7 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,9 @@ func Read(r io.Reader, name string) (h *History, warning string, err error) {
 	line := 1
 	for c := range chunks {
 		<-c.done
+		if c.broken != nil {
+			return nil, "", fmt.Errorf("%s: it cannot be read to its end: %w", name, c.broken)
+		}
 		if ids[c.worker] == nil {
 			ids[c.worker] = &translation{symbols: []uint32{0}, names: []uint32{0}}
 		}
@@ -130,7 +134,8 @@ type chunk struct {
 	extras         []extra
 	lines          int // that are events
 	err            error
-	cutAt          int // the line without a newline: the file ends within it, or just there; -1 if there is none
+	cutAt          int   // the line within which the file ends; -1 if there is none
+	broken         error // what kept the file from being read
 	// indexed are the first record that says which index it has, and the first that contradicts it.
 	indexed [2]struct{ at, index int }
 }
@@ -175,7 +180,7 @@ func decodeChunks(r io.Reader) (chunks <-chan *chunk, stop func()) {
 			*c = chunk{free: free, text: append(c.text[:0], rest...), done: make(chan struct{}), records: c.records[:0], texts: c.texts, extras: c.extras[:0]}
 			c.texts.clear()
 			rest, ended = c.fill(r, rest)
-			if len(c.text) == 0 && c.err == nil {
+			if len(c.text) == 0 && c.broken == nil {
 				return
 			}
 			for _, to := range []chan<- *chunk{work, ordered} {
@@ -197,13 +202,15 @@ func (c *chunk) fill(r io.Reader, rest []byte) (next []byte, ended bool) {
 		if cap(c.text) < size {
 			c.text = append(make([]byte, 0, size), c.text...)
 		}
-		n, err := io.ReadFull(r, c.text[len(c.text):size])
-		c.text = c.text[:len(c.text)+n]
-		if err != nil {
-			if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				c.err = err
+		for len(c.text) < size {
+			n, err := r.Read(c.text[len(c.text):size])
+			c.text = c.text[:len(c.text)+n]
+			if err != nil {
+				if err != io.EOF { //nolint:errorlint // an end that is not expected is another one, and wraps nothing
+					c.broken = err
+				}
+				return nil, true
 			}
-			return nil, true
 		}
 		if end := bytes.LastIndexByte(c.text[searched:], '\n'); end >= 0 {
 			end += searched + 1
@@ -219,8 +226,6 @@ func (c *chunk) fill(r io.Reader, rest []byte) (next []byte, ended bool) {
 
 // decode decodes the lines of a chunk up to the first that is no event.
 func (w *worker) decode(c *chunk) {
-	failed := c.err // of reading, which comes after what was read
-	c.err = nil
 	symbols, names := max(1, len(w.symbols.texts)), max(1, len(w.names.texts))
 	w.texts, w.extras = c.texts, c.extras
 	c.worker, c.cutAt, c.indexed[0].at, c.indexed[1].at = w, -1, -1, -1
@@ -240,9 +245,6 @@ func (w *worker) decode(c *chunk) {
 		}
 	}
 	c.lines = len(c.records)
-	if c.err == nil {
-		c.err = failed
-	}
 	c.texts, c.extras = w.texts, w.extras
 	c.symbols, c.names = w.symbols.since(symbols), w.names.since(names)
 }
@@ -253,19 +255,25 @@ func (c *chunk) decodeLine(line []byte, whole bool, event *raw) (blank bool) {
 		c.err = fmt.Errorf("%w: the line is longer than %d bytes", errLine, maxLine)
 		return false
 	}
-	if !whole {
-		c.cutAt = len(c.records)
-	}
 	switch {
 	case decodeOwn(line, event):
 	case len(bytes.TrimSpace(line)) > 0:
-		c.err = decodeAny(line, event)
+		if c.err = decodeAny(line, event); c.err != nil && !whole && isCut(line) {
+			c.cutAt = len(c.records)
+		}
 	case whole:
 		c.err = fmt.Errorf("%w: the line is empty", errLine)
 	default:
 		return true
 	}
 	return false
+}
+
+// isCut reports whether a line is the beginning of a JSON object, and not all of it.
+func isCut(line []byte) bool {
+	var object json.RawMessage
+	line = bytes.TrimLeft(line, " \t\r")
+	return line[0] == '{' && errors.Is(json.NewDecoder(bytes.NewReader(line)).Decode(&object), io.ErrUnexpectedEOF)
 }
 
 // note takes a look at the index that a line says it has.

@@ -104,6 +104,9 @@ func (d *decoder) str() ([]byte, error) {
 			if plain {
 				return s, nil
 			}
+			if !utf8.Valid(s) {
+				return nil, errors.New("a string is not UTF-8")
+			}
 			var unescaped string
 			if err := json.Unmarshal(d.buf[start-1:d.pos], &unescaped); err != nil {
 				return nil, err
@@ -122,6 +125,17 @@ func (d *decoder) str() ([]byte, error) {
 		}
 	}
 	return nil, errors.New("the string does not end")
+}
+
+// name returns a string that is no value: one with halves of surrogate pairs would become the same as others.
+func (d *decoder) name() ([]byte, error) {
+	start := d.pos
+	s, err := d.str()
+	if err == nil && bytes.ContainsRune(s, utf8.RuneError) && !bytes.ContainsRune(d.buf[start:d.pos], utf8.RuneError) &&
+		!bytes.Contains(bytes.ToLower(d.buf[start:d.pos]), []byte(`\ufffd`)) {
+		return nil, errors.New("half of a surrogate pair in a string")
+	}
+	return s, err
 }
 
 // any returns the JSON value at the current position as it stands.

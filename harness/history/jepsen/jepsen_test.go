@@ -98,9 +98,9 @@ func TestReadEDNRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		`hello`:                              "h.edn:1: an operation is a map",
 		strings.Repeat("#_", 100_000) + "{}": "nested more than 200 deep",
-		`{:process 0 :type :invoke :f :read :value [1 [nil nil]]} {:process 0 :type :ok :f :read :value [1 [1 3]]}`: "[key [version value]]",
+		`{:process 0 :type :invoke :f :read :value [1 [nil nil]]} {:process 0 :type :ok :f :read :value [1 [1 3]]}`: "[version value]",
+		`{:process 0 :type :invoke :f :read :value [nil nil]} {:process 0 :type :ok :f :read :value [1 3]}`:         "[version value]",
 		`{:process 0 :type :invoke :f :read :time 9223372036854775807}`:                                             "is too large",
-		`{:process 4294967296 :type :invoke :f :read}`:                                                              "a process has a number from",
 		"\n{:process 0, :type :invoke :f :read} {:type :ok}":                                                        "h.edn:2: an operation has no :process",
 		`{:process 0 :type :okay :f :read}`:                                                                         "an operation has a :type of",
 		`{:process 0 :type :ok :f "read"}`:                                                                          `and a keyword as :f, not ":ok" and "read"`,
@@ -117,6 +117,8 @@ func TestReadEDNRefuses(t *testing.T) {
 	}
 	_, err := ReadLog(strings.NewReader("INFO  jepsen.util - 0  :invoke\n"), "l")
 	require.ErrorContains(t, err, "l:1: a process is followed by")
+	_, err = ReadLog(strings.NewReader("INFO  jepsen.util - 0  :invoke  :write  17"), "l")
+	require.ErrorContains(t, err, "l:1: the line does not end")
 	_, err = ReadLog(strings.NewReader("nothing\n"), "l")
 	require.ErrorContains(t, err, "there is no line of an operation")
 }
@@ -219,4 +221,73 @@ func TestReadLogs(t *testing.T) {
 			require.Equal(t, process, h.Event(i).Process)
 		}
 	}
+}
+
+// In a history.txt each line is an operation, whole and nothing else.
+func TestReadTextRefuses(t *testing.T) {
+	const good = "0\t:invoke\t:write\t17\n0\t:ok\t:write\t17\n"
+	for text, want := range map[string]string{
+		"1\t:invoke\t:read\tnil\n1\t:ok\t:read\t1":       "h.txt:4: the line does not end",
+		"1\t:invoke\t:read\tnil\n1\t:ok\t:read\t1 2 x\n": `h.txt:4: there is more after the value: "2 x"`,
+		"1\t:invoke\t:read\tnil :x\n":                    "there is more after the value",
+		"this is garbage\n":                              "h.txt:3: a process is followed by",
+		"worker :okk :read 3\n":                          "h.txt:3: a process is followed by",
+		"a 1 :ok :read 77\n":                             "h.txt:3: a process is followed by",
+	} {
+		_, err := ReadText(strings.NewReader(good+text), "h.txt")
+		require.ErrorContains(t, err, want, text)
+	}
+	h, err := ReadText(strings.NewReader(good+"\n  2\t:invoke\t:read\tnil\n  2\t:ok\t:read\t77\n"), "h.txt")
+	require.NoError(t, err)
+	require.Equal(t, []string{"0 invoke write  17", "0 ok write  17", "2 invoke read", "2 ok read  77"}, eventsOf(h), "numbers stand at the right")
+}
+
+func TestReadJSONRefuses(t *testing.T) {
+	const good = `{"process":0,"type":"invoke","f":"write","value":1},{"process":0,"type":"ok","f":"write"}`
+	_, err := ReadJSON(strings.NewReader("["+good+"]\n"), "h.json")
+	require.NoError(t, err)
+	for text, want := range map[string]string{
+		"[" + good + "][]": "more after the array",
+		"[" + good + "] x": "more after the array",
+		"[" + good + `,{"process":1,"type":"invoke","f":"write","value":9,"value":1}]`: "operation 2 is none",
+		"[" + good + `,{"process":1,"type":"invoke","f":"write","Value":9,"value":1}]`: `field "Value" is unknown`,
+		"[" + good + `,{"type":"invoke","f":"write","value":1}]`:                       `field "process" is missing`,
+		"[" + good + `,null]`: "null is no value",
+		"[" + good:            "is none",
+	} {
+		_, err := ReadJSON(strings.NewReader(text), "h.json")
+		require.ErrorContains(t, err, want, text)
+	}
+}
+
+// Names and numbers of processes do not meet.
+func TestProcesses(t *testing.T) {
+	var p processes
+	seen := make(map[int]string)
+	for _, name := range []string{"0", "1", `"1"`, "+1", "01", ":a", "16777215", "16777216", "-1", "4294967296"} {
+		n, client := p.number(name)
+		require.True(t, client)
+		require.NotContains(t, seen, n, name)
+		seen[n] = name
+		again, _ := p.number(name)
+		require.Equal(t, n, again)
+	}
+	for _, name := range []string{":nemesis", `"nemesis"`, "nemesis", `":nemesis"`} {
+		_, client := p.number(name)
+		require.False(t, client, name)
+	}
+}
+
+// A compare-and-set of three is one of a key only where there are keys.
+func TestTriples(t *testing.T) {
+	h, err := ReadEDN(strings.NewReader(`{:process 0 :type :invoke :f :cas :value [7 1 2]} {:process 0 :type :ok :f :cas :value [7 1 2]}
+{:process 0 :type :invoke :f :cas :value [7 [2 3]]} {:process 0 :type :ok :f :cas :value [7 [2 3]]} {:process 1 :type :invoke :f :read :value [7 nil]}`), "x")
+	require.NoError(t, err)
+	require.Equal(t, []string{"0 invoke cas 7 [1,2]", "0 ok cas 7 [1,2]", "0 invoke cas 7 [2,3]", "0 ok cas 7 [2,3]", "1 invoke read 7"}, eventsOf(h))
+	h, err = ReadEDN(strings.NewReader(`{:process 0 :type :invoke :f :cas :value [1 2 :opt]} {:process 0 :type :ok :f :cas :value [1 2 :opt]} {:process 1 :type :invoke :f :read}`), "x")
+	require.NoError(t, err)
+	require.Equal(t, []string{`0 invoke cas  [1,2,":opt"]`, `0 ok cas  [1,2,":opt"]`, "1 invoke read"}, eventsOf(h), "what it means is not for the reader to guess")
+	h, err = ReadEDN(strings.NewReader("{:process 0 :type :invoke :f :write :value [:a 3]} {:process 0 :type :ok :f :write} {:process 1 :type :invoke :f :read}"), "x")
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(h.Remarks(), "\n"), "all values are pairs")
 }

@@ -64,16 +64,15 @@ func lineAt(name string, text []byte, pos int) string {
 // processes numbers clients that have names and no numbers of their own.
 type processes map[string]int
 
-// firstNamed is the first number that a named process gets: numbers of others are small.
+// firstNamed is the first number that a named process gets. A process whose number is as large has it for a name.
 const firstNamed = 1 << 24
 
-// number returns the number of a process, or false if it is the nemesis.
+// number returns the number of a process, or false if it is the nemesis. "1" and 1 are two processes.
 func (p *processes) number(name string) (int, bool) {
-	name = strings.Trim(name, `"`)
-	if strings.TrimPrefix(name, ":") == "nemesis" {
+	if strings.TrimPrefix(strings.Trim(name, `"`), ":") == "nemesis" {
 		return 0, false
 	}
-	if n, err := strconv.Atoi(name); err == nil && n >= 0 {
+	if n, err := strconv.Atoi(name); err == nil && n >= 0 && n < firstNamed && strconv.Itoa(n) == name {
 		return n, true
 	}
 	if *p == nil {
@@ -242,131 +241,6 @@ func orNil(v []byte) string {
 	return string(v)
 }
 
-// ReadLog reads the lines that Jepsen logs of each operation, as in `INFO  jepsen.util - 0  :invoke  :write  3`. Other
-// lines are passed over. Their order is the only time that there is.
-func ReadLog(r io.Reader, name string) (*history.History, error) {
-	return readLines(r, name, "INFO  jepsen.util - 0  :invoke  :write  3", func(line []byte) ([]byte, bool) {
-		_, rest, ours := bytes.Cut(line, []byte("jepsen.util"))
-		rest = bytes.TrimLeft(rest, " \t")
-		return bytes.TrimLeft(bytes.TrimPrefix(rest, []byte("-")), " \t"), ours
-	})
-}
-
-// ReadText reads a history.txt, which lies beside each history.edn: `0  :invoke  :write  3`, one operation a line.
-func ReadText(r io.Reader, name string) (*history.History, error) {
-	return readLines(r, name, "0  :invoke  :write  3", func(line []byte) ([]byte, bool) {
-		return line, len(bytes.TrimSpace(line)) > 0
-	})
-}
-
-// readLines reads operations, one a line. The function part returns that part of a line which is one, if any is.
-func readLines(r io.Reader, name, example string, part func(line []byte) ([]byte, bool)) (*history.History, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(text) > maxFile {
-		return nil, fmt.Errorf("%s: is larger than %d GiB", name, maxFile>>30)
-	}
-	var ops []operation
-	var named processes
-	pos := 0
-	for line := range bytes.Lines(text) {
-		rest, ours := part(line)
-		pos += len(line)
-		if !ours {
-			continue
-		}
-		s := &scanner{buf: rest}
-		process := string(s.token())
-		if _, err := strconv.Atoi(process); err != nil && !strings.HasPrefix(process, ":") {
-			if _, is := kindAfter(s); !is {
-				continue // a remark
-			}
-		}
-		number, client := named.number(process)
-		if !client {
-			continue
-		}
-		o := operation{process: number, time: -1, pos: pos - 1}
-		if o.err, err = o.fromLog(s); err != nil {
-			return nil, fmt.Errorf("%s: %w", lineAt(name, text, pos-1), err)
-		}
-		ops = append(ops, o)
-	}
-	if len(ops) == 0 {
-		return nil, fmt.Errorf("%s: there is no line of an operation, as %s", name, example)
-	}
-	return build(ops, name, text)
-}
-
-// kindAfter reads the kind that is next, without taking it.
-func kindAfter(s *scanner) (history.Kind, bool) {
-	look := *s
-	if look.space() != nil {
-		return 0, false
-	}
-	kind, is := kinds[string(look.token())]
-	return kind, is
-}
-
-// ReadJSON reads operations that are one JSON array, as tools beside Jepsen write them: [{"process":0,"type":"invoke",…}, …].
-func ReadJSON(r io.Reader, name string) (*history.History, error) {
-	var events []struct {
-		Index   json.RawMessage `json:"index"`
-		Process json.RawMessage `json:"process"`
-		Type    string          `json:"type"`
-		F       string          `json:"f"`
-		Value   json.RawMessage `json:"value"`
-		Time    *int64          `json:"time"`
-		Error   json.RawMessage `json:"error"`
-	}
-	d := json.NewDecoder(io.LimitReader(r, maxFile))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&events); err != nil {
-		return nil, fmt.Errorf("%s: it begins as one JSON array of operations, as [{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":1}], and is none: %w", name, err)
-	}
-	var ops []operation
-	var named processes
-	for i, e := range events {
-		o := operation{kind: kinds[":"+strings.TrimPrefix(e.Type, ":")], f: strings.TrimPrefix(e.F, ":"), value: e.Value, time: -1, err: strings.Trim(string(e.Error), `"`), pos: -1 - i}
-		if o.kind == 0 || o.f == "" || len(e.Process) == 0 {
-			return nil, fmt.Errorf("%s, operation %d: it has no process, no f, or a type that is none of invoke, ok, fail, info", name, i)
-		}
-		var client bool
-		if o.process, client = named.number(string(e.Process)); !client {
-			continue
-		}
-		if e.Time != nil {
-			o.time = *e.Time
-		}
-		ops = append(ops, o)
-	}
-	return build(ops, name, nil)
-}
-
-func (o *operation) fromLog(s *scanner) (note string, err error) {
-	if err := s.space(); err != nil {
-		return "", err
-	}
-	kind, known := kinds[string(s.token())]
-	if err := s.space(); err != nil {
-		return "", err
-	}
-	f := s.token()
-	if !known || len(f) < 2 || f[0] != ':' {
-		return "", errors.New("a process is followed by :invoke, :ok, :fail or :info, and a keyword")
-	}
-	o.kind, o.f = kind, string(f[1:])
-	if o.value, err = s.value(nil); err != nil {
-		return "", err
-	}
-	if kind == history.OK || kind == history.Invoke {
-		return "", nil
-	}
-	return string(bytes.TrimSpace(append(o.value, s.buf[s.pos:]...))), nil
-}
-
 // build makes a history of operations. Those of jepsen.independent have values [key value].
 func build(ops []operation, name string, text []byte) (*history.History, error) {
 	h := &history.History{}
@@ -378,8 +252,8 @@ func build(ops []operation, name string, text []byte) (*history.History, error) 
 	}
 	complete(ops)
 	keyed := independent(ops)
-	if versioned(ops) {
-		return nil, fmt.Errorf("%s: the values are [key [version value]], as those of Jepsen's tests of etcd and Consul; sunder does not know such", name)
+	if versioned(ops, keyed) {
+		return nil, fmt.Errorf("%s: reads answer [version value], as those of Jepsen's tests of etcd and Consul; sunder does not know such", name)
 	}
 	var last time.Duration
 	unknown := 0 // reads of nil
@@ -396,6 +270,9 @@ func build(ops []operation, name string, text []byte) (*history.History, error) 
 		e := history.Event{At: last, Process: o.process, Kind: o.kind, F: o.f, Err: o.err, Value: o.value}
 		if keyed {
 			key, value, ok := history.Pair(o.value)
+			if three := triple(o); three != nil {
+				key, value, ok = three[0], fmt.Appendf(nil, "[%s,%s]", three[1], three[2]), true
+			}
 			switch {
 			case ok:
 				if json.Unmarshal(key, &e.Key) != nil || key[0] != '"' || json.Valid([]byte(e.Key)) {
@@ -423,6 +300,9 @@ func build(ops []operation, name string, text []byte) (*history.History, error) 
 			return nil, fmt.Errorf("%s: %w", where(o), err)
 		}
 	}
+	if !keyed && pairs(ops) {
+		h.Remark("all values are pairs, and are taken for values of one key: reads are not invoked with [key nil]")
+	}
 	switch {
 	case unknown == 1:
 		h.Remark("a read of nil says nothing, as in Knossos' register")
@@ -433,7 +313,7 @@ func build(ops []operation, name string, text []byte) (*history.History, error) 
 }
 
 // complete gives calls the values that their completions have, as Knossos does: what was asked for may be said, or put into
-// its form, only then. Compare-and-sets of a key, as [key old new], become [key [old new]].
+// its form, only then.
 func complete(ops []operation) {
 	open := make(map[int]*operation)
 	for i := range ops {
@@ -446,23 +326,15 @@ func complete(ops []operation) {
 			}
 		}
 	}
-	var all []*operation
-	for i := range ops {
-		if o := &ops[i]; o.f == "cas" && len(o.value) > 0 && string(o.value) != "null" {
-			all = append(all, o)
-		}
+}
+
+// triple returns the key, the old and the new value of a compare-and-set that has them in one list, or nil.
+func triple(o *operation) []json.RawMessage {
+	var three []json.RawMessage
+	if o.f != "cas" || json.Unmarshal(o.value, &three) != nil || len(three) != 3 {
+		return nil
 	}
-	var parts [][]json.RawMessage
-	for _, o := range all {
-		var three []json.RawMessage
-		if json.Unmarshal(o.value, &three) != nil || len(three) != 3 {
-			return
-		}
-		parts = append(parts, three)
-	}
-	for i, o := range all {
-		o.value = fmt.Appendf(nil, "[%s,[%s,%s]]", parts[i][0], parts[i][1], parts[i][2])
-	}
+	return three
 }
 
 // micro reports whether a value is a list of micro-operations, as [[:r 1 nil] [:append 2 3]]: a transaction.
@@ -479,16 +351,34 @@ func micro(value []byte) bool {
 	return true
 }
 
-// versioned reports whether reads are invoked with [key [nil nil]]: a version and a value will be answered.
-func versioned(ops []operation) bool {
+// versioned reports whether reads are invoked with [nil nil], or [key [nil nil]]: a version and a value will be answered.
+func versioned(ops []operation, keyed bool) bool {
 	for i := range ops {
-		if _, inner, ok := history.Pair(ops[i].value); ok && ops[i].kind == history.Invoke && ops[i].f == "read" {
-			if _, _, nested := history.Pair(inner); nested {
-				return true
-			}
+		if ops[i].kind != history.Invoke || ops[i].f != "read" {
+			continue
+		}
+		key, inner, ok := history.Pair(ops[i].value)
+		if _, _, nested := history.Pair(inner); ok && (nested || keyed && string(key) == "null") {
+			return true
 		}
 	}
 	return false
+}
+
+// pairs reports whether each value that is written or read is a pair, so that it might be a key and a value.
+func pairs(ops []operation) bool {
+	some := false
+	for i := range ops {
+		o := &ops[i]
+		if o.f != "read" && o.f != "write" || len(o.value) == 0 || string(o.value) == "null" {
+			continue
+		}
+		if _, _, ok := history.Pair(o.value); !ok {
+			return false
+		}
+		some = true
+	}
+	return some
 }
 
 // independent reports whether values are of jepsen.independent: then even a read is invoked with a pair.
@@ -510,6 +400,8 @@ func independent(ops []operation) bool {
 			if !pair {
 				return false
 			}
+		case triple(o) != nil:
+			pairs++
 		case !pair, o.f == "cas" && !nested:
 			return false
 		case nested:
