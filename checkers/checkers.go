@@ -133,12 +133,14 @@ type Entry struct {
 
 // All lists the checkers by name.
 var All = map[string]Entry{
-	"linear":   {"operations on each key are linearizable", func(o Options) Checker { return linear{o} }},
-	"leader":   {"a term has at most one leader", func(Options) Checker { return leader{} }},
-	"state":    {"nodes that applied the same log index are in the same state", func(Options) Checker { return state{} }},
-	"recovery": {"a cluster that is whole again serves within the recover timeout; how well it served before", func(Options) Checker { return recovery{} }},
+	"linear": {"operations on each key are linearizable", func(o Options) Checker { return linear{o} }},
+	"leader": {"a term has at most one leader", func(Options) Checker { return leader{} }},
+	"state":  {"nodes that applied the same log index are in the same state", func(Options) Checker { return state{} }},
+	"recovery": {"a cluster that is whole again serves within the recover timeout; how well it served before",
+		func(Options) Checker { return recovery{} }},
 	"progress": {"there was enough load, every fault took effect, and all was read at the end, so that a pass means something", func(Options) Checker { return progress{} }},
-	"stats":    {"counts and latencies; every operation succeeded, under faults too", func(Options) Checker { return stats{} }},
+	"stats": {"counts and latencies; every operation succeeded, under faults too",
+		func(Options) Checker { return stats{} }},
 }
 
 // Always are the checkers that judge every run.
@@ -166,8 +168,8 @@ func ForHistory(h *history.History) []string {
 	}
 }
 
-// Run judges a history by the named checkers, in order. What of the history cannot be read, and a planted bug that was not found,
-// are results of their own.
+// Run judges a history by the named checkers, in order. What of the history cannot be read, and a planted bug that
+// was not found, are results of their own.
 func Run(ctx context.Context, h *history.History, names []string, o Options) ([]Result, error) {
 	var results []Result
 	if err := h.Notes().Err(); err != nil {
@@ -241,7 +243,8 @@ func clip(s string, n int) string {
 // take for more than a text, or that hides where it ends, in quotes and with escapes.
 func quoted(s string) string {
 	s = clip(s, maxText)
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) || strings.Contains(s, "::") || strings.TrimSpace(s) != s {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) ||
+		strings.Contains(s, "::") || strings.TrimSpace(s) != s {
 		return strconv.QuoteToGraphic(s)
 	}
 	return s

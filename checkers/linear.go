@@ -26,8 +26,8 @@ type linear struct{ Options }
 // maxTimelines bounds how many keys are explained; the others are counted.
 const maxTimelines = 3
 
-// maxExplain bounds the time to cut violations down and to have them confirmed. It is part of the checker's time, of which a
-// tenth and half a second are kept for it.
+// maxExplain bounds the time to cut violations down and to have them confirmed. It is part of the checker's time, of
+// which a tenth and half a second are kept for it.
 const (
 	maxExplain  = 30 * time.Second
 	leastMargin = 500 * time.Millisecond

@@ -11,9 +11,9 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// progress vetoes runs that prove nothing: too few operations, faults that were not seen to act, a run that was cut short, data
-// that nobody read at the end. It finds no violations; what it finds is Unknown. docs/checking.md has a table of all that makes a pass
-// worth something.
+// progress vetoes runs that prove nothing: too few operations, faults that were not seen to act, a run that was cut
+// short, data that nobody read at the end. It finds no violations; what it finds is Unknown. docs/checking.md has a
+// table of all that makes a pass worth something.
 type progress struct{}
 
 // DefaultMinRate is how many calls a second must succeed while a quorum can be reached, if a run does not say.
@@ -76,10 +76,12 @@ func vetoFaults(notes *history.Notes) string {
 		case f.Nothing:
 			nothing++
 		}
-		unconfirmed = append(unconfirmed, fmt.Sprintf("%s at %s (%s)", quoted(f.F), seconds(f.Began), orElse(quoted(f.Err), "no answer was recorded")))
+		unconfirmed = append(unconfirmed, fmt.Sprintf("%s at %s (%s)",
+			quoted(f.F), seconds(f.Began), orElse(quoted(f.Err), "no answer was recorded")))
 	}
 	if n := len(unconfirmed); n > 0 && (n > nothing || acted < enough || n > max(1, len(notes.Faults)/10)) {
-		return fmt.Sprintf("%d of %s were not confirmed to act: %s", n, count(len(notes.Faults), "fault"), strings.Join(unconfirmed[:min(n, 3)], "; "))
+		return fmt.Sprintf("%d of %s were not confirmed to act: %s",
+			n, count(len(notes.Faults), "fault"), strings.Join(unconfirmed[:min(n, 3)], "; "))
 	}
 	if slices.ContainsFunc(notes.Faults, func(f history.Fault) bool { return f.Healed == history.Never }) {
 		return "a fault was never healed"
@@ -114,8 +116,8 @@ func vetoEnd(notes *history.Notes) string {
 	return ""
 }
 
-// load demands that enough calls succeeded: as a rate over the time in which a quorum could be reached, before the faults, while
-// there are any, and after them.
+// load demands that enough calls succeeded: as a rate over the time in which a quorum could be reached, before the
+// faults, while there are any, and after them.
 func load(h *history.History, notes *history.Notes) (why, said string) {
 	span, _ := notes.Phase(history.PhaseLoad)
 	end := h.End()
@@ -131,8 +133,8 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 		}
 	}
 	first, last := end, span.From
-	// Calls before the first fault was set out for are before the faults; those while there were any are those between the first
-	// that was in force and the last healing.
+	// Calls before the first fault was set out for are before the faults; those while there were any are those between
+	// the first that was in force and the last healing.
 	inForce, healing := end, span.From
 	for _, f := range notes.Faults {
 		first, last = min(first, f.Began), max(last, f.Healed)
@@ -179,7 +181,8 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 		if why := meets(before+during+after, stretch{span.From, end}, ""); why != "" {
 			return why, ""
 		}
-		return "", fmt.Sprintf("%s succeeded, %s a second; no fault was asked for", count(before+during+after, "operation"), short(float64(before+during+after)/(end-span.From).Seconds()))
+		return "", fmt.Sprintf("%s succeeded, %s a second; no fault was asked for",
+			count(before+during+after, "operation"), short(float64(before+during+after)/(end-span.From).Seconds()))
 	}
 	for _, why := range []string{
 		meets(served, stretch{span.From, end}, ""),
@@ -199,7 +202,8 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 	}
 	faults := fmt.Sprintf("%s, all confirmed", count(len(notes.Faults), "fault"))
 	if acted < len(notes.Faults) {
-		faults = fmt.Sprintf("%s, of which %d did nothing and are left out", count(len(notes.Faults), "fault"), len(notes.Faults)-acted)
+		faults = fmt.Sprintf("%s, of which %d did nothing and are left out",
+			count(len(notes.Faults), "fault"), len(notes.Faults)-acted)
 	}
 	return "", fmt.Sprintf("%s; %d operations succeeded before, %d during and %d after them, %s a second while a quorum could be reached",
 		faults, before, during, after, short(float64(served)/max(quorate.Seconds(), 1e-9)))

@@ -11,9 +11,9 @@ import (
 // stretch is a part of a run.
 type stretch struct{ from, to time.Duration }
 
-// reachable returns the parts of a span in which a quorum of the members could be reached, as far as the faults tell: some
-// member that runs could talk, both ways, with enough others for a majority. A link that loses packets counts as cut: how much
-// is served over it is not known.
+// reachable returns the parts of a span in which a quorum of the members could be reached, as far as the faults tell:
+// some member that runs could talk, both ways, with enough others for a majority. A link that loses packets counts as
+// cut: how much is served over it is not known.
 func reachable(faults []history.Fault, nodes []string, span stretch) []stretch {
 	times := []time.Duration{span.from, span.to}
 	for _, f := range faults {

@@ -10,16 +10,16 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// recovery checks that a cluster that is whole serves: once the last fault is healed, the network is whole and all members are up,
-// it must do so within a stated time. It is the one promise of liveness: what is asked of a cluster while it is broken depends on
-// how. A machine that had no time for the cluster excuses it.
+// recovery checks that a cluster that is whole serves: once the last fault is healed, the network is whole and all
+// members are up, it must do so within a stated time. It is the one promise of liveness: what is asked of a cluster
+// while it is broken depends on how. A machine that had no time for the cluster excuses it.
 type recovery struct{}
 
 // DefaultRecoverWithin is how soon a whole cluster must serve, if a run does not say.
 const DefaultRecoverWithin = 30 * time.Second
 
-// grace is how much later than the bound the controller may come to say that the members agreed within it: it looks at their
-// containers in between.
+// grace is how much later than the bound the controller may come to say that the members agreed within it: it looks
+// at their containers in between.
 const grace = 10 * time.Second
 
 // KindAvailability attaches how well a run was served: an [Availability].
@@ -30,8 +30,9 @@ type Availability struct {
 	// Longest is the longest time under load without a call that succeeded, and From when it began.
 	Longest time.Duration `json:"longest_ns"`
 	From    time.Duration `json:"longest_from_ns"`
-	// AfterFault, AfterHeal and NewLeader are how long it took, from a fault being in force until the next success, from a heal
-	// until the success of a call that began after it, and from a fault to the first claim to a new term while it was in force.
+	// AfterFault, AfterHeal and NewLeader are how long it took, from a fault being in force until the next success, from
+	// a heal until the success of a call that began after it, and from a fault to the first claim to a new term while it
+	// was in force.
 	AfterFault Spread `json:"after_fault"`
 	AfterHeal  Spread `json:"after_heal"`
 	NewLeader  Spread `json:"new_leader"`
@@ -114,7 +115,8 @@ func judgeRecovery(h *history.History, notes *history.Notes, again []reply, load
 	recovering, _ := notes.Phase(history.PhaseRecover)
 	switch {
 	case served && notes.Recovery != nil && !notes.Recovery.Served:
-		return unknown("the run says that the cluster does not recover (%s), and went on as if it had", quoted(notes.Recovery.Why))
+		return unknown("the run says that the cluster does not recover (%s), and went on as if it had",
+			quoted(notes.Recovery.Why))
 	case served && final.From-max(whole, recovering.From)-grace > bound:
 		return late("the cluster was slow to recover: its members agreed on a leader %s after the last heal (%s), with the network whole and all members up; %s is the bound (--recover-timeout)",
 			seconds(final.From-whole), seconds(whole), bound)
@@ -129,9 +131,11 @@ func judgeRecovery(h *history.History, notes *history.Notes, again []reply, load
 		return unknown("no call succeeded after the last heal; the members agreed on a leader at %s", seconds(final.From))
 	}
 	if len(notes.Faults) == 0 {
-		return Result{Verdict: Valid, Why: fmt.Sprintf("nothing was broken, and the first call succeeded after %s", seconds(first-whole))}
+		return Result{Verdict: Valid, Why: fmt.Sprintf("nothing was broken, and the first call succeeded after %s",
+			seconds(first-whole))}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("after the last heal the first call succeeded within %s", seconds(first-whole))}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("after the last heal the first call succeeded within %s",
+		seconds(first-whole))}
 }
 
 // reply is a call that succeeded.
@@ -206,8 +210,8 @@ func Elections(notes *history.Notes) (won []history.Said[history.Claim]) {
 	return won
 }
 
-// NewLeader returns how long after a fault was in force a node that it did not take away won one of all elections, if one did
-// before it was healed.
+// NewLeader returns how long after a fault was in force a node that it did not take away won one of all elections, if
+// one did before it was healed.
 func NewLeader(all []history.Said[history.Claim], f history.Fault, taken []string) (time.Duration, bool) {
 	i, _ := slices.BinarySearchFunc(all, f.InForce, func(e history.Said[history.Claim], t time.Duration) int { return cmp.Or(cmp.Compare(e.At, t), -1) })
 	for ; i < len(all) && all[i].At < f.Healing; i++ {

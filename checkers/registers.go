@@ -149,14 +149,15 @@ func describe(o history.Op) string {
 	}
 }
 
-// values numbers JSON values in the order in which they come; what registers hold at first is [register.Absent]. Natural
-// numbers, which nearly all values are, have a table of their own: a map of half a million takes longer than the check.
+// values numbers JSON values in the order in which they come; what registers hold at first is [register.Absent].
+// Natural numbers, which nearly all values are, have a table of their own: a map of half a million takes longer than
+// the check.
 type values struct {
 	initial string   // canonical; empty for null
 	known   []uint64 // by number: a natural number, or isText and an index of texts
 	texts   []string // canonical
-	// table has the numbers of natural numbers, where the hash says; its size is a power of 2, and 0 is an empty place, since
-	// what registers hold at first is never looked up.
+	// table has the numbers of natural numbers, where the hash says; its size is a power of 2, and 0 is an empty place,
+	// since what registers hold at first is never looked up.
 	table []register.Value
 	taken int
 	ids   map[string]register.Value // of texts

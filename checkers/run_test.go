@@ -11,8 +11,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// run describes a run with faults of which a history is to be made. Its times are of a calm second, a fault of a second, and another
-// calm one, for each fault.
+// run describes a run with faults of which a history is to be made. Its times are of a calm second, a fault of a
+// second, and another calm one, for each fault.
 type run struct {
 	test                  history.Test
 	faults                []aFault

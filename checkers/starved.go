@@ -7,8 +7,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// From when on a machine is said to have had too little time for a run. On two processors, the default run leaves a fifth of
-// their time idle and others use a twentieth; beside two busy loops nothing is idle and others use half
+// From when on a machine is said to have had too little time for a run. On two processors, the default run leaves a
+// fifth of their time idle and others use a twentieth; beside two busy loops nothing is idle and others use half
 // (docs/checking.md).
 const (
 	starvedIdle   = 0.05
@@ -23,11 +23,14 @@ func Starved(h *history.History) string {
 	switch {
 	case m == nil:
 	case m.Others > starvedOthers && m.Idle < starvedIdle:
-		return fmt.Sprintf("the machine was starved: others used %.0f %% of its processors, and %.0f %% was idle", 100*m.Others, 100*m.Idle)
+		return fmt.Sprintf("the machine was starved: others used %.0f %% of its processors, and %.0f %% was idle",
+			100*m.Others, 100*m.Idle)
 	case m.LateP99 > starvedLate:
-		return fmt.Sprintf("the machine was starved: one time in a hundred the controller came %s late or later", m.LateP99.Round(time.Millisecond))
+		return fmt.Sprintf("the machine was starved: one time in a hundred the controller came %s late or later",
+			m.LateP99.Round(time.Millisecond))
 	case m.LateMax > starvedMost:
-		return fmt.Sprintf("the machine was starved: the controller came %s late at one time", m.LateMax.Round(time.Millisecond))
+		return fmt.Sprintf("the machine was starved: the controller came %s late at one time",
+			m.LateMax.Round(time.Millisecond))
 	}
 	return ""
 }

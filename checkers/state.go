@@ -135,7 +135,8 @@ func diverged(seen map[place][]Sighting, differ []place) Result {
 		parts = append(parts, fmt.Sprintf("%s %s %s", strings.Join(nodes, ", "), verb, quoted(hash)))
 	}
 	at := slices.MinFunc(evidence, func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
-	why := fmt.Sprintf("the nodes' states have diverged: at %s, %s (seen at %s)", at.Place, strings.Join(parts, ", and "), seconds(at.At))
+	why := fmt.Sprintf("the nodes' states have diverged: at %s, %s (seen at %s)",
+		at.Place, strings.Join(parts, ", and "), seconds(at.At))
 	if len(hashes) == 2 && len(byHash[hashes[1]]) < len(byHash[hashes[0]]) {
 		odd := make([]string, 0, 1)
 		for _, s := range byHash[hashes[1]] {

@@ -11,8 +11,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// stats counts. An operation that never succeeded was not tested, whatever else was; and one that never succeeded while there
-// were faults was not tested under them.
+// stats counts. An operation that never succeeded was not tested, whatever else was; and one that never succeeded
+// while there were faults was not tested under them.
 type stats struct{}
 
 // KindCounts attaches counts and latencies for each operation: map[string]Counts.
@@ -94,7 +94,8 @@ func (stats) Check(_ context.Context, h *history.History) Result {
 	case len(counts) == 0:
 		r.Verdict, r.Why = Unknown, "there are no operations"
 	case len(never) > 0:
-		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded (%s): more clients, a longer run or another mix may help", strings.Join(never, ", "), r.Why)
+		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded (%s): more clients, a longer run or another mix may help",
+			strings.Join(never, ", "), r.Why)
 	case len(calm) > 0:
 		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded while there were faults (%s): more clients, shorter faults or a longer run may help", strings.Join(calm, ", "), r.Why)
 	}

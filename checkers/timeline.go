@@ -34,8 +34,8 @@ type Timeline struct {
 	// key; MoreLegal says that there may be others.
 	Legal     []string `json:"legal,omitempty"`
 	MoreLegal bool     `json:"more_legal,omitempty"`
-	// Origin says what is odd about the value that the culprit found, if anything is: that nobody wrote it, or that a write
-	// that was recorded as failed did.
+	// Origin says what is odd about the value that the culprit found, if anything is: that nobody wrote it, or that a
+	// write that was recorded as failed did.
 	Origin string `json:"origin,omitempty"`
 	// Near are other operations on the key, those that were called nearest to the culprit.
 	Near []TimelineOp `json:"near,omitempty"`
@@ -155,7 +155,8 @@ func (k *keyed) origin(h *history.History, p register.Proof) string {
 			return fmt.Sprintf("%s is the value of a %s that was recorded as failed (event %d): it happened all the same, or its client must record info", value, c.F(), c.Index())
 		}
 	}
-	return fmt.Sprintf("Nobody wrote %s: if the register may hold it at first, say so (--initial %s)", value, shellQuoted(k.text(found)))
+	return fmt.Sprintf("Nobody wrote %s: if the register may hold it at first, say so (--initial %s)",
+		value, shellQuoted(k.text(found)))
 }
 
 // shellQuoted is a word as a shell takes it.

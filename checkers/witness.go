@@ -11,8 +11,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// What the engines say is judged by what clients recorded, read here once more, in the plainest way: what an operation means,
-// and when two values are the same, is not taken over from registers.
+// What the engines say is judged by what clients recorded, read here once more, in the plainest way: what an
+// operation means, and when two values are the same, is not taken over from registers.
 
 // witness judges what engines say of a history's keys.
 type witness struct {

@@ -144,7 +144,8 @@ func (c *Cluster) Serving(ctx context.Context) error {
 			}
 		}
 		if ended := c.exited(); len(ended) > 0 {
-			return fmt.Errorf("the cluster does not serve: %s ended by itself%s", strings.Join(ended, ", "), c.lastWords(ended[0]))
+			return fmt.Errorf("the cluster does not serve: %s ended by itself%s",
+				strings.Join(ended, ", "), c.lastWords(ended[0]))
 		}
 		select {
 		case <-ctx.Done():

@@ -9,8 +9,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// comparer compares the states of nodes while the run goes on, before and after every heal: two members may diverge while they are
-// apart, and a snapshot may make them the same again before the end.
+// comparer compares the states of nodes while the run goes on, before and after every heal: two members may diverge
+// while they are apart, and a snapshot may make them the same again before the end.
 type comparer struct {
 	observe *observer
 	cluster *Cluster
@@ -84,8 +84,8 @@ func (c *comparer) ask(ctx context.Context, nodes []string, revision uint64) (al
 	return all
 }
 
-// compare compares all nodes that answer at the newest revision that all of them have, and notes what they say. If they differ, it
-// finds the first revision at which they do.
+// compare compares all nodes that answer at the newest revision that all of them have, and notes what they say. If
+// they differ, it finds the first revision at which they do.
 func (c *comparer) compare(ctx context.Context) {
 	now := c.ask(ctx, c.cluster.up(), 0)
 	if len(now) < 2 {

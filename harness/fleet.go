@@ -29,8 +29,8 @@ type Prober interface {
 	Probe(ctx context.Context, links []Link) error
 }
 
-// Inspector is a fleet that can tell whether somebody else has laid hands on what it made: ended, paused or disconnected it. What such
-// a run measured is not what it was to measure.
+// Inspector is a fleet that can tell whether somebody else has laid hands on what it made: ended, paused or
+// disconnected it. What such a run measured is not what it was to measure.
 type Inspector interface {
 	// Inspect returns an error that names what was done, and to what.
 	Inspect(ctx context.Context) error

@@ -148,7 +148,8 @@ func (r *run) inject(ctx context.Context, f Fault) *activeFault {
 		err = errors.Join(err, r.cluster.Inspect(inspecting))
 		cancel()
 	}
-	r.faultEvent(kind, f.Kind(), history.FaultEvent{ID: a.id, Evidence: evidence, Nothing: err != nil && a.in.DidNothing()}, err)
+	r.faultEvent(kind, f.Kind(), history.FaultEvent{ID: a.id, Evidence: evidence, Nothing: err != nil &&
+		a.in.DidNothing()}, err)
 	return a
 }
 

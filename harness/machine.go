@@ -15,8 +15,8 @@ import (
 // machineInterval is how often the controller looks how late it is.
 const machineInterval = 10 * time.Millisecond
 
-// usageInterval is how often the controller looks who uses the processors: often enough that little is missed of a node that
-// is killed in between.
+// usageInterval is how often the controller looks who uses the processors: often enough that little is missed of a
+// node that is killed in between.
 const usageInterval = 250 * time.Millisecond
 
 // Process is a node that is a process of this machine, so that one can see what it uses.
@@ -25,8 +25,8 @@ type Process interface {
 	Pid() int
 }
 
-// watchMachine measures how late the controller comes to what it wants to do, and who uses the processors, until stop is called.
-// What a cluster does on a machine that has no time for it says little of the cluster.
+// watchMachine measures how late the controller comes to what it wants to do, and who uses the processors, until stop
+// is called. What a cluster does on a machine that has no time for it says little of the cluster.
 func watchMachine(nodes []Node) (stop func() history.Machine) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
@@ -52,8 +52,8 @@ func watchMachine(nodes []Node) (stop func() history.Machine) {
 	}
 }
 
-// usage adds up what the controller and the nodes use of the processors, and what everybody does, in ticks of the kernel's
-// clock.
+// usage adds up what the controller and the nodes use of the processors, and what everybody does, in ticks of the
+// kernel's clock.
 type usage struct {
 	pids             []Process
 	last             map[int]uint64 // by process

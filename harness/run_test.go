@@ -358,7 +358,8 @@ func TestMeddlingIsNamed(t *testing.T) {
 	})
 }
 
-// States that had diverged, and were the same again at the end, are found all the same; so is the revision at which that began.
+// States that had diverged, and were the same again at the end, are found all the same; so is the revision at which
+// that began.
 func TestStatesAreComparedAroundHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := harnesstest.New(harnesstest.Mistakes{DivergedAt: 700, HealedAt: 1500})

@@ -49,8 +49,8 @@ type Hasher interface {
 	Hash(ctx context.Context, n Node, revision uint64) (history.Hash, error)
 }
 
-// PastHasher is a [Hasher] whose members still know what their state was at a revision that has passed, and say so at little cost:
-// they can be compared while clients write.
+// PastHasher is a [Hasher] whose members still know what their state was at a revision that has passed, and say so at
+// little cost: they can be compared while clients write.
 type PastHasher interface {
 	Hasher
 	// HashesPast reports whether that is so.
@@ -80,8 +80,8 @@ func (f Found) Error() string { return ErrMismatch.Error() }
 // Unwrap makes it the proof that it is.
 func (f Found) Unwrap() error { return ErrMismatch }
 
-// ErrDidNothing marks the error of a deed that is known to have done nothing, and to do nothing: there is nothing to undo, and nothing
-// that a fault may have broken half-way.
+// ErrDidNothing marks the error of a deed that is known to have done nothing, and to do nothing: there is nothing to
+// undo, and nothing that a fault may have broken half-way.
 var ErrDidNothing = errors.New("nothing was done")
 
 // ErrUnsupported marks what a target or fleet cannot do at all. Its message says who can.

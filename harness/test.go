@@ -23,8 +23,8 @@ type Test struct {
 	Clients int
 	// Rate is how many calls a second all clients make together, at most; 0 is no limit.
 	Rate float64
-	// MinRate is how many calls a second must succeed, while a quorum can be reached, for a pass to mean something; 0 leaves it to
-	// the checkers.
+	// MinRate is how many calls a second must succeed, while a quorum can be reached, for a pass to mean something; 0
+	// leaves it to the checkers.
 	MinRate float64
 	// TimeLimit is how long clients call. Faults end a little earlier, so that there is load
 	// on the healed cluster too.

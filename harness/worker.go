@@ -66,8 +66,8 @@ func (w *worker) work(loading, running context.Context) {
 	}
 }
 
-// backOff is how long a client waits after so many failures in a row, and one: a node that is down refuses at once, and would otherwise
-// be asked a thousand times a second.
+// backOff is how long a client waits after so many failures in a row, and one: a node that is down refuses at once,
+// and would otherwise be asked a thousand times a second.
 func backOff(before int) time.Duration {
 	const shortest, longest = 20 * time.Millisecond, 320 * time.Millisecond
 	return min(shortest<<min(before, 10), longest)

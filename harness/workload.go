@@ -24,7 +24,8 @@ type Answer struct {
 	Stamp history.Stamp
 }
 
-// Operator is a workload that says which operations it is to call. Each of them must have succeeded, or it was not tested.
+// Operator is a workload that says which operations it is to call. Each of them must have succeeded, or it was not
+// tested.
 type Operator interface{ Operations() []string }
 
 // Finalizer is a workload that wants last calls at every node, once all faults are healed.

@@ -83,7 +83,8 @@ func Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
 	return lanes, nil
 }
 
-// CanAct reports whether a nemesis ever finds anything to do to so many nodes, all of which run, and any of which may lead.
+// CanAct reports whether a nemesis ever finds anything to do to so many nodes, all of which run, and any of which may
+// lead.
 func CanAct(n harness.Nemesis, nodes []string) bool {
 	r := rand.New(rand.NewPCG(1, 1)) // whether it can is no matter of chance
 	for i := range 1000 {

@@ -12,9 +12,9 @@ import (
 const (
 	// isolate cuts every node that is hit off from all others.
 	isolate = "isolate"
-	// halves splits the cluster in a minority and a majority, such as 2 and 3, or an even one in two halves, in three cases of four:
-	// neither has a quorum then, and a quorum that is too small by one is found out. If aimed at the leader, it is in the
-	// smaller side; if at a majority, it is in the larger.
+	// halves splits the cluster in a minority and a majority, such as 2 and 3, or an even one in two halves, in three
+	// cases of four: neither has a quorum then, and a quorum that is too small by one is found out. If aimed at the
+	// leader, it is in the smaller side; if at a majority, it is in the larger.
 	halves = "halves"
 	// majoritiesRing leaves every node in contact with a majority, and no two with the same.
 	majoritiesRing = "majorities-ring"

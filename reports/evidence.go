@@ -136,7 +136,8 @@ func (p *report) exits(of string, data json.RawMessage) error {
 	exits, err := unmarshal[[]checkers.Exit](data)
 	for _, x := range exits {
 		p.Evidence = append(p.Evidence, evidence{
-			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s", x.Node, at(x.At)), From: x.At, To: x.At, Text: strings.Join(x.Log, "\n"),
+			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s",
+				x.Node, at(x.At)), From: x.At, To: x.At, Text: strings.Join(x.Log, "\n"),
 		})
 	}
 	return err
@@ -149,11 +150,13 @@ func (p *report) availability(_ string, data json.RawMessage) error {
 		return err
 	}
 	p.Longest = &answer{
-		Question: "What was the longest time without a success?", Answer: fmt.Sprintf("%s, from %s on.", milli(a.Longest), at(a.From)),
+		Question: "What was the longest time without a success?", Answer: fmt.Sprintf("%s, from %s on.",
+			milli(a.Longest), at(a.From)),
 		From: a.From, To: a.From + a.Longest,
 	}
 	if s := a.AfterFault; s.N > 0 {
-		p.Longest.Answer += fmt.Sprintf(" After %s was in force, the next success came after %s (median), %s at most.", count(s.N, "fault"), milli(s.Median), milli(s.Most))
+		p.Longest.Answer += fmt.Sprintf(" After %s was in force, the next success came after %s (median), %s at most.",
+			count(s.N, "fault"), milli(s.Median), milli(s.Most))
 	}
 	return nil
 }

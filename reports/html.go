@@ -178,7 +178,8 @@ func (r Run) files() []file {
 		}
 		rel, relErr := filepath.Rel(r.Dir, path)
 		info, infoErr := d.Info()
-		if relErr == nil && infoErr == nil && rel != HTMLFile && !strings.HasPrefix(rel, ".") && !strings.HasPrefix(rel, "data"+string(filepath.Separator)) {
+		if relErr == nil && infoErr == nil && rel != HTMLFile && !strings.HasPrefix(rel, ".") &&
+			!strings.HasPrefix(rel, "data"+string(filepath.Separator)) {
 			sum, err := sumOf(path)
 			if err != nil {
 				sum = "cannot be read: " + err.Error()

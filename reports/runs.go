@@ -197,8 +197,8 @@ func readRun(dir, name string, s Suite) (indexed, error) {
 	return run, nil
 }
 
-// statusOf measures a verdict by what was expected. By itself, a run with a planted bug is as it should be if that was found;
-// if not, its verdict is unknown.
+// statusOf measures a verdict by what was expected. By itself, a run with a planted bug is as it should be if that
+// was found; if not, its verdict is unknown.
 func statusOf(s Summary, trouble bool, expect string) Status {
 	planted := expect == "" && s.Bug != ""
 	wanted := expect == checkers.Invalid.String() || planted && s.Verdict != checkers.Unknown

@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What looks hard to a search and is not: much that is open at once, of few kinds, and much in doubt beside one client. All of
-// these are decided within a fraction of a second; a search that tries orders without more thought ends on none of them.
+// What looks hard to a search and is not: much that is open at once, of few kinds, and much in doubt beside one
+// client. All of these are decided within a fraction of a second; a search that tries orders without more thought
+// ends on none of them.
 func TestCliffs(t *testing.T) {
 	for name, c := range map[string]struct {
 		ops  []Op
@@ -87,8 +88,8 @@ func manyClients(clients, n, values int, doubt float64) (ops []Op) {
 	return ops
 }
 
-// besideDoubts is a write of 1 and compare-and-sets from each of some values to each other one, all of them in doubt, and then a
-// client that reads eleven times.
+// besideDoubts is a write of 1 and compare-and-sets from each of some values to each other one, all of them in doubt,
+// and then a client that reads eleven times.
 func besideDoubts(values Value, reads func(i int) Value) (ops []Op) {
 	add := func(o Op) { o.ID = uint32(len(ops)); ops = append(ops, o) }
 	add(at(0, 1, write(1)))
@@ -113,8 +114,8 @@ func nowhere() []Op {
 	}
 }
 
-// chainOfDoubts is compare-and-sets in doubt, of which each builds on the one before, and a read of the last. A value comes twice,
-// so that a search is needed.
+// chainOfDoubts is compare-and-sets in doubt, of which each builds on the one before, and a read of the last. A value
+// comes twice, so that a search is needed.
 func chainOfDoubts(n int) []Op {
 	ops := []Op{{Action: Write, Value: 1, Call: 0, Return: 1}}
 	for i := range n {

@@ -242,8 +242,8 @@ func (s *explorer[M]) candidates(c *config[M]) []uint32 {
 	return s.kinds
 }
 
-// expand puts on the stack what can come next; what returns first goes on top, and of that what uses least of what is in
-// doubt.
+// expand puts on the stack what can come next; what returns first goes on top, and of that what uses least of what is
+// in doubt.
 func (s *explorer[M]) expand(c *config[M]) {
 	from := len(s.stack)
 	now := s.states.list[c.state]
@@ -359,8 +359,8 @@ func (s *explorer[M]) available(used, kind, p uint32) bool {
 	return int(n) < len(calls) && calls[n] <= p
 }
 
-// order goes the way to the configuration on top of the stack once more, and returns the order that it is, by indices in
-// the history.
+// order goes the way to the configuration on top of the stack once more, and returns the order that it is, by indices
+// in the history.
 func (s *explorer[M]) order() []uint32 {
 	if !s.witness {
 		return nil

@@ -7,15 +7,16 @@ import (
 )
 
 // demand says how often the register must come to hold each value, at the least, for what observes it: twice if two
-// observe it, and something that began after the one and ended before the other says that it held another one. Operations
-// in doubt that could bring it there are no more than they are, so that a search need not try what uses them up.
+// observe it, and something that began after the one and ended before the other says that it held another one.
+// Operations in doubt that could bring it there are no more than they are, so that a search need not try what uses
+// them up.
 type demand struct {
 	visits [][]uint32 // by value: returns of observers of which each needs a visit of its own, the last one first
 	makers [][]uint32 // by value: returns of what installs it for certain, in their order
 }
 
-// elsewhere is, among operations that returned before some moment, the latest call of one that says that the register held
-// a value, and the latest of one that says so of another value.
+// elsewhere is, among operations that returned before some moment, the latest call of one that says that the register
+// held a value, and the latest of one that says so of another value.
 type elsewhere struct {
 	call, otherCall int64
 	value           Value

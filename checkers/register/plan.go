@@ -62,8 +62,8 @@ func newPlan(ops []Op) *plan {
 	return p
 }
 
-// orphan reports whether something was observed that nothing can have brought about, neither what installs it nor a chain
-// of compare-and-sets from what the register can hold: no search is needed then.
+// orphan reports whether something was observed that nothing can have brought about, neither what installs it nor a
+// chain of compare-and-sets from what the register can hold: no search is needed then.
 func (p *plan) orphan() bool {
 	madeOf := make([][]Value, len(p.producers)) // by what a compare-and-set found: what it made of it
 	can := make([]bool, len(p.producers))

@@ -162,8 +162,8 @@ func (w *watcher) search(ops []Op, witness bool) (result porcupine.CheckResult, 
 	if result != porcupine.Ok || !witness || len(ops) == 0 || w.broke.Load() {
 		return result, nil
 	}
-	// It tells the order only if it keeps one for each operation while it searches, which takes a multiple of the memory where
-	// there is none; so it is asked twice.
+	// It tells the order only if it keeps one for each operation while it searches, which takes a multiple of the memory
+	// where there is none; so it is asked twice.
 	_, info := porcupine.CheckOperationsVerbose(model, calls, 0)
 	if found := info.PartialLinearizations(); len(found) == 1 && len(found[0]) > 0 {
 		order = applied(ops, found[0][0])

@@ -11,9 +11,9 @@ import (
 
 // Proof is a small part of an illegal history that is illegal by itself, and so proves it of the whole.
 //
-// Whether it is one is for package referee to say. It is made by steps that never make a legal history illegal: what happened later is forgotten, and so
-// are observations, and whatever installs a value that nobody is left to observe. A compare-and-set may
-// count as the write or as the read that is in it.
+// Whether it is one is for package referee to say. It is made by steps that never make a legal history illegal: what
+// happened later is forgotten, and so are observations, and whatever installs a value that nobody is left to observe.
+// A compare-and-set may count as the write or as the read that is in it.
 type Proof struct {
 	// Ops are in the order of their calls. What had not returned when Last did is in doubt.
 	Ops []Op

@@ -13,7 +13,8 @@
 //   - porcupine: the field's reference.
 //
 // Neither verdict is to be taken on trust: one that is legal comes with an order that explains the history
-// ([Decision.Order]), and one that is illegal with a few operations that have none ([Prove]). Package referee judges both.
+// ([Decision.Order]), and one that is illegal with a few operations that have none ([Prove]). Package referee judges
+// both.
 //
 // The package knows neither histories nor texts: values are numbers, equal if they are equal.
 package register

@@ -56,9 +56,9 @@ func (z *zones) overlap() (a, b zone, found bool) {
 // merged goes through the zones in an order that explains them, once [zones.overlap] has sorted them: each backward one
 // after the forward ones that begin before it ends. It tells how many forward ones came before.
 //
-// A block must come before another if its first return is before the other's last call. Of two forward ones, which do not
-// overlap, the first ends before the second begins. Two backward ones may come either way. A backward one that ends after a
-// forward one has begun does not lie within it, so it begins after the forward one has ended.
+// A block must come before another if its first return is before the other's last call. Of two forward ones, which do
+// not overlap, the first ends before the second begins. Two backward ones may come either way. A backward one that
+// ends after a forward one has begun does not lie within it, so it begins after the forward one has ended.
 func (z *zones) merged() func(yield func(forwardBefore int, one *zone) bool) {
 	return func(yield func(int, *zone) bool) {
 		forward, n := z.all[:z.left], 0

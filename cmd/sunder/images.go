@@ -158,7 +158,8 @@ func newPulse(w io.Writer, name string) *pulse {
 				return
 			case <-tick.C:
 				p.mu.Lock()
-				fmt.Fprintf(p.w, "  %s: %4.0f s, %d packages compiled; %s\n", p.name, time.Since(p.began).Seconds(), p.packages, oneLine(p.last))
+				fmt.Fprintf(p.w, "  %s: %4.0f s, %d packages compiled; %s\n",
+					p.name, time.Since(p.began).Seconds(), p.packages, oneLine(p.last))
 				p.mu.Unlock()
 			}
 		}

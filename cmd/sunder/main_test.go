@@ -153,7 +153,8 @@ func TestCompareAndSetsAlone(t *testing.T) {
 	require.Regexp(t, `stats +valid +cas [1-9]\d+ ok`, stdout)
 }
 
-// A planted bug that is not found is said, with the command that finds it: by the exit code, in words, and in the index.
+// A planted bug that is not found is said, with the command that finds it: by the exit code, in words, and in the
+// index.
 func TestAMissedBug(t *testing.T) {
 	out := t.TempDir()
 	code, stdout, stderr := sunder(t, short(t, "--bug", "forget-vote", "--nemesis", "none", "-o", out)...)

@@ -195,7 +195,8 @@ func (f *runFlags) test(flags *pflag.FlagSet) (_ *harness.Test, why string, err 
 	minRate := f.minRate
 	if f.rate > 0 && minRate > f.rate/4 {
 		if flags.Changed("min-rate") && minRate > f.rate {
-			return nil, "", fmt.Errorf("--min-rate: %v calls a second cannot succeed where --rate makes %v at the most", f.minRate, f.rate)
+			return nil, "", fmt.Errorf("--min-rate: %v calls a second cannot succeed where --rate makes %v at the most",
+				f.minRate, f.rate)
 		}
 		if !flags.Changed("min-rate") {
 			minRate = f.rate / 4
@@ -224,8 +225,8 @@ func (f *runFlags) stateCheckers(target targetEntry) []string {
 	return target.checkers
 }
 
-// timing refuses latencies with which no leader can be heard in time: a heartbeat, or a vote and the answer to it, would take
-// longer than an election timeout.
+// timing refuses latencies with which no leader can be heard in time: a heartbeat, or a vote and the answer to it,
+// would take longer than an election timeout.
 func (f *runFlags) timing(target harness.Target) error {
 	timed, ok := target.(harness.Timed)
 	if !ok || f.latency == 0 || f.nodes == 1 {
@@ -234,7 +235,8 @@ func (f *runFlags) timing(target harness.Target) error {
 	set := timed.Timing()
 	if needed := set.Heartbeat + 2*f.latency; needed > set.Election {
 		return fmt.Errorf("--latency %s: a heartbeat every %s and %s there and back are more than the election timeout of %s, so that no leader could stay one; "+
-			"give nodes more time, as with --target-flag election-timeout=%s", f.latency, set.Heartbeat, 2*f.latency, set.Election, 2*needed)
+			"give nodes more time, as with --target-flag election-timeout=%s",
+			f.latency, set.Heartbeat, 2*f.latency, set.Election, 2*needed)
 	}
 	return nil
 }

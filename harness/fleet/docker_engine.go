@@ -46,7 +46,8 @@ func Connect(ctx context.Context) (*Engine, error) {
 	}
 	e := &Engine{provider: provider, client: provider.Client()}
 	if err := e.look(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("no container engine answers at %s%s: %w", e.client.DaemonHost(), asked(), err), e.Close())
+		return nil, errors.Join(fmt.Errorf("no container engine answers at %s%s: %w",
+			e.client.DaemonHost(), asked(), err), e.Close())
 	}
 	return e, nil
 }

@@ -112,8 +112,8 @@ func (e *Engine) Import(ctx context.Context, ref, program, at, version string) e
 // ownImages is the name of images of sunder itself, without the tag, which says what is in them.
 const ownImages = "sunder/sunder:"
 
-// CleanImages removes images of sunder itself that neither this program nor a container uses any more: each build of sunder has
-// one of its own. It returns their names.
+// CleanImages removes images of sunder itself that neither this program nor a container uses any more: each build of
+// sunder has one of its own. It returns their names.
 func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) {
 	dir, err := os.MkdirTemp("", "sunder-*")
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// Inspect implements [harness.Inspector]: somebody who cleans up an engine, or tries out a chaos tool on it, may hit a run's containers
-// too. Without this it would be the cluster that does not recover, or an agent that does not answer.
+// Inspect implements [harness.Inspector]: somebody who cleans up an engine, or tries out a chaos tool on it, may hit
+// a run's containers too. Without this it would be the cluster that does not recover, or an agent that does not
+// answer.
 func (f *Docker) Inspect(ctx context.Context) error {
 	var errs []error
 	for _, name := range f.order {
@@ -44,7 +45,8 @@ func (f *Docker) inspectPod(ctx context.Context, name string, p *pod) error {
 	case c.State.Paused:
 		return fmt.Errorf("the pod of %s, which owns its network, was paused", name)
 	case !c.State.Running:
-		return fmt.Errorf("the pod of %s, which owns its network, was ended with code %d%s", name, c.State.ExitCode, f.lastWords(p.id))
+		return fmt.Errorf("the pod of %s, which owns its network, was ended with code %d%s",
+			name, c.State.ExitCode, f.lastWords(p.id))
 	case p.began != "" && c.State.StartedAt != p.began:
 		return fmt.Errorf("the pod of %s, which owns its network, was restarted at %s: its packet rules and counters are gone", name, c.State.StartedAt)
 	case !p.unplugged && !f.plugged(c, p):

@@ -34,8 +34,8 @@ type Mistakes struct {
 	Exits       bool // n1 ends by itself after a second
 	NeverServes bool // no node ever leads
 	Diverged    bool // the last node's state has another hash
-	// DivergedAt is the revision from which on the last node's state has another hash, until HealedAt, when a snapshot mends it;
-	// 0 is never.
+	// DivergedAt is the revision from which on the last node's state has another hash, until HealedAt, when a snapshot
+	// mends it; 0 is never.
 	DivergedAt, HealedAt uint64
 	// SlowToElect is for how long nobody leads after a link was mended.
 	SlowToElect time.Duration

@@ -83,7 +83,8 @@ func (c Call) Stamp() Stamp {
 	return c.h.extra(c.reply).stamp
 }
 
-// Begin is the time of the invocation, End that of the completion, or [Never] if nobody knows whether the call took effect.
+// Begin is the time of the invocation, End that of the completion, or [Never] if nobody knows whether the call took
+// effect.
 func (c Call) Begin() time.Duration { return c.call.at }
 
 // End is the time of the completion.

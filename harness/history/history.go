@@ -248,8 +248,8 @@ func (h *History) Events() iter.Seq[Event] {
 	}
 }
 
-// Ops returns the clients' operations in the order of their invocations. Where there may be millions, [History.Calls] is
-// quicker.
+// Ops returns the clients' operations in the order of their invocations. Where there may be millions, [History.Calls]
+// is quicker.
 func (h *History) Ops() iter.Seq[Op] {
 	return func(yield func(Op) bool) {
 		for i := range h.n {

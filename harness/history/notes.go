@@ -1,19 +1,15 @@
 package history
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 )
 
-// Notes are what a history tells beside its clients' calls. They are read once, here and nowhere else, and strictly: a note
-// that cannot be read is a [Problem], since what is passed over may be the very thing that matters.
+// Notes are what a history tells beside its clients' calls. They are read once, here and nowhere else, and strictly:
+// a note that cannot be read is a [Problem], since what is passed over may be the very thing that matters.
 type Notes struct {
 	// Test describes the run; nil if the history does not.
 	Test     *Test
@@ -42,29 +38,6 @@ type Said[T any] struct {
 type Span struct {
 	Phase    Phase
 	From, To time.Duration
-}
-
-// Fault is one fault of a run with its beginning and its end.
-type Fault struct {
-	FaultEvent
-	F     string
-	Index int // of the event with which it began
-	// Began is when the nemesis set out; InForce when the fault was in place; Healing and
-	// Healed when its undoing began and ended. A time that never came is [Never].
-	Began, InForce, Healing, Healed time.Duration
-	// Confirmed says that the fault was seen to act, for a while.
-	Confirmed bool
-	// Err says why it was not confirmed, or what went wrong while it was undone.
-	Err string
-	// Nodes are those that it took from the rest, by themselves; Cut and Lossy are links that lose everything, and some.
-	Nodes      []string
-	Cut, Lossy []Link
-}
-
-// Link is the way from one node to another.
-type Link struct {
-	From string `json:"from"`
-	To   string `json:"to"`
 }
 
 // Problem is a note that cannot be read, or that contradicts those before it.
@@ -157,9 +130,6 @@ func readNotes(h *History) *Notes {
 	}
 	return r.Notes
 }
-
-// leastHeld is for how long, at the least, a fault must be in force to be one.
-const leastHeld = time.Millisecond
 
 // in returns the phase that the run is in; empty before the first.
 func (r *noteReader) in() Phase {
@@ -279,7 +249,8 @@ func (r *noteReader) test(i int, value json.RawMessage) error {
 	r.Test = &t // it says what is to be shown, whatever it is worth
 	switch {
 	case t.Version != formatVersion:
-		return fmt.Errorf("the history is of version %d, and only version %d is known: it was written by another sunder", t.Version, formatVersion)
+		return fmt.Errorf("the history is of version %d, and only version %d is known: it was written by another sunder",
+			t.Version, formatVersion)
 	case len(t.Checkers) == 0:
 		return errors.New("the description of the run names no checkers")
 	case t.MinRate < 0 || t.RecoverWithin < 0:
@@ -342,236 +313,4 @@ func (r *noteReader) phase(i int, at time.Duration, value json.RawMessage) error
 	r.Phases = append(r.Phases, Span{Phase: p, From: at})
 	r.began[p] = i
 	return nil
-}
-
-// fault takes an event of the nemesis. Those of a fault come in one order: it is about to be done, it is in force or not, it is
-// about to be undone, it is undone or not.
-func (r *noteReader) fault(e Event) error {
-	v, err := Strictly[FaultEvent](e.Value, "id")
-	if err != nil {
-		return fmt.Errorf("%s of the nemesis: %w", quote(e.F), err)
-	}
-	place, known := r.faults[v.ID]
-	if e.F != FHeal && e.Kind == Invoke {
-		if known {
-			return fmt.Errorf("fault %d begins twice", v.ID)
-		}
-		if r.Test != nil && r.in() != PhaseLoad {
-			return fmt.Errorf("fault %d begins outside of phase %s", v.ID, PhaseLoad)
-		}
-		if v.Nothing || len(v.Evidence) > 0 {
-			return fmt.Errorf("fault %d has evidence before it has begun", v.ID)
-		}
-		f := Fault{FaultEvent: v, F: e.F, Index: e.Index, Began: e.At, InForce: Never, Healing: Never, Healed: Never, Err: e.Err}
-		if err := f.aim(r.member); err != nil {
-			return fmt.Errorf("fault %d: %w", v.ID, err)
-		}
-		r.faults[v.ID] = len(r.Faults)
-		r.Faults = append(r.Faults, f)
-		return nil
-	}
-	if !known {
-		return fmt.Errorf("%s of fault %d, which has not begun", quote(e.F), v.ID)
-	}
-	if r.in() == PhaseEnd {
-		return fmt.Errorf("%s of fault %d comes after the end", quote(e.F), v.ID)
-	}
-	f := &r.Faults[place]
-	if e.Err != "" {
-		f.Err = e.Err
-	}
-	switch outcome := e.Kind == OK || e.Kind == Info; {
-	case e.F == FHeal && e.Kind == Invoke && f.Healing == Never:
-		f.Healing = e.At
-	case e.F == FHeal && outcome && f.Healing != Never && f.Healed == Never:
-		if e.Kind == OK {
-			f.Healed = e.At
-		}
-	case e.F == f.F && outcome && f.InForce == Never && f.Healing == Never && !(e.Kind == OK && v.Nothing):
-		f.InForce, f.Evidence, f.Nothing = e.At, v.Evidence, v.Nothing
-		f.Confirmed = e.Kind == OK
-		if f.Confirmed && !isEvidence(v.Evidence) {
-			f.Confirmed, f.Err = false, "it is said to be in force, without evidence"
-		}
-	default:
-		return fmt.Errorf("%s (%s) of fault %d is not what can follow", quote(e.F), e.Kind, v.ID)
-	}
-	return nil
-}
-
-// aim reads what a fault is aimed at.
-func (f *Fault) aim(member func(node string) error) error {
-	var what struct {
-		Nodes []string `json:"nodes"`
-		Node  string   `json:"node"`
-		Share float64  `json:"share"`
-		Links []Link   `json:"links"`
-	}
-	if len(f.FaultEvent.Fault) == 0 {
-		return errors.New("it does not say what is to be done")
-	}
-	if err := json.Unmarshal(f.FaultEvent.Fault, &what); err != nil {
-		return err
-	}
-	if f.FaultEvent.Fault[0] != '{' {
-		return errors.New("what is to be done is no object")
-	}
-	nodes := what.Nodes
-	if what.Node != "" {
-		nodes = append(nodes, what.Node)
-	}
-	for _, node := range slices.Concat(nodes, ends(what.Links)) {
-		if err := member(node); err != nil {
-			return err
-		}
-	}
-	switch {
-	case what.Share > 0:
-		f.Lossy = what.Links
-	case len(what.Links) > 0:
-		f.Cut = what.Links
-	default:
-		f.Nodes = nodes
-	}
-	return nil
-}
-
-// ends returns the nodes that links lead from and to.
-func ends(links []Link) (nodes []string) {
-	for _, l := range links {
-		nodes = append(nodes, l.From, l.To)
-	}
-	return nodes
-}
-
-// isEvidence says whether there is anything in what is to be evidence.
-func isEvidence(text json.RawMessage) bool {
-	var seen map[string]json.RawMessage
-	if json.Unmarshal(text, &seen) != nil {
-		return false
-	}
-	for what, v := range seen {
-		if what != "" && string(v) != "null" {
-			return true
-		}
-	}
-	return false
-}
-
-// once reads a note that comes once.
-func once[T any](into **T, f string, value json.RawMessage, required ...string) error {
-	v, err := Strictly[T](value, required...)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", f, err)
-	case *into != nil:
-		return fmt.Errorf("%s comes twice", f)
-	}
-	*into = &v
-	return nil
-}
-
-// known remembers what texts were read as: nodes say the same things again and again.
-type known[T any] struct {
-	last  json.RawMessage
-	value T
-	all   map[string]T
-}
-
-// maxKnown bounds how many values are remembered.
-const maxKnown = 1 << 12
-
-func (k *known[T]) read(v Value, required ...string) (T, error) {
-	text := v.Text()
-	if len(text) > 0 && bytes.Equal(text, k.last) {
-		return k.value, nil
-	}
-	value, ok := k.all[string(text)]
-	if !ok {
-		var err error
-		if value, err = Strictly[T](text, required...); err != nil {
-			return value, err
-		}
-		if k.all == nil {
-			k.all = make(map[string]T)
-		}
-		if len(k.all) < maxKnown {
-			k.all[string(text)] = value
-		}
-	}
-	k.last, k.value = text, value
-	return value, nil
-}
-
-// Strictly decodes a JSON object and takes nothing that it does not know: neither an unknown field, nor a known one in other
-// letters, nor one that comes twice. The required ones must be there.
-func Strictly[T any](text json.RawMessage, required ...string) (v T, err error) {
-	if len(text) == 0 {
-		return v, errors.New("there is no value")
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil {
-		return v, fmt.Errorf("%s: %w", clipped(text), err)
-	}
-	if t := reflect.TypeFor[T](); t.Kind() == reflect.Struct {
-		if string(bytes.TrimSpace(text)) == "null" {
-			return v, errors.New("null is no value of it")
-		}
-		return v, fieldsOnce(text, t, required)
-	}
-	return v, nil
-}
-
-// fieldsOnce says whether the fields of an object are those of a type, each once and letter by letter, and the required ones are
-// among them.
-func fieldsOnce(text json.RawMessage, t reflect.Type, required []string) error {
-	known := make(map[string]bool)
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		known[name] = true
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if _, err := d.Token(); err != nil { // the brace
-		return err
-	}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := token.(string)
-		if !known[name] {
-			return fmt.Errorf("%s: field %s is unknown, or comes twice", clipped(text), quote(name))
-		}
-		known[name] = false
-		var skipped json.RawMessage
-		if err := d.Decode(&skipped); err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-	}
-	for _, name := range required {
-		if known[name] {
-			return fmt.Errorf("%s: field %s is missing", clipped(text), quote(name))
-		}
-	}
-	return nil
-}
-
-// maxQuoted bounds what is said of a foreign text.
-const maxQuoted = 80
-
-func clipped(text json.RawMessage) string {
-	if len(text) > maxQuoted {
-		return quote(string(text[:maxQuoted]) + "…")
-	}
-	return quote(string(text))
-}
-
-// quote writes a foreign text so that it is taken for nothing else.
-func quote(text string) string {
-	if len(text) > maxQuoted+len("…") {
-		text = text[:maxQuoted] + "…"
-	}
-	return fmt.Sprintf("%q", text)
 }

@@ -145,22 +145,6 @@ func TestNotesAreReadStrictly(t *testing.T) {
 	require.ErrorContains(t, two.Notes().Err(), "event 3: the \"claim\" does not say of which node it is; and 1 more events")
 }
 
-// What is said to act without evidence, or for no time at all, is not confirmed.
-func TestEvidenceOfFaults(t *testing.T) {
-	begin := []string{"-3 note test - " + aTest, `-3 note phase - "load"`, `-1 invoke kill - {"id":0,"fault":{"nodes":["n1"]}}`}
-	for _, evidence := range []string{`{"id":0}`, `{"id":0,"evidence":{}}`, `{"id":0,"evidence":null}`, `{"id":0,"evidence":[]}`} {
-		n := told(t, append(begin[:3:3], "-1 ok kill - "+evidence, `-1 invoke heal - {"id":0}`, `-1 ok heal - {"id":0}`)...).Notes()
-		require.NoError(t, n.Err())
-		require.False(t, n.Faults[0].Confirmed)
-		require.Equal(t, "it is said to be in force, without evidence", n.Faults[0].Err)
-	}
-	h := told(t, append(begin[:3:3], `-1 ok kill - {"id":0,"evidence":{"killed":["n1"]}}`)...)
-	require.True(t, h.Notes().Faults[0].Confirmed)
-	require.NoError(t, h.Append(Event{At: h.End(), Process: Nemesis, Kind: Invoke, F: FHeal, Value: json.RawMessage(`{"id":0}`)}))
-	require.False(t, h.Notes().Faults[0].Confirmed)
-	require.Contains(t, h.Notes().Faults[0].Err, "it was in force for 0s only")
-}
-
 // A history of clients alone needs no description.
 func TestPlainHistories(t *testing.T) {
 	h, _, err := Read(bytes.NewReader(sample(10)), "h")

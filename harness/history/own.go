@@ -126,7 +126,8 @@ func (d *own) value(r *raw) {
 		n = n*10 + uint64(d.buf[d.pos]-'0')
 		d.pos++
 	}
-	if digits := d.pos - start; digits > 0 && digits <= 18 && d.pos < len(d.buf) && (d.buf[d.pos] == '}' || d.buf[d.pos] == ',') && (digits == 1 || d.buf[start] != '0') {
+	if digits := d.pos - start; digits > 0 && digits <= 18 && d.pos < len(d.buf) && (d.buf[d.pos] == '}' ||
+		d.buf[d.pos] == ',') && (digits == 1 || d.buf[start] != '0') {
 		r.value, r.number, r.form = d.buf[start:d.pos], n, numeral
 		return
 	}

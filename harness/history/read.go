@@ -95,7 +95,8 @@ func (h *History) take(c *chunk, ids *translation) (line int, err error) {
 			if i == c.indexed[1].at {
 				which = 1
 			}
-			return i, fmt.Errorf("%w: index %d where %d is due: lines are missing or out of order", errLine, c.indexed[which].index, h.n)
+			return i, fmt.Errorf("%w: index %d where %d is due: lines are missing or out of order",
+				errLine, c.indexed[which].index, h.n)
 		}
 		rec := &c.records[i]
 		rec.key = ids.symbols[rec.key]

@@ -140,8 +140,8 @@ type Machine struct {
 	// at the most.
 	LateP99 time.Duration `json:"late_p99_ns"`
 	LateMax time.Duration `json:"late_max_ns"`
-	// Idle, Ours and Others are the shares of the processors' time that nobody used, that the controller and the nodes used,
-	// and that was used by anybody else, or taken by a hypervisor. They are all 0 where that is not known.
+	// Idle, Ours and Others are the shares of the processors' time that nobody used, that the controller and the nodes
+	// used, and that was used by anybody else, or taken by a hypervisor. They are all 0 where that is not known.
 	Idle   float64 `json:"idle,omitempty"`
 	Ours   float64 `json:"ours,omitempty"`
 	Others float64 `json:"others,omitempty"`

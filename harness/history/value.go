@@ -5,8 +5,9 @@ import (
 	"strconv"
 )
 
-// Value is a JSON value in the form in which a history holds it. The numbers that workloads write are held as what they are, and
-// everything else as its text: what is gained is that a million values need neither memory of their own nor parsing.
+// Value is a JSON value in the form in which a history holds it. The numbers that workloads write are held as what
+// they are, and everything else as its text: what is gained is that a million values need neither memory of their own
+// nor parsing.
 type Value struct {
 	n     uint64 // of a literal: its place
 	texts *arena

@@ -96,7 +96,8 @@ func goBuild(ctx context.Context, dir, arch, out string, progress io.Writer, arg
 	if _, err := exec.LookPath("go"); err != nil {
 		return errNoGo
 	}
-	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-trimpath", "-ldflags=-s -w", "-o", out}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-v", "-trimpath", "-ldflags=-s -w", "-o",
+		out}, args...)...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOWORK=off", "GOFLAGS=-buildvcs=false")
 	var said bytes.Buffer

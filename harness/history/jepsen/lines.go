@@ -33,8 +33,8 @@ func ReadText(r io.Reader, name string) (*history.History, error) {
 	})
 }
 
-// begins reports whether a line of a log begins as one of an operation: with a process, which is a number or a keyword, or with any
-// word and a kind.
+// begins reports whether a line of a log begins as one of an operation: with a process, which is a number or a
+// keyword, or with any word and a kind.
 func begins(line []byte) bool {
 	s := &scanner{buf: line}
 	process := string(s.token())
@@ -63,7 +63,8 @@ func readLines(r io.Reader, name, example string, part func(line []byte) ([]byte
 			continue
 		}
 		if rest[len(rest)-1] != '\n' {
-			return nil, fmt.Errorf("%s: the line does not end, so that its value may have been cut: end it if it is whole", lineAt(name, text, pos-1))
+			return nil, fmt.Errorf("%s: the line does not end, so that its value may have been cut: end it if it is whole",
+				lineAt(name, text, pos-1))
 		}
 		s := &scanner{buf: rest}
 		number, client := named.number(string(s.token()))

@@ -1,10 +1,10 @@
 // Package jepsen reads histories that Jepsen recorded, and writes ours for its checkers: so anybody can hold
 // sunder's verdict against Knossos', and Knossos' against sunder's.
 //
-// Of a foreign history only clients' operations are taken. What they mean is what Knossos takes them for: a read that is
-// :ok and nil says nothing of what the register holds, the value of a completion counts and not that of the call, and
-// every process but :nemesis is a client. A :fail of a compare-and-set may mean anything that did not
-// happen, so that it is no observation, unless it says what was :found, as what we write does.
+// Of a foreign history only clients' operations are taken. What they mean is what Knossos takes them for: a read that
+// is :ok and nil says nothing of what the register holds, the value of a completion counts and not that of the call,
+// and every process but :nemesis is a client. A :fail of a compare-and-set may mean anything that did not happen, so
+// that it is no observation, unless it says what was :found, as what we write does.
 package jepsen
 
 import (
@@ -312,8 +312,8 @@ func build(ops []operation, name string, text []byte) (*history.History, error) 
 	return h, nil
 }
 
-// complete gives calls the values that their completions have, as Knossos does: what was asked for may be said, or put into
-// its form, only then.
+// complete gives calls the values that their completions have, as Knossos does: what was asked for may be said, or
+// put into its form, only then.
 func complete(ops []operation) {
 	open := make(map[int]*operation)
 	for i := range ops {
@@ -351,7 +351,8 @@ func micro(value []byte) bool {
 	return true
 }
 
-// versioned reports whether reads are invoked with [nil nil], or [key [nil nil]]: a version and a value will be answered.
+// versioned reports whether reads are invoked with [nil nil], or [key [nil nil]]: a version and a value will be
+// answered.
 func versioned(ops []operation, keyed bool) bool {
 	for i := range ops {
 		if ops[i].kind != history.Invoke || ops[i].f != "read" {

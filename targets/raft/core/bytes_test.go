@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Messages are bounded by what they weigh, and so is all that is under way to a follower; but one entry goes whatever it weighs.
+// Messages are bounded by what they weigh, and so is all that is under way to a follower; but one entry goes whatever
+// it weighs.
 func TestMessagesAreBoundedByBytes(t *testing.T) {
 	c := newCluster(3, plain, func(c *Config) { c.MaxBytes, c.MaxEntries = 1000, 100 })
 	c.campaign(1)
@@ -57,8 +58,8 @@ func TestCompactionIsBoundedByBytes(t *testing.T) {
 	require.Equal(t, l.bytes, weight(l.entries))
 }
 
-// A heartbeat of a former term that comes late, from the life of a leader before it was started again, confirms no read: its round
-// is of another count. The simulation found this.
+// A heartbeat of a former term that comes late, from the life of a leader before it was started again, confirms no
+// read: its round is of another count. The simulation found this.
 func TestThesis6_4_OldRoundsConfirmNoReads(t *testing.T) {
 	c := newCluster(3, plain)
 	c.campaign(1)

@@ -40,8 +40,8 @@ type Config struct {
 	// ElectionTicks to 2*ElectionTicks-1 ticks without one, drawn anew each time (§5.2).
 	HeartbeatTicks, ElectionTicks int
 	// MaxEntries bounds the entries of one Append, and MaxBytes what they weigh; one entry is sent whatever it weighs. A
-	// follower has no more than maxInflight Appends under way, and no more than maxInflightBytes times MaxBytes in them. 0 bounds
-	// nothing.
+	// follower has no more than maxInflight Appends under way, and no more than maxInflightBytes times MaxBytes in them.
+	// 0 bounds nothing.
 	MaxEntries, MaxBytes int
 	// PreVote asks before campaigning; CheckQuorum makes a leader step down after
 	// ElectionTicks without contact to a quorum.
@@ -149,8 +149,8 @@ func (r *Raft) Entry(i uint64) (Entry, bool) {
 	return r.log.entries[i-r.log.firstIndex()], true
 }
 
-// Compact tells the log that a snapshot at s is stored. Up to keep entries before it stay, and no more than keepBytes of
-// them if that is not 0, for followers that are only a little behind.
+// Compact tells the log that a snapshot at s is stored. Up to keep entries before it stay, and no more than keepBytes
+// of them if that is not 0, for followers that are only a little behind.
 func (r *Raft) Compact(s Snapshot, keep uint64, keepBytes int) {
 	if s.Index > r.log.base {
 		r.log.compact(s, keep, keepBytes)

@@ -81,8 +81,8 @@ func (l *raftLog) replace(entries []Entry) {
 	}
 }
 
-// compact makes s the base of the log, but keeps up to keep entries before it, and keepBytes of them at the most if that is
-// not 0. If the log does not hold the entry of s, nothing of it is worth keeping.
+// compact makes s the base of the log, but keeps up to keep entries before it, and keepBytes of them at the most if
+// that is not 0. If the log does not hold the entry of s, nothing of it is worth keeping.
 func (l *raftLog) compact(s Snapshot, keep uint64, keepBytes int) {
 	if !l.matches(s.Index, s.Term) {
 		*l = raftLog{base: s.Index, baseTerm: s.Term, committed: s.Index, handed: s.Index, applied: s.Index}

@@ -245,7 +245,8 @@ func TestConfigIsValidated(t *testing.T) {
 	}
 }
 
-// A follower that missed much more than fits a message catches up in seconds, and nobody's memory holds it many times over.
+// A follower that missed much more than fits a message catches up in seconds, and nobody's memory holds it many times
+// over.
 func TestHeavyEntries(t *testing.T) {
 	m := startMembers(t, 3, nil)
 	for i := range 2 {
