@@ -77,7 +77,7 @@ func (r *noteReader) fault(e Event) error {
 		if e.Kind == OK {
 			f.Healed = e.At
 		}
-	case e.F == f.F && outcome && f.InForce == Never && f.Healing == Never && !(e.Kind == OK && v.Nothing):
+	case e.F == f.F && outcome && f.InForce == Never && f.Healing == Never && (e.Kind != OK || !v.Nothing):
 		f.InForce, f.Evidence, f.Nothing = e.At, v.Evidence, v.Nothing
 		f.Confirmed = e.Kind == OK
 		if f.Confirmed && !isEvidence(v.Evidence) {
