@@ -22,6 +22,10 @@ const DefaultMinRate = 50
 // Whatever the rate, so many calls must succeed before the first fault, while there are faults, and after them.
 const leastCalls = 10
 
+// electionShare is the part of the rate that is wanted between the first fault and the last heal: a quorum that can be
+// reached serves only once it has elected a leader, and many faults take one away.
+const electionShare = 0.2
+
 // shortest is the time over which a rate says something.
 const shortest = time.Second
 
@@ -166,29 +170,29 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 	}
 	quorate := length(parts, stretch{span.From, end})
 	// meets says why so many calls are too few for a part of the run.
-	meets := func(n int, of stretch, where string) string {
+	meets := func(n int, of stretch, wanted float64, where string) string {
 		time := length(parts, of)
 		switch rate := float64(n) / max(time.Seconds(), 1e-9); {
 		case n < leastCalls:
 			return fmt.Sprintf("only %s succeeded%s", count(n, "operation"), where)
-		case time >= shortest && rate < floor:
+		case time >= shortest && rate < wanted:
 			return fmt.Sprintf("only %s succeeded%s in the %.1f s in which a quorum could be reached: %s a second, and %s are wanted (--min-rate)",
-				count(n, "operation"), where, time.Seconds(), short(rate), short(floor))
+				count(n, "operation"), where, time.Seconds(), short(rate), short(wanted))
 		}
 		return ""
 	}
 	if len(notes.Faults) == 0 {
-		if why := meets(before+during+after, stretch{span.From, end}, ""); why != "" {
+		if why := meets(before+during+after, stretch{span.From, end}, floor, ""); why != "" {
 			return why, ""
 		}
 		return "", fmt.Sprintf("%s succeeded, %s a second; no fault was asked for",
 			count(before+during+after, "operation"), short(float64(before+during+after)/(end-span.From).Seconds()))
 	}
 	for _, why := range []string{
-		meets(served, stretch{span.From, end}, ""),
-		meets(before, stretch{span.From, first}, " before the first fault"),
-		meets(during, stretch{inForce, healing}, " between the first fault and the last heal"),
-		meets(after, stretch{min(again, end), end}, " after the last heal"),
+		meets(served, stretch{span.From, end}, floor, ""),
+		meets(before, stretch{span.From, first}, floor, " before the first fault"),
+		meets(during, stretch{inForce, healing}, electionShare*floor, " between the first fault and the last heal"),
+		meets(after, stretch{min(again, end), end}, floor, " after the last heal"),
 	} {
 		if why != "" {
 			return why, ""

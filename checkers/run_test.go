@@ -17,7 +17,8 @@ type run struct {
 	test                  history.Test
 	faults                []aFault
 	perSecond             int
-	duringReads           int // a second, while there is a fault
+	duringReads           int  // a second, while there is a fault
+	quiet                 bool // few calls succeed while there is a fault
 	lastReads             map[string][]string
 	last                  *history.Last
 	machine               history.Machine
@@ -104,7 +105,11 @@ func (r run) history(t *testing.T) *history.History {
 		} else {
 			nemesis(history.Info, f.f, fmt.Sprintf(`{"id":%d,"evidence":{},"nothing":%t}`, id, f.nothing), f.err)
 		}
-		second(r.perSecond/2, r.duringReads)
+		if r.quiet {
+			second(6, 6)
+		} else {
+			second(r.perSecond/2, r.duringReads)
+		}
 		if f.unhealed {
 			continue
 		}
@@ -165,7 +170,10 @@ func TestProgress(t *testing.T) {
 		"only 194 operations succeeded in the 7.0 s in which a quorum could be reached: 27.7 a second, and 50 are wanted (--min-rate)": func(r *run) {
 			r.perSecond, r.duringReads = 20, 28
 		},
-		"and 80.5 are wanted":                 func(r *run) { r.test.MinRate, r.perSecond, r.duringReads = 80.5, 80, 40 },
+		"and 80.5 are wanted": func(r *run) { r.test.MinRate, r.perSecond, r.duringReads = 80.5, 80, 40 },
+		"only 12 operations succeeded between the first fault and the last heal in the 1.0 s in which a quorum could be reached: 12 a second, and 40 are wanted": func(r *run) {
+			r.faults, r.perSecond, r.test.MinRate, r.quiet = r.faults[:1], 400, 200, true
+		},
 		"only 6 operations succeeded before":  func(r *run) { r.perSecond, r.duringReads, r.test.MinRate = 6, 60, 1 },
 		"only 0 operations succeeded after":   func(r *run) { r.silent = time.Second },
 		"nothing was read at the end":         func(r *run) { r.last, r.lastReads = nil, nil },
