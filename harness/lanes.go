@@ -36,8 +36,8 @@ const injectTimeout = 10 * time.Second
 
 // lanes lets every lane of the nemesis act until shortly before the time limit. When it returns,
 // every fault is healed, or the error says which could not be.
-func (r *run) lanes(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.TimeLimit-r.calm())
+func (r *run) lanes(whole context.Context) error {
+	ctx, cancel := context.WithTimeout(whole, r.TimeLimit-r.calm())
 	defer cancel()
 	errs := make([]error, len(r.Lanes))
 	var wait sync.WaitGroup
@@ -45,7 +45,7 @@ func (r *run) lanes(ctx context.Context) error {
 		wait.Go(func() {
 			defer r.crashed("the nemesis")
 			at := lane{run: r, Lane: l, rand: rand.New(rand.NewPCG(r.Seed, streamLanes+uint64(i)))}
-			if errs[i] = at.act(ctx); errs[i] != nil {
+			if errs[i] = at.act(ctx, whole); errs[i] != nil {
 				cancel() // never go on measuring a cluster in an unknown state
 			}
 		})
@@ -64,9 +64,10 @@ type lane struct {
 	since   time.Time // of inForce
 }
 
-// act rests, picks a fault, holds it, heals it, and begins again until ctx ends. Nothing is in
-// force when it returns, or the error says what is.
-func (l *lane) act(ctx context.Context) (err error) {
+// act rests, picks a fault, holds it, heals it, and begins again until ctx ends. A fault that was on its way then is
+// held for the shortest time that any is, unless the whole run ends. Nothing is in force when it returns, or the error
+// says what is.
+func (l *lane) act(ctx, whole context.Context) (err error) {
 	defer func() { err = errors.Join(err, l.healCurrent()) }()
 	if l.Rest == 0 && !sleep(ctx, firstCalm) {
 		return nil
@@ -94,6 +95,7 @@ func (l *lane) act(ctx context.Context) (err error) {
 			return err
 		}
 		if !sleep(ctx, l.spread(l.Hold)) {
+			sleep(whole, time.Duration(leastSpread*float64(l.Hold))-time.Since(l.since))
 			return nil
 		}
 		if l.Rest > 0 {
@@ -105,9 +107,12 @@ func (l *lane) act(ctx context.Context) (err error) {
 	return nil
 }
 
+// leastSpread is the least time that spread draws, as a part of the mean.
+const leastSpread = 0.5
+
 // spread draws a time between half and one and a half times the mean.
 func (l *lane) spread(mean time.Duration) time.Duration {
-	return time.Duration(float64(mean) * (0.5 + l.rand.Float64()))
+	return time.Duration(float64(mean) * (leastSpread + l.rand.Float64()))
 }
 
 // healCurrent heals what is in force, if anything is.

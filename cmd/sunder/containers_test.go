@@ -73,8 +73,9 @@ func contained(t *testing.T, args ...string) (code int, stdout, stderr string) {
 func TestRunsInContainers(t *testing.T) {
 	needContainers(t, "etcd", "consul")
 	for name, args := range map[string][]string{
-		"etcd":                             {"--target", "etcd"},
-		"consul":                           {"--target", "consul", "--nodes", "3"},
+		"etcd": {"--target", "etcd"},
+		// Consul's elections take seconds: shorter faults end before anything was served under them.
+		"consul":                           {"--target", "consul", "--nodes", "3", "--hold", "3s", "--rest", "1s", "--time-limit", "20s"},
 		"raft":                             {"--target", "raft", "--fleet", "docker"},
 		"faults that only containers have": {"--target", "raft", "--nodes", "3", "--nemesis", "unplug,loss:some"},
 	} {
