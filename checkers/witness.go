@@ -24,11 +24,15 @@ type witness struct {
 func newWitness(h *history.History, initial history.Value) *witness {
 	w := &witness{h: h, register: referee.Register[history.Value]{Initial: initial, Same: sameValue}, definite: make([]int, h.KeyIDs())}
 	for c := range h.Calls() {
-		if c.Kind() == history.OK || c.Kind() == history.Fail && c.F() == "cas" && c.Err() == history.Mismatch {
+		if isDefinite(c) {
 			w.definite[c.KeyID()]++
 		}
 	}
 	return w
+}
+
+func isDefinite(c history.Call) bool {
+	return c.Kind() == history.OK || c.Kind() == history.Fail && c.F() == "cas" && c.Err() == history.Mismatch
 }
 
 func sameValue(a, b history.Value) bool {
@@ -70,6 +74,7 @@ func (w *witness) step(c history.Call) referee.Step[history.Value] {
 
 // replays says why an order does not explain what was recorded of a key, or nil if it does.
 func (w *witness) replays(k *keyed, order []uint32) error {
+	// All of them are looked at in one go, which brings their records into the cache: they lie apart.
 	definite, last := 0, -1
 	for i := range k.ops {
 		o := &k.ops[i]
@@ -77,7 +82,7 @@ func (w *witness) replays(k *keyed, order []uint32) error {
 			return fmt.Errorf("operation %d of the key comes twice", o.ID)
 		}
 		last = int(o.ID)
-		if o.Return != register.Never {
+		if isDefinite(w.h.Call(last)) {
 			definite++
 		}
 	}

@@ -9,8 +9,17 @@ import (
 type symbols struct {
 	texts []string
 	ids   map[string]uint32
-	// recent are numbers that came lately, by a rough hash.
-	recent [1024]uint32
+	// recent are strings that came lately, by a rough hash.
+	recent [1 << recentBits]recentSymbol
+}
+
+// recentBits makes recent a table of 128 KiB: thousands of keys have room in it, and it fits a processor's second cache.
+const recentBits = 13
+
+// recentSymbol is a string's end and its length, which are all of it if it is short, and its number.
+type recentSymbol struct {
+	tail       uint64
+	length, id uint32
 }
 
 func (s *symbols) id(name []byte) uint32 {
@@ -21,9 +30,10 @@ func (s *symbols) id(name []byte) uint32 {
 		s.ids = map[string]uint32{"": 0}
 		s.texts = []string{""}
 	}
-	recent := &s.recent[roughly(name)]
-	if s.texts[*recent] == string(name) {
-		return *recent
+	tail := tailOf(name)
+	recent := &s.recent[tail*0x9e3779b97f4a7c15>>(64-recentBits)]
+	if recent.tail == tail && int(recent.length) == len(name) && (len(name) <= 8 || s.texts[recent.id] == string(name)) {
+		return recent.id
 	}
 	id, ok := s.ids[string(name)] // no allocation: the compiler sees a look-up only
 	if !ok {
@@ -31,7 +41,9 @@ func (s *symbols) id(name []byte) uint32 {
 		s.texts = append(s.texts, string(name))
 		s.ids[s.texts[id]] = id
 	}
-	*recent = id
+	if len(name) <= maxLine {
+		*recent = recentSymbol{tail, uint32(len(name)), id}
+	}
 	return id
 }
 
@@ -43,17 +55,15 @@ func (s *symbols) since(n int) []string {
 	return s.texts[n:]
 }
 
-// roughly is a hash of the last eight bytes, of ten bits.
-func roughly(name []byte) uint64 {
-	var tail uint64
+// tailOf returns the last eight bytes, or all if there are fewer.
+func tailOf(name []byte) (tail uint64) {
 	if len(name) >= 8 {
-		tail = binary.LittleEndian.Uint64(name[len(name)-8:])
-	} else {
-		for _, c := range name {
-			tail = tail<<8 | uint64(c)
-		}
+		return binary.LittleEndian.Uint64(name[len(name)-8:])
 	}
-	return tail * 0x9e3779b97f4a7c15 >> 54
+	for _, c := range name {
+		tail = tail<<8 | uint64(c)
+	}
+	return tail
 }
 
 func (s *symbols) text(id uint32) string {
