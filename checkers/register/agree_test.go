@@ -206,7 +206,8 @@ func confirmed(ctx context.Context, p Proof) bool {
 func TestAgreesWithBruteForce(t *testing.T) {
 	var n compared
 	forAll(t, *small, func(seed uint64) error {
-		return n.agree(byBruteForce, tiny(rand.New(rand.NewPCG(seed, 1))))
+		r := rand.New(rand.NewPCG(seed, 1))
+		return n.agree(byBruteForce, farVersions(r, tiny(r)))
 	})
 	n.check(t, *small)
 }
@@ -247,7 +248,8 @@ func mediumLoad(r *rand.Rand) []Op {
 func TestAgreesWithPorcupine(t *testing.T) {
 	var n compared
 	forAll(t, *medium, func(seed uint64) error {
-		return n.agree(byPorcupine, mediumLoad(rand.New(rand.NewPCG(seed, 2))))
+		r := rand.New(rand.NewPCG(seed, 2))
+		return n.agree(byPorcupine, farVersions(r, mediumLoad(r)))
 	})
 	n.check(t, *medium)
 }

@@ -48,6 +48,7 @@ func TestDecide(t *testing.T) {
 		"versions of one value":            {[]Op{at(0, 9, write(1)), at(0, 9, version(read(1), 5)), at(0, 9, version(read(1), 6))}, porcupine.Illegal},
 		"versions of one value, twice":     {[]Op{at(0, 9, write(1)), at(0, 9, write(1)), at(0, 9, version(read(1), 5)), at(0, 9, version(read(1), 6))}, porcupine.Ok},
 		"versions against time":            {[]Op{at(3, 9, version(write(1), 5)), at(0, 1, version(write(2), 6)), at(2, 9, read(0))}, porcupine.Illegal},
+		"versions of all sizes":            {[]Op{at(0, 9, version(write(1), 1<<64-1)), at(0, 9, version(write(2), 2)), at(0, 9, version(write(3), 1<<63))}, porcupine.Ok},
 		"versions through others": {[]Op{at(0, 9, version(write(1), 5)), at(0, 9, version(write(2), 6)), at(0, 9, write(3)),
 			at(1, 2, read(2)), at(3, 4, read(3)), at(5, 6, read(1))}, porcupine.Illegal},
 		"nothing": {nil, porcupine.Ok},

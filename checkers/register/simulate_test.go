@@ -3,6 +3,7 @@ package register
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -167,6 +168,27 @@ func tiny(r *rand.Rand) []Op {
 			o.Version = 1 + r.Uint64N(uint64(len(ops)))
 		}
 		ops[i] = o
+	}
+	return ops
+}
+
+// farVersions moves the versions of some histories to where the half and the end of all numbers are.
+func farVersions(r *rand.Rand, ops []Op) []Op {
+	highest := uint64(0)
+	for _, o := range ops {
+		highest = max(highest, o.Version)
+	}
+	var by uint64
+	switch r.IntN(6) {
+	case 0:
+		by = 1<<63 - min(1<<63, highest/2+1)
+	case 1:
+		by = math.MaxUint64 - highest
+	}
+	for i := range ops {
+		if ops[i].Version != 0 {
+			ops[i].Version += by
+		}
 	}
 	return ops
 }

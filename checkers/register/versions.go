@@ -26,7 +26,7 @@ func (r *rangedZone) take(version uint64) {
 // byVersion sorts blocks by their versions and carries their last calls along. It returns
 // the values of blocks whose versions or times contradict it.
 func (g *graph) byVersion(blocks []rangedZone) (bad []Value) {
-	sortAlmostSorted(blocks, func(r *rangedZone) int64 { return int64(r.low) })
+	sortAlmostSorted(blocks, func(r *rangedZone) int64 { return int64(r.low ^ 1<<63) }) // in the order of unsigned numbers
 	for i := 1; i < len(blocks); i++ {
 		before, b := &blocks[i-1], &blocks[i]
 		if b.low <= before.high {
