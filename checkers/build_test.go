@@ -84,7 +84,7 @@ func note(t testing.TB, h *history.History, at, process int, f, node string, val
 
 // check runs one checker, without what Run adds.
 func check(t testing.TB, name string, h *history.History) Result {
-	r := guard(t.Context(), name, All[name].New(Defaults), h)
+	r := guard(t.Context(), name, Default()[name].New(Defaults(), ""), h)
 	require.Equal(t, name, r.Checker)
 	return r
 }

@@ -5,6 +5,7 @@
 package checkers
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -117,7 +118,18 @@ type Options struct {
 }
 
 // Defaults are enough for runs of some minutes.
-var Defaults = Options{Time: 2 * time.Minute, Memory: 4 << 30, Engine: register.Auto}
+func Defaults() Options {
+	return Options{Time: 2 * time.Minute, Memory: 4 << 30, Engine: register.Auto}
+}
+
+// orDefaults sets what is left out.
+func (o Options) orDefaults() Options {
+	d := Defaults()
+	return Options{
+		Time: cmp.Or(o.Time, d.Time), Memory: cmp.Or(o.Memory, d.Memory), Engine: cmp.Or(o.Engine, d.Engine),
+		Initial: o.Initial, Progress: o.Progress,
+	}
+}
 
 func (o Options) progress(checker string, done, of int) {
 	if o.Progress != nil {
@@ -125,26 +137,68 @@ func (o Options) progress(checker string, done, of int) {
 	}
 }
 
-// Entry is one checker of the list.
+// Entry is one checker of a registry.
 type Entry struct {
 	About string
-	New   func(Options) Checker
+	// Members is how many there must be for it to have anything to say; 0 if that does not matter.
+	Members int
+	// Models are what may be named after a colon, as in "linear:register"; nil if there is no choice.
+	Models []string
+	New    func(o Options, model string) Checker
 }
 
-// All lists the checkers by name.
-var All = map[string]Entry{
-	"linear": {"operations on each key are linearizable", func(o Options) Checker { return linear{o} }},
-	"leader": {"a term has at most one leader", func(Options) Checker { return leader{} }},
-	"state":  {"nodes that applied the same log index are in the same state", func(Options) Checker { return state{} }},
-	"recovery": {"a cluster that is whole again serves within the recover timeout; how well it served before",
-		func(Options) Checker { return recovery{} }},
-	"progress": {"there was enough load, every fault took effect, and all was read at the end, so that a pass means something", func(Options) Checker { return progress{} }},
-	"stats": {"counts and latencies; every operation succeeded, under faults too",
-		func(Options) Checker { return stats{} }},
+// Registry are checkers by name.
+type Registry map[string]Entry
+
+// Default returns the checkers of sunder.
+func Default() Registry {
+	return Registry{
+		"linear": {
+			About:  "operations on each key are linearizable; linear:register passes over keys that have none of a register's",
+			Models: []string{modelRegister},
+			New:    func(o Options, model string) Checker { return linear{o, model} },
+		},
+		"leader": {
+			About: "a term has at most one leader",
+			New:   func(Options, string) Checker { return leader{} },
+		},
+		"state": {
+			About: "nodes that applied the same log index are in the same state", Members: 2,
+			New: func(Options, string) Checker { return state{} },
+		},
+		"recovery": {
+			About: "a cluster that is whole again serves within the recover timeout; how well it served before",
+			New:   func(Options, string) Checker { return recovery{} },
+		},
+		"progress": {
+			About: "there was enough load, every fault took effect, and all was read at the end, so that a pass means something",
+			New:   func(Options, string) Checker { return progress{} },
+		},
+		"stats": {
+			About: "counts and latencies; every operation succeeded, under faults too",
+			New:   func(Options, string) Checker { return stats{} },
+		},
+	}
+}
+
+// Names returns the names of all checkers, sorted.
+func (all Registry) Names() []string { return slices.Sorted(maps.Keys(all)) }
+
+// Find returns a checker by its name, with its model after a colon if one is chosen.
+func (all Registry) Find(name string) (e Entry, model string, err error) {
+	name, model, chosen := strings.Cut(name, ":")
+	e, ok := all[name]
+	switch {
+	case !ok:
+		return e, "", fmt.Errorf("unknown checker %q; known are %s", name, strings.Join(all.Names(), ", "))
+	case chosen && !slices.Contains(e.Models, model):
+		return e, "", fmt.Errorf("checker %s has no model %q; known are %s", name, model, strings.Join(e.Models, ", "))
+	}
+	return e, model, nil
 }
 
 // Always are the checkers that judge every run.
-func Always() []string { return []string{"leader", "recovery", "progress", "stats"} }
+func Always() []string { return []string{"recovery", "progress", "stats"} }
 
 // What Run adds to the results of the checkers that are asked for.
 const (
@@ -168,19 +222,20 @@ func ForHistory(h *history.History) []string {
 	}
 }
 
-// Run judges a history by the named checkers, in order. What of the history cannot be read, and a planted bug that
+// Run judges a history by the named checkers, in order. Options that are left out are the [Defaults]. What of the history cannot be read, and a planted bug that
 // was not found, are results of their own.
-func Run(ctx context.Context, h *history.History, names []string, o Options) ([]Result, error) {
+func (all Registry) Run(ctx context.Context, h *history.History, names []string, o Options) ([]Result, error) {
+	o = o.orDefaults()
 	var results []Result
 	if err := h.Notes().Err(); err != nil {
 		results = append(results, Result{Checker: ofHistory, Verdict: Unknown, Why: fmt.Sprintf("it cannot be read as a whole: %v", err)})
 	}
 	for _, name := range names {
-		entry, ok := All[name]
-		if !ok {
-			return nil, fmt.Errorf("unknown checker %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
+		entry, model, err := all.Find(name)
+		if err != nil {
+			return nil, err
 		}
-		results = append(results, guard(ctx, name, entry.New(o), h))
+		results = append(results, guard(ctx, name, entry.New(o, model), h))
 	}
 	if t, ok := h.Test(); ok && t.Bug != "" {
 		results = append(results, planted(t, Worst(results)))

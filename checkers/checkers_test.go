@@ -57,7 +57,7 @@ func TestCrashIsUnknown(t *testing.T) {
 }
 
 func TestUnknownCheckerIsAnError(t *testing.T) {
-	_, err := Run(t.Context(), &history.History{}, []string{"liner"}, Defaults)
+	_, err := Default().Run(t.Context(), &history.History{}, []string{"liner"}, Defaults())
 	require.ErrorContains(t, err, `unknown checker "liner"`)
 }
 

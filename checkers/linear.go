@@ -21,7 +21,11 @@ import (
 // an order of them that a single register would answer in the same way, and in which whatever
 // ended before another began comes first. Linearizability is local, so keys are checked apart, each
 // by the fastest engine that is exact for it (package register; docs/checking.md).
-type linear struct{ Options }
+type linear struct {
+	Options
+	// model is [modelRegister] if operations of other models are to be passed over; otherwise there must not be any.
+	model string
+}
 
 // maxTimelines bounds how many keys are explained; the others are counted.
 const maxTimelines = 3
@@ -40,7 +44,7 @@ const firstConfigs = 1 << 16
 // Check implements [Checker].
 func (l linear) Check(ctx context.Context, h *history.History) Result {
 	start := time.Now()
-	keys, err := registers(h, l.Initial)
+	keys, err := registers(h, l.Initial, l.model)
 	if err != nil {
 		return Result{Verdict: Unknown, Why: err.Error()}
 	}

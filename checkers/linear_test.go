@@ -105,17 +105,17 @@ func TestLinearKeepsItsBudget(t *testing.T) {
 		calls = append(calls, read("k", fmt.Sprint(i%3), 2000+i*10, 2000+i*10+5))
 	}
 	h := historyOf(t, calls...)
-	r := linear{Options{Memory: 1 << 40, Engine: register.Auto}}.Check(t.Context(), h)
+	r := linear{Options: Options{Memory: 1 << 40, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
 	require.Contains(t, r.Why, "1 of 1 key are undecided: key k (78 operations, engine auto: out of its time budget)")
 
-	r = linear{Options{Time: time.Hour, Memory: 1, Engine: register.Auto}}.Check(t.Context(), h)
+	r = linear{Options: Options{Time: time.Hour, Memory: 1, Engine: register.Auto}}.Check(t.Context(), h)
 	require.Equal(t, Unknown, r.Verdict)
 	require.Contains(t, r.Why, "out of its memory budget")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r = linear{Defaults}.Check(ctx, h)
+	r = linear{Options: Defaults()}.Check(ctx, h)
 	require.Equal(t, Unknown, r.Verdict)
 	require.Contains(t, r.Why, "interrupted")
 }
@@ -143,7 +143,7 @@ func TestKnownHistories(t *testing.T) {
 	for _, path := range files {
 		h, _, err := history.ReadFile(path)
 		require.NoError(t, err)
-		results, err := Run(t.Context(), h, ForHistory(h), Defaults)
+		results, err := Default().Run(t.Context(), h, ForHistory(h), Defaults())
 		require.NoError(t, err)
 		want, _, _ := strings.Cut(filepath.Base(path), "-")
 		require.Equal(t, want, Worst(results).String(), path)
@@ -158,7 +158,7 @@ func TestRegisters(t *testing.T) {
 		call{f: "delete", key: "k", start: 6, end: 7, kind: history.OK},
 		stamped(inDoubt(wrote("k", 2, 8, 9)), 9), failed(wrote("k", 3, 10, 11)), failed(read("k", "1", 12, 13)), inDoubt(read("k", "1", 14, 15)),
 		stamped(found(swapped("k", 1, 4, 16, 17), "2"), 9), mismatched(swapped("k", 1, 5, 18, 19)), read("j", "1", 20, 21))
-	keys, err := registers(h, nil)
+	keys, err := registers(h, nil, "")
 	require.NoError(t, err)
 	require.Len(t, keys, 2)
 	require.Equal(t, "k", keys[0].name)
@@ -236,11 +236,11 @@ func TestLinearEngines(t *testing.T) {
 		register.Auto: "5 operations on 2 keys are linearizable (1 by engine unique, 1 by engine compact)", register.Compact: "by engine compact",
 		register.Porcupine: "by engine porcupine", register.Unique: "1 of 2 keys are undecided: key b (3 operations, engine unique: a value is written twice",
 	} {
-		o := Defaults
+		o := Defaults()
 		o.Engine = engine
-		require.Contains(t, linear{o}.Check(t.Context(), historyOf(t, calls...)).Why, want)
+		require.Contains(t, linear{Options: o}.Check(t.Context(), historyOf(t, calls...)).Why, want)
 		if engine != register.Unique {
-			r := linear{o}.Check(t.Context(), historyOf(t, append(calls, read("b", "null", 6, 7))...))
+			r := linear{Options: o}.Check(t.Context(), historyOf(t, append(calls, read("b", "null", 6, 7))...))
 			require.Equal(t, Invalid, r.Verdict, engine)
 		}
 	}
@@ -262,7 +262,7 @@ func TestLinearOfNothing(t *testing.T) {
 // A mistake of an engine is not confirmed by itself: neither an order that is none, nor a proof that is none.
 func TestMistakesOfEnginesShow(t *testing.T) {
 	h := historyOf(t, wrote("k", 1, 0, 1), wrote("k", 2, 2, 3), read("k", "2", 4, 5), inDoubt(wrote("k", 3, 6, 7)), failed(wrote("k", 4, 8, 9)))
-	keys, err := registers(h, nil)
+	keys, err := registers(h, nil, "")
 	require.NoError(t, err)
 	w := newWitness(h, history.Value{})
 	require.NoError(t, w.replays(keys[0], []uint32{0, 1, 2}))
@@ -281,7 +281,7 @@ func TestMistakesOfEnginesShow(t *testing.T) {
 
 	require.Equal(t, porcupine.Ok, w.judge(t.Context(), register.Proof{Ops: keys[0].ops}))
 	stale := historyOf(t, wrote("k", 1, 0, 1), wrote("k", 2, 2, 3), read("k", "1", 4, 5))
-	keys, err = registers(stale, nil)
+	keys, err = registers(stale, nil, "")
 	require.NoError(t, err)
 	require.Equal(t, porcupine.Illegal, newWitness(stale, history.Value{}).judge(t.Context(), register.Proof{Ops: keys[0].ops}))
 }
@@ -364,7 +364,7 @@ func BenchmarkLinear(b *testing.B) {
 	}
 	h := historyOf(b, calls...)
 	for b.Loop() {
-		require.NotEqual(b, Unknown, linear{Defaults}.Check(b.Context(), h).Verdict)
+		require.NotEqual(b, Unknown, linear{Options: Defaults()}.Check(b.Context(), h).Verdict)
 	}
 	b.ReportMetric(40_000*float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
@@ -405,8 +405,30 @@ func BenchmarkFileToVerdict(b *testing.B) {
 	for b.Loop() {
 		h, _, err := history.ReadFile(path)
 		require.NoError(b, err)
-		r := linear{Defaults}.Check(b.Context(), h)
+		r := linear{Options: Defaults()}.Check(b.Context(), h)
 		require.Equal(b, Valid, r.Verdict, r.Why)
 	}
 	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/1e6ops")
+}
+
+// Operations of other models are passed over if that is asked for, and only on keys of their own: what they do to a
+// register, a register cannot know.
+func TestLinearOfOneModel(t *testing.T) {
+	appended := func(key string) *history.History {
+		return historyOf(t, wrote("a", 1, 0, 1), read("a", "1", 2, 3),
+			call{f: "append", key: key, ask: "3", tell: "3", start: 4, end: 5, kind: history.OK})
+	}
+	for _, c := range []struct {
+		key, model string
+		want       Verdict
+		why        string
+	}{
+		{"list", "", Unknown, `a register has no operation append`},
+		{"list", modelRegister, Valid, "2 operations on 1 key are linearizable"},
+		{"a", modelRegister, Unknown, `a register has no operation append`},
+	} {
+		r := linear{Options: Defaults(), model: c.model}.Check(t.Context(), appended(c.key))
+		require.Equal(t, c.want, r.Verdict, r.Why)
+		require.Contains(t, r.Why, c.why)
+	}
 }

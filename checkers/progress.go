@@ -229,7 +229,7 @@ func vetoLast(h *history.History, notes *history.Notes) string {
 	written := make(map[string]bool)
 	var order []call
 	for c := range h.Calls() {
-		if c.Kind() != history.Fail && c.F() != "read" {
+		if c.Kind() != history.Fail && !notes.ReadOnly(c.F()) {
 			written[c.Key()] = true
 		}
 		if c.Begin() < final.From {

@@ -48,10 +48,10 @@ func quorate(faults []history.Fault, nodes []string, part stretch) bool {
 		if f.Began >= part.to || f.Healed <= part.from {
 			continue
 		}
-		for _, n := range f.Nodes {
+		for _, n := range f.Took.Down {
 			down[n] = true
 		}
-		for _, l := range slices.Concat(f.Cut, f.Lossy) {
+		for _, l := range slices.Concat(f.Took.Cut, f.Took.Lossy) {
 			cut[l] = true
 		}
 	}

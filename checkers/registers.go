@@ -20,8 +20,13 @@ type keyed struct {
 
 // registers sorts a history's operations by key, in the order of their first calls. It leaves out what
 // says nothing: what failed, and reads without an answer. A compare-and-set of which the target said
-// that it found another value stays, as the observation that it is. Registers hold initial at first.
-func registers(h *history.History, initial json.RawMessage) ([]*keyed, error) {
+// that it found another value stays, as the observation that it is. Registers hold initial at first. What is no operation
+// of a register is an error, but for the model register on keys that have no other.
+func registers(h *history.History, initial json.RawMessage, model string) ([]*keyed, error) {
+	passed := make([]bool, h.KeyIDs()) // keys that are of another model
+	if model == modelRegister {
+		foreign(h, passed)
+	}
 	var keys []*keyed
 	byID := make([]*keyed, h.KeyIDs())
 	start, ok := canonicalOf(history.ValueOf(initial))
@@ -29,6 +34,9 @@ func registers(h *history.History, initial json.RawMessage) ([]*keyed, error) {
 		return nil, fmt.Errorf("what registers hold at first, %s, %s", quoted(string(initial)), extremeNumber)
 	}
 	for c := range h.Calls() {
+		if passed[c.KeyID()] {
+			continue
+		}
 		k := byID[c.KeyID()]
 		if k == nil {
 			k = &keyed{name: c.Key(), values: values{initial: start}, ops: make([]register.Op, 0, h.CallsOf(c.KeyID()))}
@@ -46,6 +54,23 @@ func registers(h *history.History, initial json.RawMessage) ([]*keyed, error) {
 		}
 	}
 	return kept, nil
+}
+
+// modelRegister is the model of linear.
+const modelRegister = "register"
+
+// foreign finds the keys on which there are operations, and none of a register's.
+func foreign(h *history.History, keys []bool) {
+	ours := make([]bool, len(keys))
+	for c := range h.Calls() {
+		switch c.F() {
+		case "read", "write", "delete", "cas":
+			ours[c.KeyID()] = true
+		}
+	}
+	for i := range keys {
+		keys[i] = !ours[i]
+	}
 }
 
 // add takes an operation in, if it says something.

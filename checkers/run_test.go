@@ -317,13 +317,13 @@ func TestReachable(t *testing.T) {
 		want   []stretch
 	}{
 		"nothing is broken":        {five, nil, []stretch{all}},
-		"a minority is down":       {five, []history.Fault{fault(10, 20, history.Fault{Nodes: five[:2]})}, []stretch{all}},
-		"a majority is down":       {five, []history.Fault{fault(10, 20, history.Fault{Nodes: five[:3]})}, []stretch{{0, ms(10)}, {ms(20), ms(100)}}},
-		"two faults together":      {five, []history.Fault{fault(10, 40, history.Fault{Nodes: five[:2]}), fault(20, 30, history.Fault{Nodes: five[2:3]})}, []stretch{{0, ms(20)}, {ms(30), ms(100)}}},
-		"never healed":             {five, []history.Fault{{Began: ms(50), Healed: history.Never, Nodes: five}}, []stretch{{0, ms(50)}}},
-		"a cut one way counts":     {five[:3], []history.Fault{fault(10, 20, history.Fault{Cut: links("n1n2", "n2n3", "n3n1")})}, []stretch{{0, ms(10)}, {ms(20), ms(100)}}},
-		"one is in touch with two": {five[:3], []history.Fault{fault(10, 20, history.Fault{Cut: links("n1n2", "n2n1")})}, []stretch{all}},
-		"what is lossy is no way":  {five[:2], []history.Fault{fault(10, 20, history.Fault{Lossy: links("n1n2")})}, []stretch{{0, ms(10)}, {ms(20), ms(100)}}},
+		"a minority is down":       {five, []history.Fault{fault(10, 20, history.Fault{Took: history.Takes{Down: five[:2]}})}, []stretch{all}},
+		"a majority is down":       {five, []history.Fault{fault(10, 20, history.Fault{Took: history.Takes{Down: five[:3]}})}, []stretch{{0, ms(10)}, {ms(20), ms(100)}}},
+		"two faults together":      {five, []history.Fault{fault(10, 40, history.Fault{Took: history.Takes{Down: five[:2]}}), fault(20, 30, history.Fault{Took: history.Takes{Down: five[2:3]}})}, []stretch{{0, ms(20)}, {ms(30), ms(100)}}},
+		"never healed":             {five, []history.Fault{{Began: ms(50), Healed: history.Never, Took: history.Takes{Down: five}}}, []stretch{{0, ms(50)}}},
+		"a cut one way counts":     {five[:3], []history.Fault{fault(10, 20, history.Fault{Took: history.Takes{Cut: links("n1n2", "n2n3", "n3n1")}})}, []stretch{{0, ms(10)}, {ms(20), ms(100)}}},
+		"one is in touch with two": {five[:3], []history.Fault{fault(10, 20, history.Fault{Took: history.Takes{Cut: links("n1n2", "n2n1")}})}, []stretch{all}},
+		"what is lossy is no way":  {five[:2], []history.Fault{fault(10, 20, history.Fault{Took: history.Takes{Lossy: links("n1n2")}})}, []stretch{{0, ms(10)}, {ms(20), ms(100)}}},
 	} {
 		require.Equal(t, c.want, reachable(c.faults, c.nodes, all), name)
 	}
@@ -336,7 +336,7 @@ func TestReachable(t *testing.T) {
 // What Run adds: what cannot be read, and whether a planted bug was found.
 func TestRunAdds(t *testing.T) {
 	verdicts := func(h *history.History, names []string) (list []string) {
-		results, err := Run(t.Context(), h, names, Defaults)
+		results, err := Default().Run(t.Context(), h, names, Defaults())
 		require.NoError(t, err)
 		for _, r := range results {
 			list = append(list, fmt.Sprint(r.Checker, " ", r.Verdict))
@@ -361,7 +361,7 @@ func TestRunAdds(t *testing.T) {
 		if found {
 			note(t, h, 1, history.Observer, history.FClaim, "n2", history.Claim{Term: 1, Source: "log"})
 		}
-		results, err := Run(t.Context(), h, []string{"leader"}, Defaults)
+		results, err := Default().Run(t.Context(), h, []string{"leader"}, Defaults())
 		require.NoError(t, err)
 		require.Equal(t, !found, Missed(results))
 		if found {

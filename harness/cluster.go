@@ -38,7 +38,7 @@ type Cluster struct {
 type member struct {
 	act    sync.Mutex // held while the process is being acted upon
 	node   Node
-	down   downs
+	held   holds
 	life   *life
 	exited bool // by itself
 }
@@ -48,9 +48,6 @@ type member struct {
 type life struct {
 	asked bool // to end, by a fault or by us
 }
-
-// downs counts the faults that hold a node down, by how.
-type downs struct{ killed, paused, unplugged int }
 
 // NewCluster returns a cluster that is not launched yet. The function onExit is told of nodes
 // that end by themselves; it may be called from any goroutine.
@@ -131,17 +128,15 @@ func (c *Cluster) watch(m *member, exited <-chan struct{}) {
 // drainTimeout bounds the waiting for what a node that ended has written.
 const drainTimeout = 2 * time.Second
 
-// Serving waits until every node answers and all agree on one leader. It does not wait for nodes that
-// have ended by themselves.
+// Serving waits until every member is ready and, where there are leaders, all agree on one. It does not wait for nodes
+// that have ended by themselves.
 func (c *Cluster) Serving(ctx context.Context) error {
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		statuses, err := c.statuses(ctx, c.names)
+		err := c.ready(ctx)
 		if err == nil {
-			if err = agree(statuses); err == nil {
-				return nil
-			}
+			return nil
 		}
 		if ended := c.exited(); len(ended) > 0 {
 			return fmt.Errorf("the cluster does not serve: %s ended by itself%s",
@@ -153,6 +148,29 @@ func (c *Cluster) Serving(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// ready says why the cluster does not serve yet.
+func (c *Cluster) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	var group errgroup.Group
+	for _, name := range c.names {
+		group.Go(func() error {
+			if err := c.target.Ready(ctx, c.Node(name)); err != nil {
+				return fmt.Errorf("%s is not ready: %w", name, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil || !slices.Contains(c.target.Can(), Leader) {
+		return err
+	}
+	statuses, err := c.statuses(ctx, c.names)
+	if err != nil {
+		return err
+	}
+	return agree(statuses)
 }
 
 // lastWords is what a node wrote last, for an error.
@@ -198,9 +216,16 @@ func agree(statuses map[string]history.Status) error {
 // statusTimeout bounds one node's answer about itself.
 const statusTimeout = 500 * time.Millisecond
 
+// errNoStatus says that the members of a target tell nothing about themselves.
+var errNoStatus = errors.New("the target's members tell nothing about themselves")
+
 // statuses asks nodes about themselves, side by side. The error is that of any node that did
 // not answer; the others' answers are returned all the same.
 func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]history.Status, error) {
+	reporter, ok := c.target.(Reporter)
+	if !ok {
+		return nil, errNoStatus
+	}
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	var mu sync.Mutex
@@ -208,7 +233,7 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 	var group errgroup.Group
 	for _, name := range names {
 		group.Go(func() error {
-			s, err := c.target.Status(ctx, c.Node(name))
+			s, err := reporter.Status(ctx, c.Node(name))
 			if err != nil {
 				return fmt.Errorf("status of %s: %w", name, err)
 			}
@@ -242,7 +267,7 @@ func (c *Cluster) up() []string {
 	defer c.mu.Unlock()
 	var up []string
 	for _, name := range c.names {
-		if m := c.members[name]; m.down == (downs{}) && !m.exited {
+		if m := c.members[name]; !m.exited && !m.held.any(func(s State) bool { return !s.Serves }) {
 			up = append(up, name)
 		}
 	}
@@ -260,20 +285,22 @@ func (c *Cluster) exited() []string {
 func (c *Cluster) unplugged() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return c.members[name].down.unplugged == 0 })
+	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool {
+		return !c.members[name].held.any(func(s State) bool { return s.NoNetwork })
+	})
 }
 
 // Revive starts the nodes that ended by themselves.
 func (c *Cluster) Revive(ctx context.Context) error {
 	return c.each(c.names, func(m *member) error {
 		c.mu.Lock()
-		dead := m.exited && m.down.killed == 0
+		dead := m.exited && !m.held.ended()
 		m.exited = false
 		c.mu.Unlock()
 		if !dead {
 			return nil
 		}
-		return c.launchAgain(ctx, m)
+		return c.startAgain(ctx, m, func(ctx context.Context, n Node) error { return n.Start(ctx) })
 	})
 }
 
@@ -281,7 +308,6 @@ func (c *Cluster) Revive(ctx context.Context) error {
 func (c *Cluster) Close() error {
 	c.mu.Lock()
 	for _, m := range c.members {
-		m.down.killed++
 		m.life.asked = true // from here on, an end is what we asked for
 	}
 	c.mu.Unlock()
@@ -306,161 +332,4 @@ func (c *Cluster) each(names []string, act func(*member) error) error {
 	}
 	wait.Wait()
 	return errors.Join(errs...)
-}
-
-// count changes how many faults hold a member down and returns the new counts.
-func (c *Cluster) count(m *member, change downs) downs {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m.down.killed += change.killed
-	m.life.asked = m.life.asked || m.down.killed > 0
-	m.down.paused += change.paused
-	m.down.unplugged += change.unplugged
-	return m.down
-}
-
-// kill ends nodes and returns those that it ended: others were down already.
-func (c *Cluster) kill(ctx context.Context, names []string) (hits, error) {
-	return c.hit(names, func(m *member) (bool, error) {
-		if now := c.count(m, downs{killed: +1}); now.killed > 1 {
-			return false, nil
-		}
-		return true, m.node.Kill(ctx)
-	})
-}
-
-// hits are the nodes on which a deed was done, and whether it is known to have done nothing to the others.
-type hits struct {
-	nodes []string
-	sure  bool
-}
-
-// hit acts on members side by side and returns those on which it did act.
-func (c *Cluster) hit(names []string, act func(*member) (bool, error)) (hits, error) {
-	var mu sync.Mutex
-	h := hits{sure: true}
-	err := c.each(names, func(m *member) error {
-		did, err := act(m)
-		mu.Lock()
-		defer mu.Unlock()
-		switch {
-		case did && err == nil:
-			h.nodes = append(h.nodes, m.node.Name())
-		case err != nil && !errors.Is(err, ErrDidNothing):
-			h.sure = false
-		}
-		return err
-	})
-	slices.Sort(h.nodes)
-	return h, err
-}
-
-func (c *Cluster) start(ctx context.Context, names []string) error {
-	return c.each(names, func(m *member) error {
-		now := c.count(m, downs{killed: -1})
-		if now.killed > 0 {
-			return nil
-		}
-		if err := c.launchAgain(ctx, m); err != nil {
-			return err
-		}
-		if now.paused > 0 {
-			return m.node.Pause(ctx)
-		}
-		return nil
-	})
-}
-
-func (c *Cluster) launchAgain(ctx context.Context, m *member) error {
-	if err := m.node.Start(ctx); err != nil {
-		return fmt.Errorf("start again: %w", err)
-	}
-	c.watch(m, m.node.Exited())
-	return nil
-}
-
-// pause stops nodes and returns those that it stopped: others were down already.
-func (c *Cluster) pause(ctx context.Context, names []string) (hits, error) {
-	return c.hit(names, func(m *member) (bool, error) {
-		if now := c.count(m, downs{paused: +1}); now.killed > 0 || now.paused > 1 {
-			return false, nil
-		}
-		return true, m.node.Pause(ctx)
-	})
-}
-
-func (c *Cluster) resume(ctx context.Context, names []string) error {
-	return c.each(names, func(m *member) error {
-		if now := c.count(m, downs{paused: -1}); now.killed > 0 || now.paused > 0 {
-			return nil
-		}
-		return m.node.Resume(ctx)
-	})
-}
-
-// unplug pulls out nodes' networks and returns the nodes that had one.
-func (c *Cluster) unplug(ctx context.Context, names []string) (hits, error) {
-	return c.hit(names, func(m *member) (bool, error) {
-		if now := c.count(m, downs{unplugged: +1}); now.unplugged > 1 {
-			return false, nil
-		}
-		u, ok := m.node.(Unplugger)
-		if !ok {
-			return false, fmt.Errorf("a node of this fleet cannot be unplugged: %w", ErrUnsupported)
-		}
-		return true, u.Unplug(ctx)
-	})
-}
-
-func (c *Cluster) plug(ctx context.Context, names []string) error {
-	return c.each(names, func(m *member) error {
-		u, ok := m.node.(Unplugger)
-		if now := c.count(m, downs{unplugged: -1}); now.unplugged > 0 || !ok {
-			return nil
-		}
-		return u.Plug(ctx)
-	})
-}
-
-// impair adds what is wrong with links to what was wrong with them before, and brings them to the
-// state that follows, all at once.
-func (c *Cluster) impair(ctx context.Context, i Impairment, links []Link) error {
-	return c.shape(ctx, links, func(l Link) { c.impaired[l] = append(c.impaired[l], i) })
-}
-
-// mend takes it away again.
-func (c *Cluster) mend(ctx context.Context, i Impairment, links []Link) error {
-	return c.shape(ctx, links, func(l Link) {
-		if at := slices.Index(c.impaired[l], i); at >= 0 {
-			c.impaired[l] = slices.Delete(c.impaired[l], at, at+1)
-		}
-	})
-}
-
-// shape changes what is known of links and brings those whose state is another one now to it.
-func (c *Cluster) shape(ctx context.Context, links []Link, change func(Link)) error {
-	c.shaping.Lock()
-	defer c.shaping.Unlock()
-	changed := make(map[Link]Impairment)
-	c.mu.Lock()
-	for _, l := range links {
-		before := all(c.impaired[l])
-		change(l)
-		if after := all(c.impaired[l]); after != before {
-			changed[l] = after
-		}
-	}
-	c.mu.Unlock()
-	if len(changed) == 0 {
-		return nil
-	}
-	return c.fleet.Shape(ctx, changed)
-}
-
-// all returns what several impairments come to.
-func all(impairments []Impairment) (sum Impairment) {
-	for _, i := range impairments {
-		sum = sum.And(i)
-	}
-	return sum
 }

@@ -51,16 +51,16 @@ func TestFaultsMayOverlap(t *testing.T) {
 		ctx := t.Context()
 		l := harness.Link{From: "n1", To: "n2"}
 		first, second := c.NewInjection(), c.NewInjection()
-		require.NoError(t, first.Cut(ctx, l))
-		require.NoError(t, second.Cut(ctx, l, harness.Link{From: "n3", To: "n2"}))
+		require.NoError(t, doCut(ctx, first, l))
+		require.NoError(t, doCut(ctx, second, l, harness.Link{From: "n3", To: "n2"}))
 		require.NoError(t, first.Heal(ctx))
 		require.True(t, fake.Cut(l))
 		require.NoError(t, second.Heal(ctx))
 		require.False(t, fake.Cut(l))
 
 		kill, pause := c.NewInjection(), c.NewInjection()
-		require.NoError(t, pause.Pause(ctx, "n1"))
-		require.NoError(t, kill.Kill(ctx, "n1", "n2"))
+		require.NoError(t, doPause(ctx, pause, "n1"))
+		require.NoError(t, doKill(ctx, kill, "n1", "n2"))
 		require.Equal(t, []string{"n3", "n4", "n5"}, c.View(ctx).Up)
 		require.NoError(t, kill.Heal(ctx))
 		require.Equal(t, []string{"n2", "n3", "n4", "n5"}, c.View(ctx).Up, "n1 is started, and stands still as before")
@@ -74,14 +74,14 @@ func TestTheDeadCannotBeHitAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := launched(t, harnesstest.Mistakes{})
 		defer c.Close()
-		require.NoError(t, c.NewInjection().Kill(t.Context(), "n1"))
+		require.NoError(t, doKill(t.Context(), c.NewInjection(), "n1"))
 		in := c.NewInjection()
-		require.NoError(t, in.Kill(t.Context(), "n1", "n2"))
+		require.NoError(t, doKill(t.Context(), in, "n1", "n2"))
 		evidence, err := in.Evidence()
 		require.NoError(t, err)
 		require.JSONEq(t, `{"killed":["n2"],"already_down":["n1"]}`, string(evidence))
-		require.ErrorContains(t, c.NewInjection().Kill(t.Context(), "n1", "n2"), "were all down already")
-		require.ErrorContains(t, c.NewInjection().Pause(t.Context(), "n1"), "were all down already")
+		require.ErrorContains(t, doKill(t.Context(), c.NewInjection(), "n1", "n2"), "were all down already")
+		require.ErrorContains(t, doPause(t.Context(), c.NewInjection(), "n1"), "were all down already")
 	})
 }
 
@@ -92,7 +92,7 @@ func TestCutsAreConfirmed(t *testing.T) {
 		defer c.Close()
 		l := harness.Link{From: "n1", To: "n2"}
 		in := c.NewInjection()
-		require.NoError(t, in.Cut(t.Context(), l))
+		require.NoError(t, doCut(t.Context(), in, l))
 		evidence, err := in.Evidence()
 		require.NoError(t, err)
 		var seen struct {
@@ -102,13 +102,13 @@ func TestCutsAreConfirmed(t *testing.T) {
 		require.Positive(t, seen.Lost["n1>n2"])
 		require.NoError(t, in.Heal(t.Context()))
 
-		require.NoError(t, c.NewInjection().Kill(t.Context(), "n1"))
-		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), l), "nobody sends on these links: [n1>n2]")
+		require.NoError(t, doKill(t.Context(), c.NewInjection(), "n1"))
+		require.ErrorContains(t, doCut(t.Context(), c.NewInjection(), l), "nobody sends on these links: [n1>n2]")
 	})
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := launched(t, harnesstest.Mistakes{BlindCuts: true})
 		defer c.Close()
-		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), harness.Link{From: "n1", To: "n2"}), "nothing was lost on [n1>n2]")
+		require.ErrorContains(t, doCut(t.Context(), c.NewInjection(), harness.Link{From: "n1", To: "n2"}), "nothing was lost on [n1>n2]")
 	})
 }
 
@@ -120,8 +120,8 @@ func TestImpairmentsAddUp(t *testing.T) {
 		defer c.Close()
 		l := harness.Link{From: "n1", To: "n2"}
 		cut, lossy := c.NewInjection(), c.NewInjection()
-		require.NoError(t, cut.Cut(t.Context(), l))
-		require.NoError(t, lossy.Lose(t.Context(), 0.5, l))
+		require.NoError(t, doCut(t.Context(), cut, l))
+		require.NoError(t, lossy.Impair(t.Context(), harness.Impairment{Loss: 0.5}, l))
 		require.Equal(t, harness.Impairment{Drop: true, Loss: 0.5}, fake.State(l))
 		require.NoError(t, cut.Heal(t.Context()))
 		require.Equal(t, harness.Impairment{Loss: 0.5}, fake.State(l))
@@ -137,11 +137,11 @@ func TestUnplug(t *testing.T) {
 		c, fake := launched(t, harnesstest.Mistakes{})
 		defer c.Close()
 		first, second := c.NewInjection(), c.NewInjection()
-		require.NoError(t, first.Unplug(t.Context(), "n1", "n2"))
-		require.ErrorContains(t, second.Unplug(t.Context(), "n2"), "all down already")
+		require.NoError(t, doUnplug(t.Context(), first, "n1", "n2"))
+		require.ErrorContains(t, doUnplug(t.Context(), second, "n2"), "all down already")
 		require.ElementsMatch(t, []string{"n1", "n2"}, fake.Unplugged())
 		require.Equal(t, []string{"n3", "n4", "n5"}, c.View(t.Context()).Up)
-		require.ErrorContains(t, c.NewInjection().Cut(t.Context(), harness.Link{From: "n3", To: "n1"}), "nobody sends on these links")
+		require.ErrorContains(t, doCut(t.Context(), c.NewInjection(), harness.Link{From: "n3", To: "n1"}), "nobody sends on these links")
 		require.NoError(t, first.Heal(t.Context()))
 		require.Equal(t, []string{"n2"}, fake.Unplugged())
 		require.NoError(t, second.Heal(t.Context()))
@@ -156,9 +156,9 @@ func TestACutThatNeverBegan(t *testing.T) {
 		defer c.Close()
 		l := harness.Link{From: "n1", To: "n2"}
 		first, second := c.NewInjection(), c.NewInjection()
-		require.NoError(t, first.Cut(t.Context(), l))
+		require.NoError(t, doCut(t.Context(), first, l))
 		fake.Mistakes.NoCounters = true
-		require.ErrorContains(t, second.Cut(t.Context(), l), "the counters are gone")
+		require.ErrorContains(t, doCut(t.Context(), second, l), "the counters are gone")
 		fake.Mistakes.NoCounters = false
 		require.NoError(t, second.Heal(t.Context()))
 		require.True(t, fake.Cut(l))
@@ -184,12 +184,12 @@ func TestViewNamesTheLeader(t *testing.T) {
 		defer c.Close()
 		require.NoError(t, c.Serving(t.Context()))
 		require.Equal(t, []string{"n1"}, c.View(t.Context()).Leaders)
-		require.NoError(t, c.NewInjection().Kill(t.Context(), "n1"))
+		require.NoError(t, doKill(t.Context(), c.NewInjection(), "n1"))
 		v := c.View(t.Context())
 		require.Equal(t, []string{"n2"}, v.Leaders)
 		require.NotContains(t, v.Up, "n1")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.ErrorContains(t, c.Serving(ctx), "status of n1")
+		require.ErrorContains(t, c.Serving(ctx), "n1 is not ready")
 	})
 }

@@ -52,7 +52,7 @@ func TestAKillIsNoExit(t *testing.T) {
 		c := harness.NewCluster(fleet, fleet, harness.NodeNames(3), func(node string) { exits = append(exits, node) })
 		require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
 		in := c.NewInjection()
-		require.NoError(t, in.Kill(t.Context(), "n2"))
+		require.NoError(t, doKill(t.Context(), in, "n2"))
 		require.NoError(t, in.Heal(t.Context()))
 		close(fleet.time)
 		synctest.Wait()

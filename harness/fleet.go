@@ -6,27 +6,18 @@ import (
 	"io"
 )
 
-// Fleet runs the nodes of one cluster and shapes the links between them.
+// Fleet runs the nodes of one cluster. One that shapes the links between them too is a [Shaper].
 type Fleet interface {
+	// Can returns what the fleet can do. It refuses what it cannot.
+	Can() []Capability
 	// Plan gives every node an address for each port. It is called once, first.
 	Plan(ctx context.Context, nodes, ports []string) error
 	// Placement tells one node of its place in the plan.
 	Placement(node string) Placement
 	// Launch starts a node. What it prints goes to log, line by line or not.
 	Launch(ctx context.Context, s NodeSpec, log io.Writer) (Node, error)
-	// Shape brings directed links to new states, all at once, and leaves the others as they
-	// are. It returns when all are in force.
-	Shape(ctx context.Context, links map[Link]Impairment) error
-	// Traffic tells what went over links and what was lost there since the plan was made.
-	Traffic(ctx context.Context, links []Link) (map[Link]Traffic, error)
 	// Close ends all nodes and leaves nothing behind.
 	Close() error
-}
-
-// Prober is a fleet that can send something over a link by itself, so that a cut is seen to cut
-// although the nodes have nothing to say to each other.
-type Prober interface {
-	Probe(ctx context.Context, links []Link) error
 }
 
 // Inspector is a fleet that can tell whether somebody else has laid hands on what it made: ended, paused or
@@ -65,37 +56,6 @@ type Unplugger interface {
 	Unplug(ctx context.Context) error
 	// Plug puts it back: with the same address, and every link in the state that it is to be in.
 	Plug(ctx context.Context) error
-}
-
-// Link is the way from one node to another. The way back is another link.
-type Link struct {
-	From string `json:"from"`
-	To   string `json:"to"`
-}
-
-// String returns "n1>n2".
-func (l Link) String() string { return l.From + ">" + l.To }
-
-// Both returns a link and the way back.
-func (l Link) Both() []Link { return []Link{l, {From: l.To, To: l.From}} }
-
-// Impairment is what is wrong with a link. The zero value is a healthy link.
-type Impairment struct {
-	// Drop loses everything silently: nothing is refused, reset or closed.
-	Drop bool `json:"drop,omitempty"`
-	// Loss is the share of packets that are lost at random, from 0 to 1.
-	Loss float64 `json:"loss,omitempty"`
-}
-
-// And returns what two impairments of one link come to.
-func (i Impairment) And(other Impairment) Impairment {
-	return Impairment{Drop: i.Drop || other.Drop, Loss: 1 - (1-i.Loss)*(1-other.Loss)}
-}
-
-// Traffic counts bytes on a link.
-type Traffic struct {
-	Passed  uint64 `json:"passed"`
-	Dropped uint64 `json:"dropped"`
 }
 
 // NodeNames returns n1, n2, ... as nodes are named everywhere.

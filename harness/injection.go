@@ -5,15 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Injection is one fault in force: the means to bring it about, the evidence that it acts, and
 // the stack of what undoes it. Each undoing is pushed before its deed, so that a deed that fails
 // half-way is undone too.
+//
+// Most kinds of deeds hold nodes in a state ([Injection.Hold]) or impair links ([Injection.Impair]): both count the faults
+// that do so, undo and record by themselves. A deed that is neither calls [Injection.OnHeal], does it, and tells by
+// [Injection.Saw] how it was seen to act.
 type Injection struct {
 	cluster *Cluster
 
@@ -28,11 +30,28 @@ func (c *Cluster) NewInjection() *Injection {
 	return &Injection{cluster: c, evidence: map[string]any{}}
 }
 
+// Node returns a node to act on.
+func (in *Injection) Node(name string) Node { return in.cluster.Node(name) }
+
+// Fleet returns the fleet that the cluster is on.
+func (in *Injection) Fleet() Fleet { return in.cluster.fleet }
+
+// Target returns the target that the cluster is of.
+func (in *Injection) Target() Target { return in.cluster.target }
+
 // OnHeal pushes an undoing. It is called once, and must bear that although the deed failed.
 func (in *Injection) OnHeal(undo func(context.Context) error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.heals = append(in.heals, undo)
+}
+
+// Saw adds to the evidence that the fault acts. What was seen is written as JSON. A fault without evidence is not
+// confirmed.
+func (in *Injection) Saw(what string, seen any) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.evidence[what] = seen
 }
 
 // Heal undoes everything, last in first out, whatever of it fails. A second call has nothing left
@@ -63,164 +82,24 @@ func (in *Injection) DidNothing() bool {
 	return in.nothing
 }
 
-func (in *Injection) saw(what string, seen any) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.evidence[what] = seen
-}
-
-// Kill ends nodes at once; healing starts them again. The fleet's Kill returns once the
-// processes are gone, which is the evidence.
-func (in *Injection) Kill(ctx context.Context, nodes ...string) error {
-	in.OnHeal(func(ctx context.Context) error { return in.cluster.start(ctx, nodes) })
-	hit, err := in.cluster.kill(ctx, nodes)
-	return in.sawHit("kill", "killed", nodes, hit, err)
-}
-
-// sawHit records on which of the nodes that were aimed at a deed was done. If on none, because they
-// were all down already, the fault did not happen.
-func (in *Injection) sawHit(verb, done string, nodes []string, hit hits, err error) error {
-	in.saw(done, hit.nodes)
-	if missed := slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(hit.nodes, n) }); len(missed) > 0 && err == nil {
-		in.saw("already_down", missed)
+// Hold holds nodes in a state until the fault is healed. If all of them were in it already, or had no process, the
+// fault did not happen.
+func (in *Injection) Hold(ctx context.Context, s State, nodes ...string) error {
+	in.OnHeal(func(ctx context.Context) error { return in.cluster.leave(ctx, s, nodes) })
+	hit, err := in.cluster.enter(ctx, s, nodes)
+	in.Saw(s.Name, hit.nodes)
+	if err == nil {
+		if missed := slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(hit.nodes, n) }); len(missed) > 0 {
+			in.Saw("already_down", missed)
+		}
 	}
 	if len(hit.nodes) == 0 && hit.sure {
 		in.mu.Lock()
 		in.nothing = true
 		in.mu.Unlock()
 	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", verb, err)
-	case len(hit.nodes) == 0:
-		return fmt.Errorf("%s: %v were all down already", verb, nodes)
-	}
-	return nil
-}
-
-// Pause stops nodes in their tracks; healing lets them go on. The fleet's Pause returns once
-// the processes are seen to stand still.
-func (in *Injection) Pause(ctx context.Context, nodes ...string) error {
-	in.OnHeal(func(ctx context.Context) error { return in.cluster.resume(ctx, nodes) })
-	hit, err := in.cluster.pause(ctx, nodes)
-	return in.sawHit("pause", "paused", nodes, hit, err)
-}
-
-// Unplug pulls out nodes' networks; healing puts them back. The fleet's Unplug returns once the
-// network is seen to be gone, which is the evidence.
-func (in *Injection) Unplug(ctx context.Context, nodes ...string) error {
-	in.OnHeal(func(ctx context.Context) error { return in.cluster.plug(ctx, nodes) })
-	hit, err := in.cluster.unplug(ctx, nodes)
-	return in.sawHit("unplug", "unplugged", nodes, hit, err)
-}
-
-// probeTimeout is how long an impaired link may take to be seen losing something. Nodes that talk
-// at all do so many times in this time.
-const probeTimeout = 2 * time.Second
-
-// Cut makes links lose everything; healing mends them. It returns once every link was seen to
-// lose something, except those that have nobody to send on them.
-func (in *Injection) Cut(ctx context.Context, links ...Link) error {
-	return in.impair(ctx, "cut", Impairment{Drop: true}, links)
-}
-
-// Lose makes links lose a share of what is sent on them, from 0 to 1, packet by packet at random;
-// healing mends them. It returns once every link was seen to lose something, as Cut does.
-func (in *Injection) Lose(ctx context.Context, share float64, links ...Link) error {
-	return in.impair(ctx, "lose", Impairment{Loss: share}, links)
-}
-
-func (in *Injection) impair(ctx context.Context, verb string, i Impairment, links []Link) error {
-	before, err := in.cluster.fleet.Traffic(ctx, links)
-	if err != nil {
-		return fmt.Errorf("%s: %w", verb, err) // nothing is impaired, so nothing is to be mended
-	}
-	var confirmed map[Link]Traffic
-	in.OnHeal(func(ctx context.Context) error {
-		return errors.Join(in.leaked(ctx, i, confirmed), in.cluster.mend(ctx, i, links))
-	})
-	decided := time.Now()
-	if err := in.cluster.impair(ctx, i, links); err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
-	}
-	in.saw("in_force_after_ms", float64(time.Since(decided).Microseconds())/1000)
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		now, err := in.probe(ctx, links)
-		if err != nil {
-			return fmt.Errorf("%s: %w", verb, err)
-		}
-		silent, idle, lost := in.sort(links, before, now)
-		in.saw("dropped_bytes", lost)
-		in.saw("sender_down", idle)
-		switch {
-		case len(silent) == 0 && len(lost) > 0:
-			confirmed = now
-			return nil
-		case len(silent) == 0:
-			return fmt.Errorf("%s: not confirmed, since nobody sends on these links: %v", verb, idle)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: nothing was lost on %v within %v", verb, silent, probeTimeout)
-		case <-tick.C:
-		}
-	}
-}
-
-// leaked says which of the links that were cut have let something pass since that was confirmed. Whatever
-// the reason, what was recorded of them is not what happened.
-func (in *Injection) leaked(ctx context.Context, i Impairment, confirmed map[Link]Traffic) error {
-	if !i.Drop || confirmed == nil {
-		return nil
-	}
-	links := slices.Collect(maps.Keys(confirmed))
-	now, err := in.cluster.fleet.Traffic(ctx, links)
-	if err != nil {
-		return err
-	}
-	for _, l := range links {
-		switch before, after := confirmed[l], now[l]; {
-		case after.Passed < before.Passed || after.Dropped < before.Dropped:
-			err = errors.Join(err, fmt.Errorf("the counters of link %v began anew while it was cut: somebody else has restarted what counts, and the cut may have been gone", l))
-		case after.Passed > before.Passed:
-			err = errors.Join(err, fmt.Errorf("link %v was cut, and %d bytes have passed it", l, after.Passed-before.Passed))
-		}
+	if err == nil && len(hit.nodes) == 0 {
+		return fmt.Errorf("%v were all down already", nodes)
 	}
 	return err
-}
-
-// probe sends something over the links, if the fleet can, and returns what the links have seen.
-func (in *Injection) probe(ctx context.Context, links []Link) (map[Link]Traffic, error) {
-	if p, ok := in.cluster.fleet.(Prober); ok {
-		if err := p.Probe(ctx, links); err != nil {
-			return nil, fmt.Errorf("probe: %w", err)
-		}
-	}
-	return in.cluster.fleet.Traffic(ctx, links)
-}
-
-// sort tells impaired links that lost something since before from those that did not, and from
-// those on which nobody sends: a link that lost nothing because its sender is down, or because the
-// network of either end is gone, proves nothing and disproves nothing.
-func (in *Injection) sort(links []Link, before, now map[Link]Traffic) (silent, idle []string, lost map[string]uint64) {
-	up := in.cluster.up()
-	unplugged := in.cluster.unplugged()
-	lost = make(map[string]uint64)
-	for _, l := range links {
-		switch was, is := before[l].Dropped, now[l].Dropped; {
-		case is > was:
-			lost[l.String()] = is - was
-		case slices.Contains(up, l.From) && !slices.Contains(unplugged, l.To):
-			silent = append(silent, l.String())
-		default:
-			idle = append(idle, l.String())
-		}
-	}
-	slices.Sort(silent)
-	slices.Sort(idle)
-	return silent, idle, lost
 }

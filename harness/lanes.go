@@ -16,8 +16,9 @@ import (
 // Streams of randomness: each part of a run draws from its own, so that one part's draws do not
 // change another's.
 const (
-	streamLanes   = 1 << 32
-	streamWorkers = 2 << 32
+	streamLanes    = 1 << 32
+	streamWorkers  = 2 << 32
+	streamSchedule = 3 << 32
 )
 
 // firstCalm is how long the cluster is left alone before the first fault of a lane without
@@ -39,7 +40,11 @@ const injectTimeout = 10 * time.Second
 func (r *run) lanes(whole context.Context) error {
 	ctx, cancel := context.WithTimeout(whole, r.TimeLimit-r.calm())
 	defer cancel()
-	errs := make([]error, len(r.Lanes))
+	faults := 0
+	if r.Schedule != nil {
+		faults = len(r.Schedule.Faults)
+	}
+	errs := make([]error, len(r.Lanes)+faults)
 	var wait sync.WaitGroup
 	for i, l := range r.Lanes {
 		wait.Go(func() {
@@ -49,6 +54,17 @@ func (r *run) lanes(whole context.Context) error {
 				cancel() // never go on measuring a cluster in an unknown state
 			}
 		})
+	}
+	if r.Schedule != nil {
+		for i, f := range r.Schedule.Faults {
+			wait.Go(func() {
+				defer r.crashed("the schedule")
+				at := planned{run: r, Scheduled: f, rand: rand.New(rand.NewPCG(r.Seed, streamSchedule+uint64(i)))}
+				if errs[len(r.Lanes)+i] = at.act(ctx, whole); errs[len(r.Lanes)+i] != nil {
+					cancel()
+				}
+			})
+		}
 	}
 	<-ctx.Done()
 	wait.Wait()
@@ -73,6 +89,9 @@ func (l *lane) act(ctx, whole context.Context) (err error) {
 		return nil
 	}
 	for l.Rest == 0 || sleep(ctx, l.spread(l.Rest)) {
+		if l.When != nil && !l.events.await(ctx, *l.When) {
+			return nil
+		}
 		fault := l.Nemesis.Next(l.rand, l.cluster.View(ctx))
 		if ctx.Err() != nil {
 			return nil
@@ -90,7 +109,7 @@ func (l *lane) act(ctx, whole context.Context) (err error) {
 			continue
 		}
 		last := l.inForce // there is one only in a lane without rest
-		l.inForce, l.since = l.inject(ctx, fault), time.Now()
+		l.inForce, l.since = l.inject(ctx, l.Name, l.Deeds, *fault), time.Now()
 		if err := l.heal(last); err != nil {
 			return err
 		}
@@ -122,24 +141,50 @@ func (l *lane) healCurrent() error {
 	return l.heal(current)
 }
 
+// planned is a fault of a schedule at work.
+type planned struct {
+	*run
+	Scheduled
+	rand *rand.Rand
+}
+
+// act does the fault at its time, holds it, and heals it. It is in force no more when it returns, or the error says so.
+func (p *planned) act(ctx, whole context.Context) error {
+	if !sleep(ctx, time.Duration(p.At)) || p.When != nil && !p.events.await(ctx, *p.When) {
+		return nil
+	}
+	fault := p.Fault
+	for fault == nil {
+		if fault = p.Nemesis.Next(p.rand, p.cluster.View(ctx)); fault == nil && !sleep(ctx, aimAgain) {
+			return nil
+		}
+	}
+	a := p.inject(ctx, p.Lane, p.Deeds, *fault)
+	// A schedule says for how long; that the load is about to end is no reason to heal sooner.
+	sleep(whole, time.Duration(p.For))
+	return p.heal(a)
+}
+
 // activeFault is a fault that is in force, or was tried, and is to be healed.
 type activeFault struct {
 	id   int
-	name string
-	in   *Injection
+	lane string
+	Fault
+	in *Injection
 }
 
 // inject brings a fault about and records how that went. A fault that could not be confirmed is
 // recorded as such, and the verdict will take it into account; it is healed like any other.
-func (r *run) inject(ctx context.Context, f Fault) *activeFault {
-	a := &activeFault{id: r.faults.nextID(), name: f.Kind(), in: r.cluster.NewInjection()}
-	detail, err := json.Marshal(f)
+func (r *run) inject(ctx context.Context, lane string, deeds Deeds, f Fault) *activeFault {
+	a := &activeFault{id: r.faults.nextID(), lane: lane, Fault: f, in: r.cluster.NewInjection()}
+	takes, err := deeds.takes(f, r.cluster.Nodes())
+	detail, _ := json.Marshal(f) // it was read, or made up, as JSON
+	r.faultEvent(history.Invoke, f.Name(), history.FaultEvent{ID: a.id, Lane: lane, Fault: detail, Takes: &takes}, nil)
 	if err == nil {
-		r.faultEvent(history.Invoke, f.Kind(), history.FaultEvent{ID: a.id, Fault: detail}, nil)
 		r.faults.add(a)
 		// Once begun, it is brought to its end: a fault that is half in force proves nothing.
 		injecting, cancel := context.WithTimeout(context.WithoutCancel(ctx), injectTimeout)
-		err = f.Inject(injecting, a.in)
+		err = deeds.do(injecting, a.in, f)
 		cancel()
 	}
 	evidence, evidenceErr := a.in.Evidence()
@@ -147,14 +192,14 @@ func (r *run) inject(ctx context.Context, f Fault) *activeFault {
 	kind := history.OK
 	if err != nil {
 		kind = history.Info
-	}
-	if err != nil {
 		inspecting, cancel := context.WithTimeout(context.WithoutCancel(ctx), injectTimeout)
 		err = errors.Join(err, r.cluster.Inspect(inspecting))
 		cancel()
 	}
-	r.faultEvent(kind, f.Kind(), history.FaultEvent{ID: a.id, Evidence: evidence, Nothing: err != nil &&
-		a.in.DidNothing()}, err)
+	r.faultEvent(kind, f.Name(), history.FaultEvent{
+		ID: a.id, Evidence: evidence, Nothing: err != nil && a.in.DidNothing(),
+	}, err)
+	r.events.fault(lane, f, +1)
 	return a
 }
 
@@ -171,11 +216,12 @@ func (r *run) heal(a *activeFault) error {
 	r.faultEvent(history.Invoke, history.FHeal, history.FaultEvent{ID: a.id}, nil)
 	err := a.in.Heal(ctx)
 	if err != nil {
-		err = fmt.Errorf("heal %s: %w", a.name, errors.Join(err, r.cluster.Inspect(ctx)))
+		err = fmt.Errorf("heal %s: %w", a.Name(), errors.Join(err, r.cluster.Inspect(ctx)))
 		r.faultEvent(history.Info, history.FHeal, history.FaultEvent{ID: a.id}, err)
 		return err
 	}
 	r.faults.remove(a)
+	r.events.fault(a.lane, a.Fault, -1)
 	r.faultEvent(history.OK, history.FHeal, history.FaultEvent{ID: a.id}, nil)
 	return nil
 }
@@ -220,7 +266,7 @@ func (b *faultBoard) names() []string {
 	defer b.mu.Unlock()
 	var names []string
 	for _, a := range b.active {
-		names = append(names, a.name)
+		names = append(names, a.Name())
 	}
 	return names
 }

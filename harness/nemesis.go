@@ -1,8 +1,8 @@
 package harness
 
 import (
-	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -10,15 +10,7 @@ import (
 // it picks the same fault.
 type Nemesis interface {
 	// Next returns the next fault, or nil if the view allows none.
-	Next(r *rand.Rand, v View) Fault
-}
-
-// Fault is a fault that is aimed already. It is written to the history as JSON.
-type Fault interface {
-	// Kind names the fault: "isolate", "kill".
-	Kind() string
-	// Inject brings the fault about by the means of in, which knows how to undo them.
-	Inject(ctx context.Context, in *Injection) error
+	Next(r *rand.Rand, v View) *Fault
 }
 
 // View is what a nemesis sees of the cluster.
@@ -39,6 +31,19 @@ type Lane struct {
 	// it, on average: each is drawn between half and one and a half times as long. Without
 	// rest, a fault is healed only once the next one is in force.
 	Hold, Rest time.Duration
-	// Containers says that its faults need nodes in containers.
-	Containers bool
+	// When is what each fault waits for, after the rest; nil if for nothing.
+	When *Trigger
+	// Deeds are those that its faults are made of.
+	Deeds Deeds
+	// Aiming is what the target must be able to do for the faults to be aimed.
+	Aiming []Capability
+}
+
+// Needs returns what the faults of a lane need.
+func (l Lane) Needs() []Capability {
+	needs := slices.Clone(l.Aiming)
+	for _, k := range l.Deeds {
+		needs = append(needs, k.Needs...)
+	}
+	return needs
 }

@@ -22,6 +22,7 @@ const maxLogLine = 64 << 10
 type observer struct {
 	target Target
 	log    *history.Log
+	events *events
 	// crashed is deferred in goroutines: it makes a panic the end of the run.
 	crashed func(who string)
 
@@ -37,8 +38,8 @@ type claimKey struct {
 	history.Claim
 }
 
-func newObserver(t Target, log *history.Log, crashed func(who string)) *observer {
-	return &observer{target: t, log: log, crashed: crashed, claims: map[claimKey]bool{}, latest: map[string]history.Status{}}
+func newObserver(t Target, log *history.Log, e *events, crashed func(who string)) *observer {
+	return &observer{target: t, log: log, events: e, crashed: crashed, claims: map[claimKey]bool{}, latest: map[string]history.Status{}}
 }
 
 // leader returns the node that claimed the highest term so far.
@@ -64,6 +65,9 @@ func (o *observer) claim(node string, c history.Claim) {
 		return
 	}
 	o.claims[claimKey{node, c}] = true
+	if c.Term > o.top.Term {
+		o.events.elected()
+	}
 	if c.Term >= o.top.Term {
 		o.top, o.who = c, node
 	}
@@ -75,6 +79,7 @@ func (o *observer) status(node string, s history.Status) {
 	if s.Role == "leader" && !s.Vague {
 		o.claim(node, history.Claim{Term: s.Term, Source: "status"})
 	}
+	o.events.status(node, s)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	last, known := o.latest[node]
@@ -86,6 +91,10 @@ func (o *observer) status(node string, s history.Status) {
 
 // poll asks every node about itself, again and again, until stop is called.
 func (o *observer) poll(c *Cluster) (stop func()) {
+	reporter, ok := o.target.(Reporter)
+	if !ok {
+		return func() {}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
 	for _, name := range c.Nodes() {
@@ -93,7 +102,7 @@ func (o *observer) poll(c *Cluster) (stop func()) {
 			defer o.crashed("a poll of " + name)
 			for {
 				asking, done := context.WithTimeout(ctx, statusTimeout)
-				s, err := o.target.Status(asking, c.Node(name))
+				s, err := reporter.Status(asking, c.Node(name))
 				done()
 				if err == nil {
 					o.status(name, s)
@@ -113,6 +122,9 @@ const settleTimeout = 10 * time.Second
 // last records the statuses of all nodes at the end, when nothing goes on any more: nodes that
 // have applied the same index must be in the same state. It waits a little for them to get there.
 func (o *observer) last(ctx context.Context, c *Cluster) {
+	if _, ok := o.target.(Reporter); !ok {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for {

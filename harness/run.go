@@ -21,6 +21,7 @@ const (
 	HistoryFile = "history.jsonl"
 	TestFile    = "test.json"
 	LogDir      = "logs" // one file a node
+	DataDir     = "data" // nodes' own, where a fleet keeps it there
 )
 
 // healTimeout bounds the undoing of all faults.
@@ -39,6 +40,7 @@ type run struct {
 	ok, fail, info atomic.Int64
 	seen           sync.Map // key -> json.RawMessage: what was last seen there
 	faults         faultBoard
+	events         events
 	phase          atomic.Value // history.Phase
 	abort          context.CancelCauseFunc
 }
@@ -72,7 +74,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 	if err := r.describe(); err != nil {
 		return errors.Join(err, file.Close())
 	}
-	r.observe = newObserver(t.Target, r.log, r.crashed)
+	r.observe = newObserver(t.Target, r.log, &r.events, r.crashed)
 	logs, err := openLogs(filepath.Join(t.Dir, LogDir), NodeNames(t.Nodes))
 	if err != nil {
 		return errors.Join(err, file.Close())
@@ -166,7 +168,12 @@ func (r *run) describe() error {
 		about.Timing = &timing
 	}
 	if w, ok := r.Workload.(Operator); ok {
-		about.Operations = w.Operations()
+		for _, o := range w.Operations() {
+			about.Operations = append(about.Operations, o.F)
+			if o.ReadOnly {
+				about.Reads = append(about.Reads, o.F)
+			}
+		}
 	}
 	about.Seed, about.Nodes, about.Clients = r.Seed, NodeNames(r.Nodes), r.Clients
 	about.MinRate, about.RecoverWithin = r.MinRate, r.RecoverTimeout

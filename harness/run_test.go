@@ -24,15 +24,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // aTest is a run of the fake cluster.
 func aTest(t *testing.T, fake *harnesstest.Fake, spec string) *harness.Test {
-	workload, err := workloads.New("register", workloads.Options{Keys: 4, OpsPerKey: 50, Mix: map[string]int{"read": 2, "write": 1, "cas": 1}, Seed: 1})
+	workload, err := workloads.NewRegister(workloads.RegisterOptions{
+		Keys: 4, OpsPerKey: 50, Mix: workloads.Mix{"read": 2, "write": 1, "cas": 1}, Seed: 1,
+	})
 	require.NoError(t, err)
-	lanes, err := nemesis.Parse(spec, 2*time.Second, time.Second)
+	lanes, err := nemesis.Default().Parse(spec, 2*time.Second, time.Second)
 	require.NoError(t, err)
 	return &harness.Test{
 		Target: fake, Fleet: fake, Workload: workload, Lanes: lanes, Nodes: 5, Clients: 10, Rate: 200,
 		TimeLimit: 30 * time.Second, OpTimeout: time.Second, LaunchTimeout: 10 * time.Second, RecoverTimeout: 10 * time.Second,
 		Seed: 1, Dir: t.TempDir(),
-		About: history.Test{Target: "fake", Workload: "register", Nemesis: spec, Checkers: append([]string{"linear", "state"}, checkers.Always()...)},
+		About: history.Test{Target: "fake", Workload: "register", Nemesis: spec, Checkers: append([]string{"linear", "state", "leader"}, checkers.Always()...)},
 	}
 }
 
@@ -48,7 +50,7 @@ func run(t *testing.T, ctx context.Context, test *harness.Test) (*history.Histor
 
 func judge(t *testing.T, h *history.History) map[string]checkers.Result {
 	t.Helper()
-	list, err := checkers.Run(context.Background(), h, checkers.ForHistory(h), checkers.Defaults)
+	list, err := checkers.Default().Run(context.Background(), h, checkers.ForHistory(h), checkers.Defaults())
 	require.NoError(t, err)
 	results := map[string]checkers.Result{}
 	for _, r := range list {
@@ -124,7 +126,7 @@ func TestAStuckHealEndsTheRun(t *testing.T) {
 		fake := harnesstest.New(harnesstest.Mistakes{StuckHeals: true})
 		start := time.Now()
 		_, results, err := run(t, t.Context(), aTest(t, fake, "partition:halves"))
-		require.ErrorContains(t, err, "heal halves: ")
+		require.ErrorContains(t, err, "heal partition:halves: ")
 		require.ErrorContains(t, err, "the scissors are stuck")
 		require.Less(t, time.Since(start), 10*time.Second)
 		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
@@ -315,7 +317,7 @@ func TestACutThatLeaks(t *testing.T) {
 		defer c.Close()
 		in := c.NewInjection()
 		l := harness.Link{From: "n1", To: "n2"}
-		require.NoError(t, in.Cut(t.Context(), l))
+		require.NoError(t, doCut(t.Context(), in, l))
 		require.ErrorContains(t, in.Heal(t.Context()), "link n1>n2 was cut, and 1 bytes have passed it")
 		require.False(t, fake.Cut(l), "it is mended all the same")
 	})
@@ -327,7 +329,7 @@ func TestCountersThatBeginAnew(t *testing.T) {
 		c, _ := launched(t, harnesstest.Mistakes{NewCounters: true})
 		defer c.Close()
 		in := c.NewInjection()
-		require.NoError(t, in.Cut(t.Context(), harness.Link{From: "n1", To: "n2"}))
+		require.NoError(t, doCut(t.Context(), in, harness.Link{From: "n1", To: "n2"}))
 		err := in.Heal(t.Context())
 		require.ErrorContains(t, err, "the counters of link n1>n2 began anew while it was cut")
 		require.NotContains(t, err.Error(), "bytes have passed")

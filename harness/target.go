@@ -9,7 +9,6 @@ package harness
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/sunder-dev/sunder/harness/history"
 )
@@ -21,12 +20,37 @@ type Target interface {
 	Ports() []string
 	// Spec says how the member placed at p is launched. It is pure.
 	Spec(p Placement) NodeSpec
+	// Can returns what clients and members can do: [KV], [Leader], words of one's own. What a workload or a fault
+	// needs and does not find here is refused before anything starts.
+	Can() []Capability
+	// Ready returns nil if a member serves, and otherwise says why it does not.
+	Ready(ctx context.Context, n Node) error
 	// Dial returns a new client of one member, with connections of its own. The client must
 	// not retry: a retried write may happen twice, and that would be our bug.
 	Dial(ctx context.Context, n Node) (Client, error)
+}
+
+// Reporter is a target whose members tell about themselves: their role, and how far they are.
+type Reporter interface {
 	// Status asks one member about itself.
 	Status(ctx context.Context, n Node) (history.Status, error)
 }
+
+// KnowsLeader is [Target].Ready of targets with leaders: a member serves that knows one.
+func KnowsLeader(ctx context.Context, r Reporter, n Node) error {
+	s, err := r.Status(ctx, n)
+	if err == nil && s.Leader == "" {
+		err = errors.New("it knows no leader")
+	}
+	return err
+}
+
+// Needer is a target that needs something of the fleet that it is on.
+type Needer interface{ Needs() []Capability }
+
+// Judged is a target or a workload that says by which checkers its runs are to be judged, beside those that judge
+// every run.
+type Judged interface{ Checkers() []string }
 
 // Witness is a target whose members say in their logs when they become leader. A claim in a
 // node's own words is finer than any polling.
@@ -68,17 +92,21 @@ type Client interface {
 // that does not wrap it leaves a call in doubt.
 var ErrNotApplied = errors.New("not applied")
 
-// ErrMismatch is the proof that the target compared and found another value.
-var ErrMismatch = fmt.Errorf("the compared value was another one: %w", ErrNotApplied)
-
-// Found is an [ErrMismatch] that tells which value the target found: nil if there was none.
-type Found struct{ Value *string }
+// Refusal is the proof that a call changed nothing, for a reason that is an answer: a comparison that found another
+// value, a lock that another one holds.
+type Refusal struct {
+	// Reason is recorded as it is: [history.Mismatch].
+	Reason string
+	// Found is what the target says that it found instead; nil if it found nothing. Known says that it told.
+	Found *string
+	Known bool
+}
 
 // Error implements error.
-func (f Found) Error() string { return ErrMismatch.Error() }
+func (r Refusal) Error() string { return "refused: " + r.Reason }
 
 // Unwrap makes it the proof that it is.
-func (f Found) Unwrap() error { return ErrMismatch }
+func (r Refusal) Unwrap() error { return ErrNotApplied }
 
 // ErrDidNothing marks the error of a deed that is known to have done nothing, and to do nothing: there is nothing to
 // undo, and nothing that a fault may have broken half-way.
@@ -100,6 +128,8 @@ type Placement struct {
 	// Its own entry has the addresses to listen on.
 	Members []Member
 	DataDir string // survives restarts of the node
+	// Program is the target's program where the fleet has it; empty if it is where the target says.
+	Program string
 	Seed    uint64
 }
 

@@ -18,6 +18,10 @@ type Test struct {
 	Fleet    Fleet
 	Workload Workload
 	Lanes    []Lane // of the nemesis; none means no faults
+	// Schedule are faults at times that are fixed beforehand, beside those of the lanes; nil is none. Deeds are the kinds
+	// of deeds that it may name.
+	Schedule *Schedule
+	Deeds    Deeds
 
 	Nodes   int
 	Clients int
@@ -70,6 +74,11 @@ func (t *Test) Validate() error {
 	demand(t.TimeLimit > 0, "a time limit of %v: above 0", t.TimeLimit)
 	demand(t.OpTimeout > 0, "an operation timeout of %v: above 0", t.OpTimeout)
 	demand(t.LaunchTimeout > 0 && t.RecoverTimeout > 0, "timeouts for launch and recovery must be above 0")
+	if t.Schedule != nil {
+		if err := t.Schedule.Check(t.Deeds, NodeNames(t.Nodes), t.TimeLimit-t.calm()); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	for _, l := range t.Lanes {
 		demand(l.Nemesis != nil, "nemesis %q is missing", l.Name)
 		demand(l.Hold > 0, "nemesis %s: a fault that is held for %v: above 0", l.Name, l.Hold)

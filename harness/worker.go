@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,7 @@ type worker struct {
 	seq     int
 	process int
 	client  Client
+	last    *Outcome
 	refused int // calls in a row that a node refused, or that did not reach it
 }
 
@@ -52,7 +54,7 @@ func (w *worker) work(loading, running context.Context) {
 			return
 		}
 		call := w.Workload.Next(w.rand, Turn{
-			Worker: w.index, Seq: w.seq, Calls: int(w.calls.Load()), Seen: w.lastSeen,
+			Worker: w.index, Seq: w.seq, Calls: int(w.calls.Load()), Last: w.last, Seen: w.lastSeen,
 		})
 		w.seq++
 		if w.call(running, call) {
@@ -97,7 +99,7 @@ func (w *worker) lastSeen(key string) (json.RawMessage, bool) {
 
 // call makes one call and records it. It reports false if the call did not succeed.
 func (w *worker) call(ctx context.Context, call Call) bool {
-	ctx, cancel := context.WithTimeout(ctx, w.OpTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(call.Timeout, w.OpTimeout))
 	defer cancel()
 	if w.client == nil {
 		client, err := w.Target.Dial(ctx, w.cluster.Node(w.node))
@@ -109,35 +111,40 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 	e := history.Event{Process: w.process, Kind: history.Invoke, F: call.F, Node: w.node, Key: call.Key, Value: call.Value}
 	w.log.Append(e)
 	answer, err := w.Workload.Invoke(ctx, w.client, call)
-	e.Kind, e.Value, e.Err, e.Stamp = outcomeOf(call, err), nil, "", answer.Stamp
-	if err != nil {
+	e.Kind, e.Value, e.Err, e.Stamp = outcomeOf(call, err), answer.Value, "", answer.Stamp
+	var refusal Refusal
+	refused := errors.As(err, &refusal)
+	switch {
+	case refused:
+		e.Err = refusal.Reason
+	case e.Kind == history.Fail:
+		e.Err, e.Value = err.Error(), nil // it has not happened
+	case err != nil:
 		e.Err = err.Error()
-		if errors.Is(err, ErrMismatch) {
-			e.Err, e.Value = history.Mismatch, answer.Value // of the key as it was found
-		}
-	} else {
-		e.Value = answer.Value
-		if answer.Value != nil {
-			w.seen.Store(call.Key, answer.Value)
-		}
+	case answer.Value != nil:
+		w.seen.Store(call.Key, answer.Value)
 	}
 	w.log.Append(e)
-	if e.Kind != history.Fail || errors.Is(err, ErrMismatch) {
+	w.last = &Outcome{Call: call, Kind: e.Kind, Answer: answer, Err: err}
+	if e.Kind != history.Fail || refused {
 		w.calls.Add(1) // what failed wears nothing out, however often it is tried
 	}
 	switch e.Kind {
 	case history.OK:
 		w.ok.Add(1)
+		if !call.ReadOnly {
+			w.events.wrote()
+		}
 	case history.Fail:
 		w.fail.Add(1)
 	default:
 		w.info.Add(1)
 		w.process += w.stride()
 	}
-	if err != nil && !errors.Is(err, ErrMismatch) {
+	if err != nil && !refused {
 		w.hangUp() // whatever is wrong with the connection, the next call has a new one
 	}
-	return err == nil || errors.Is(err, ErrMismatch)
+	return err == nil || refused
 }
 
 // outcomeOf draws the line between what failed and what is in doubt. An error is a maybe, unless

@@ -27,7 +27,7 @@ func TestOutcomes(t *testing.T) {
 		{context.DeadlineExceeded, false, history.Info},
 		{errors.New("something"), true, history.Fail},
 		{fmt.Errorf("refused: %w", ErrNotApplied), false, history.Fail},
-		{ErrMismatch, false, history.Fail},
+		{Refusal{Reason: history.Mismatch}, false, history.Fail},
 	} {
 		require.Equal(t, c.want, outcomeOf(Call{ReadOnly: c.readOnly}, c.err), "%v", c.err)
 	}

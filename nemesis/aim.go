@@ -3,6 +3,8 @@ package nemesis
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
 )
@@ -18,6 +20,20 @@ const (
 
 var aims = []string{one, leader, minority, majority, all}
 
+// nodeSeparator is between the names of nodes that are aimed at: "n1:n3".
+const nodeSeparator = ":"
+
+// named returns the nodes that an aim names, or nil if it names none.
+func named(aim string) []string {
+	nodes := strings.Split(aim, nodeSeparator)
+	for _, n := range nodes {
+		if number, err := strconv.Atoi(strings.TrimPrefix(n, "n")); err != nil || number < 1 || n[0] != 'n' {
+			return nil
+		}
+	}
+	return nodes
+}
+
 // draw returns aim, or one of the possible ones if it is empty.
 func draw(r *rand.Rand, aim string, possible []string) string {
 	if aim != "" {
@@ -29,6 +45,9 @@ func draw(r *rand.Rand, aim string, possible []string) string {
 // targets returns the nodes that an aim hits, in the cluster's order; none if there is no leader to
 // aim at.
 func targets(r *rand.Rand, v harness.View, aim string) []string {
+	if nodes := named(aim); nodes != nil {
+		return slices.DeleteFunc(slices.Clone(v.Nodes), func(n string) bool { return !slices.Contains(nodes, n) })
+	}
 	n := len(v.Nodes)
 	count := 1
 	switch aim {

@@ -2,7 +2,7 @@
 // of the cluster to an aimed fault, so that what it does can be tested without a cluster: a
 // thousand seeds take a millisecond.
 //
-// There is one file a family and one line for it in [All].
+// There is one file a family and one line for it in [Default].
 package nemesis
 
 import (
@@ -17,70 +17,108 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// Family is one kind of nemesis of the list.
+// Family is one kind of nemesis.
 type Family struct {
 	About string
 	// Shapes and Aims are what can be chosen after ':' and '@'; nil if there is no choice.
 	Shapes, Aims []string
+	// Deeds are the kinds of deeds that the faults are made of.
+	Deeds harness.Deeds
 	// New returns a nemesis with the given shape and aim. An empty one is drawn anew for each
 	// fault.
 	New func(shape, aim string) harness.Nemesis
-	// Containers says that the faults need nodes in containers.
-	Containers bool
 }
 
-// All lists the families by name.
-var All = map[string]Family{
-	"partition": {"cut links between nodes", partitionShapes, partitionAims, newPartition, false},
-	"kill":      {"end processes with SIGKILL and start them again", nil, aims, newKill, false},
-	"pause":     {"stop processes and let them go on", nil, aims, newPause, false},
-	"unplug":    {"pull out nodes' networks, clients' way to them included", nil, aims, newUnplug, true},
-	"loss":      {"lose packets at random", lossShapes, aims, newLoss, true},
+// Needs returns what the faults of a family need.
+func (f Family) Needs() []harness.Capability { return harness.Lane{Deeds: f.Deeds}.Needs() }
+
+// Families are the families that there are, by name.
+type Families map[string]Family
+
+// Default returns the families of sunder.
+func Default() Families {
+	return Families{
+		"partition": partition,
+		"kill":      kill,
+		"pause":     pause,
+		"unplug":    unplug,
+		"loss":      loss,
+		"delay":     delay,
+	}
+}
+
+// Names returns the names of all families, sorted.
+func (all Families) Names() []string { return slices.Sorted(maps.Keys(all)) }
+
+// Deeds returns the kinds of deeds of all families.
+func (all Families) Deeds() harness.Deeds {
+	deeds := harness.Deeds{}
+	for _, f := range all {
+		maps.Copy(deeds, f.Deeds)
+	}
+	return deeds
 }
 
 // Words for specs with a name of their own.
-var shorthands = map[string]string{
-	"mix":  "partition,kill,pause",
-	"none": "",
-}
+const (
+	mixWord  = "mix"
+	mixSpec  = "partition,kill,pause"
+	noneWord = "none"
+)
 
 // Parse reads a spec into lanes. A spec is a list of lanes joined by "+", which act side by side; a
 // lane is a list of nemeses joined by ",", of which one is drawn for each fault; a nemesis is
-// "family", "family:shape", "family@aim" or "family:shape@aim". A lane holds and rests as given,
-// unless it ends in "=hold/rest". "mix" is short for "partition,kill,pause", and "none" is no lane.
-func Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
+// "family", "family:shape", "family@aim" or "family:shape@aim", where an aim may also be the names of nodes, "n1:n3". A lane holds and rests as given,
+// unless it ends in "=hold/rest" or "=hold/rest/trigger". "mix" is short for "partition,kill,pause", and "none" is no lane.
+func (all Families) Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
 	var lanes []harness.Lane
-	for lane := range strings.SplitSeq(spec, "+") {
-		hold, rest := hold, rest
-		lane, rhythm, own := strings.Cut(lane, "=")
-		if own {
-			var err error
-			if hold, rest, err = parseRhythm(rhythm); err != nil {
-				return nil, fmt.Errorf("nemesis %q: %w", spec, err)
-			}
-		}
-		if long, ok := shorthands[lane]; ok {
-			lane = long
-		}
-		if lane == "" {
+	for text := range strings.SplitSeq(spec, "+") {
+		name, rhythm, own := strings.Cut(text, "=")
+		if name == "" || name == noneWord {
 			continue
 		}
-		var mixed mix
-		containers := false
-		for one := range strings.SplitSeq(lane, ",") {
-			n, family, err := parseOne(one)
-			if err != nil {
+		lane, err := all.parseLane(name)
+		if err != nil {
+			return nil, fmt.Errorf("nemesis %q: %w", spec, err)
+		}
+		lane.Hold, lane.Rest = hold, rest
+		if own {
+			if lane.Hold, lane.Rest, lane.When, err = parseRhythm(rhythm); err != nil {
 				return nil, fmt.Errorf("nemesis %q: %w", spec, err)
 			}
-			mixed = append(mixed, n)
-			containers = containers || family.Containers
 		}
-		lanes = append(lanes, harness.Lane{Name: lane, Nemesis: mixed, Hold: hold, Rest: rest, Containers: containers})
+		lanes = append(lanes, lane)
 	}
-	if len(lanes) == 0 && spec != "none" {
+	if len(lanes) == 0 && spec != noneWord {
 		return nil, errors.New(`no nemesis is named; if that is what you want, say "none"`)
 	}
 	return lanes, nil
+}
+
+// parseLane reads a list of nemeses that take turns.
+func (all Families) parseLane(list string) (harness.Lane, error) {
+	lane := harness.Lane{Name: list, Deeds: harness.Deeds{}}
+	var turns mix
+	var specs []string
+	for one := range strings.SplitSeq(list, ",") {
+		if one == mixWord {
+			one = mixSpec
+		}
+		specs = append(specs, strings.Split(one, ",")...)
+	}
+	for _, one := range specs {
+		n, family, err := all.parseOne(one)
+		if err != nil {
+			return lane, err
+		}
+		turns = append(turns, n)
+		if strings.HasSuffix(one, "@"+leader) {
+			lane.Aiming = []harness.Capability{harness.Leader}
+		}
+		maps.Copy(lane.Deeds, family.Deeds)
+	}
+	lane.Nemesis = turns
+	return lane, nil
 }
 
 // CanAct reports whether a nemesis ever finds anything to do to so many nodes, all of which run, and any of which may
@@ -96,30 +134,36 @@ func CanAct(n harness.Nemesis, nodes []string) bool {
 	return false
 }
 
-func parseRhythm(text string) (hold, rest time.Duration, err error) {
-	first, second, ok := strings.Cut(text, "/")
-	if ok {
-		hold, err = time.ParseDuration(first)
+func parseRhythm(text string) (hold, rest time.Duration, when *harness.Trigger, err error) {
+	parts := strings.SplitN(text, "/", 3)
+	if len(parts) > 1 {
+		hold, err = time.ParseDuration(parts[0])
 	}
-	if ok && err == nil {
-		rest, err = time.ParseDuration(second)
+	if len(parts) > 1 && err == nil {
+		rest, err = time.ParseDuration(parts[1])
 	}
-	if !ok || err != nil {
-		return 0, 0, fmt.Errorf("rhythm %q is not of the form hold/rest, such as 2s/500ms", text)
+	if len(parts) < 2 || err != nil {
+		return 0, 0, nil, fmt.Errorf("rhythm %q is not of the form hold/rest or hold/rest/trigger, such as 2s/500ms or "+
+			"1s/0s/leader-elected", text)
 	}
-	return hold, rest, nil
+	if len(parts) == 3 {
+		t, err := harness.ParseTrigger(parts[2])
+		return hold, rest, &t, err
+	}
+	return hold, rest, nil, nil
 }
 
-func parseOne(text string) (harness.Nemesis, Family, error) {
+// parseOne reads "family:shape@aim".
+func (all Families) parseOne(text string) (harness.Nemesis, Family, error) {
 	rest, aim, aimed := strings.Cut(text, "@")
 	name, shape, shaped := strings.Cut(rest, ":")
-	family, ok := All[name]
+	family, ok := all[name]
 	switch {
 	case !ok:
-		return nil, family, fmt.Errorf("unknown family %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
+		return nil, family, fmt.Errorf("unknown family %q; known are %s", name, strings.Join(all.Names(), ", "))
 	case shaped && !slices.Contains(family.Shapes, shape):
 		return nil, family, choice(name, "shape", shape, family.Shapes)
-	case aimed && !slices.Contains(family.Aims, aim):
+	case aimed && !slices.Contains(family.Aims, aim) && (family.Aims == nil || named(aim) == nil):
 		return nil, family, choice(name, "aim", aim, family.Aims)
 	}
 	return family.New(shape, aim), family, nil
@@ -136,12 +180,12 @@ func choice(family, what, got string, known []string) error {
 type mix []harness.Nemesis
 
 // Next implements [harness.Nemesis].
-func (m mix) Next(r *rand.Rand, v harness.View) harness.Fault {
+func (m mix) Next(r *rand.Rand, v harness.View) *harness.Fault {
 	return m[r.IntN(len(m))].Next(r, v)
 }
 
 // aimFunc is a nemesis that is nothing but its function.
-type aimFunc func(r *rand.Rand, v harness.View) harness.Fault
+type aimFunc func(r *rand.Rand, v harness.View) *harness.Fault
 
 // Next implements [harness.Nemesis].
-func (f aimFunc) Next(r *rand.Rand, v harness.View) harness.Fault { return f(r, v) }
+func (f aimFunc) Next(r *rand.Rand, v harness.View) *harness.Fault { return f(r, v) }

@@ -1,11 +1,11 @@
 package nemesis
 
 import (
-	"context"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // The shapes of partitions, with Jepsen's names where it has one.
@@ -29,31 +29,34 @@ var (
 	partitionAims   = []string{one, leader, minority, majority}
 )
 
-// Partition cuts links.
-type Partition struct {
-	Shape string `json:"shape"`
-	Aim   string `json:"aim,omitempty"`
-	// Nodes are those that are hit: the isolated, the minority, the bridge, the deaf or mute.
-	Nodes []string       `json:"nodes,omitempty"`
-	Links []harness.Link `json:"links"`
+// partition cuts links.
+var partition = Family{
+	About:  "cut links between nodes",
+	Shapes: partitionShapes,
+	Aims:   partitionAims,
+	Deeds: harness.Deeds{"cut": impairLinks("lose all that is sent", harness.LinkCut,
+		func(struct{}) (harness.Impairment, error) { return harness.Impairment{Drop: true}, nil },
+		func(links []harness.Link) history.Takes { return history.Takes{Cut: links} },
+	)},
+	New: func(shape, aim string) harness.Nemesis {
+		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
+			c := aimPartition(r, v, draw(r, shape, partitionShapes), draw(r, aim, partitionAims))
+			if !noticed(v, c.links) {
+				return nil
+			}
+			return &harness.Fault{
+				Family: "partition", Shape: c.shape, Aim: c.aim, Nodes: c.nodes,
+				Deeds: []harness.Deed{{Kind: "cut", Links: c.links}},
+			}
+		})
+	},
 }
 
-// Kind implements [harness.Fault].
-func (f Partition) Kind() string { return f.Shape }
-
-// Inject implements [harness.Fault].
-func (f Partition) Inject(ctx context.Context, in *harness.Injection) error {
-	return in.Cut(ctx, f.Links...)
-}
-
-func newPartition(shape, aim string) harness.Nemesis {
-	return aimFunc(func(r *rand.Rand, v harness.View) harness.Fault {
-		f := aimPartition(r, v, draw(r, shape, partitionShapes), draw(r, aim, partitionAims))
-		if !noticed(v, f.Links) {
-			return nil
-		}
-		return f
-	})
+// cuts are the links that a partition cuts.
+type cuts struct {
+	shape, aim string
+	nodes      []string // those that are hit: the isolated, the minority, the bridge, the deaf or mute
+	links      []harness.Link
 }
 
 // noticed reports whether somebody sends on any of the links: what is wrong with the others, nobody would
@@ -65,33 +68,35 @@ func noticed(v harness.View, links []harness.Link) bool {
 }
 
 // aimPartition decides which links to cut.
-func aimPartition(r *rand.Rand, v harness.View, shape, aim string) Partition {
-	f := Partition{Shape: shape, Aim: aim}
+func aimPartition(r *rand.Rand, v harness.View, shape, aim string) cuts {
+	f := cuts{shape: shape, aim: aim}
 	if aim == leader && len(v.Leaders) == 0 {
 		return f
 	}
 	switch shape {
 	case isolate:
-		f.Nodes = targets(r, v, aim)
-		for i, n := range f.Nodes {
-			f.Links = append(f.Links, between([]string{n}, without(v.Nodes, f.Nodes[:i+1]))...)
-		}
+		f.nodes = targets(r, v, aim)
+		f.links = around(v, f.nodes)
 	case halves:
-		f.Nodes = smallSide(r, v, aim)
-		f.Links = between(f.Nodes, without(v.Nodes, f.Nodes))
+		f.nodes = smallSide(r, v, aim)
+		f.links = between(f.nodes, without(v.Nodes, f.nodes))
 	case majoritiesRing:
-		f.Aim = "" // it hits all alike
-		f.Links = ringCuts(shuffled(r, v.Nodes))
+		f.aim = "" // it hits all alike
+		f.links = ringCuts(shuffled(r, v.Nodes))
 	case bridge:
-		f.Nodes = targets(r, v, map[string]string{leader: leader}[aim])
-		rest := shuffled(r, without(v.Nodes, f.Nodes))
-		f.Links = between(rest[:len(rest)/2], rest[len(rest)/2:])
+		if aim != leader && named(aim) == nil {
+			aim = one // there is one bridge
+		}
+		f.nodes = targets(r, v, aim)
+		f.nodes = f.nodes[:min(1, len(f.nodes))]
+		rest := shuffled(r, without(v.Nodes, f.nodes))
+		f.links = between(rest[:len(rest)/2], rest[len(rest)/2:])
 	case oneWay:
-		f.Nodes = targets(r, v, aim)
+		f.nodes = targets(r, v, aim)
 		deaf := r.IntN(2) == 0
-		for _, l := range between(f.Nodes, without(v.Nodes, f.Nodes)) {
-			if hit := slices.Contains(f.Nodes, l.To); hit == deaf {
-				f.Links = append(f.Links, l)
+		for _, l := range between(f.nodes, without(v.Nodes, f.nodes)) {
+			if hit := slices.Contains(f.nodes, l.To); hit == deaf {
+				f.links = append(f.links, l)
 			}
 		}
 	}
@@ -100,6 +105,9 @@ func aimPartition(r *rand.Rand, v harness.View, shape, aim string) Partition {
 
 // smallSide returns a minority, or half of an even number: with the leader in it, without it, or as it comes.
 func smallSide(r *rand.Rand, v harness.View, aim string) []string {
+	if named(aim) != nil {
+		return targets(r, v, aim)
+	}
 	order := shuffled(r, v.Nodes)
 	count := max(1, (len(order)-1)/2)
 	if len(order)%2 == 0 && r.IntN(4) > 0 {

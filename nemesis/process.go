@@ -8,53 +8,53 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// Kill ends nodes at once, as a crash does, and starts them again when healed.
-type Kill struct {
-	Aim   string   `json:"aim"`
-	Nodes []string `json:"nodes"`
+// kill ends nodes at once, as a crash does, and starts them again when healed.
+var kill = Family{
+	About: "end processes with SIGKILL and start them again",
+	Aims:  aims,
+	Deeds: harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, harness.State{
+		Name: "killed", Ends: true,
+		Enter: func(ctx context.Context, n harness.Node) error { return n.Kill(ctx) },
+		Leave: func(ctx context.Context, n harness.Node) error { return n.Start(ctx) },
+	})},
+	New: func(_, aim string) harness.Nemesis {
+		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
+			aim := draw(r, aim, aims)
+			return hitNodes("kill", aim, up(v, targets(r, v, aim)))
+		})
+	},
 }
 
-// Kind implements [harness.Fault].
-func (Kill) Kind() string { return "kill" }
-
-// Inject implements [harness.Fault].
-func (f Kill) Inject(ctx context.Context, in *harness.Injection) error {
-	return in.Kill(ctx, f.Nodes...)
+// pause stops nodes in their tracks and lets them go on when healed.
+var pause = Family{
+	About: "stop processes and let them go on",
+	Aims:  aims,
+	Deeds: harness.Deeds{"pause": holdNodes("stop processes", harness.NodePause, harness.State{
+		Name: "paused", OfProcess: true,
+		Enter: func(ctx context.Context, n harness.Node) error { return n.Pause(ctx) },
+		Leave: func(ctx context.Context, n harness.Node) error { return n.Resume(ctx) },
+	})},
+	New: func(_, aim string) harness.Nemesis {
+		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
+			aim := draw(r, aim, aims)
+			nodes := targets(r, v, aim)
+			if len(up(v, nodes)) < len(nodes) {
+				return nil // who is dead cannot be paused; another time, then
+			}
+			return hitNodes("pause", aim, nodes)
+		})
+	},
 }
 
-func newKill(_, aim string) harness.Nemesis {
-	return aimFunc(func(r *rand.Rand, v harness.View) harness.Fault {
-		aim := draw(r, aim, aims)
-		nodes := slices.DeleteFunc(targets(r, v, aim), func(n string) bool { return !slices.Contains(v.Up, n) })
-		if len(nodes) == 0 {
-			return nil // they are down already
-		}
-		return Kill{Aim: aim, Nodes: nodes}
-	})
+// hitNodes is a fault of one deed, which has the family's name, on nodes; nil if there are none.
+func hitNodes(family, aim string, nodes []string) *harness.Fault {
+	if len(nodes) == 0 {
+		return nil
+	}
+	return &harness.Fault{Family: family, Aim: aim, Nodes: nodes, Deeds: []harness.Deed{{Kind: family, Nodes: nodes}}}
 }
 
-// Pause stops nodes in their tracks and lets them go on when healed.
-type Pause struct {
-	Aim   string   `json:"aim"`
-	Nodes []string `json:"nodes"`
-}
-
-// Kind implements [harness.Fault].
-func (Pause) Kind() string { return "pause" }
-
-// Inject implements [harness.Fault].
-func (f Pause) Inject(ctx context.Context, in *harness.Injection) error {
-	return in.Pause(ctx, f.Nodes...)
-}
-
-func newPause(_, aim string) harness.Nemesis {
-	return aimFunc(func(r *rand.Rand, v harness.View) harness.Fault {
-		aim := draw(r, aim, aims)
-		nodes := targets(r, v, aim)
-		dead := func(n string) bool { return !slices.Contains(v.Up, n) }
-		if len(nodes) == 0 || slices.ContainsFunc(nodes, dead) {
-			return nil // who is dead cannot be paused; another time, then
-		}
-		return Pause{Aim: aim, Nodes: nodes}
-	})
+// up returns those of some nodes that run and have a network.
+func up(v harness.View, nodes []string) []string {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return !slices.Contains(v.Up, n) })
 }

@@ -132,7 +132,7 @@ func pageOf(t testing.TB, h *history.History, only ...string) string {
 	if len(only) == 0 {
 		only = checkers.ForHistory(h)
 	}
-	results, err := checkers.Run(t.Context(), h, only, checkers.Defaults)
+	results, err := checkers.Default().Run(t.Context(), h, only, checkers.Defaults())
 	require.NoError(t, err)
 	require.NoError(t, Run{Dir: dir, History: h, Results: results}.Write())
 	return "file://" + filepath.Join(dir, HTMLFile)

@@ -13,28 +13,33 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// renderers show what checkers attach, one a kind. They decode the data, and add to the page what it shows of
-// them: for what went wrong, an [evidence] of pictures, a table, and a text to paste. The page itself adds what
+// Renderer shows what checkers attach of one kind. It decodes the data, and adds to the page what it shows of
+// them: for what went wrong, an [Evidence] of pictures, a table, and a text to paste. The page itself adds what
 // happened around it: faults, leaders, and what the nodes wrote.
-var renderers = map[string]func(p *report, of string, data json.RawMessage) error{
-	checkers.KindTimeline: (*report).timeline,
-	checkers.KindClaims:   (*report).claims,
-	checkers.KindStates:   (*report).states,
-	checkers.KindExits:    (*report).exits,
-	checkers.KindCounts:   (*report).counts,
+type Renderer func(p *Page, of string, data json.RawMessage) error
 
-	checkers.KindAvailability: (*report).availability,
-	checkers.KindText:         (*report).text,
+// DefaultRenderers returns the renderers of sunder, by kind of attachment.
+func DefaultRenderers() map[string]Renderer {
+	return map[string]Renderer{
+		checkers.KindTimeline: (*Page).timeline,
+		checkers.KindClaims:   (*Page).claims,
+		checkers.KindStates:   (*Page).states,
+		checkers.KindExits:    (*Page).exits,
+		checkers.KindCounts:   (*Page).counts,
+
+		checkers.KindAvailability: (*Page).availability,
+		checkers.KindText:         (*Page).text,
+	}
 }
 
 // maxEvidence bounds how much of what a checker found is shown. results.json has all of it.
 const maxEvidence = 5
 
-// evidence is what one attachment shows, with the moment of the run that it is about.
-type evidence struct {
+// Evidence is what one attachment shows, with the moment of the run that it is about.
+type Evidence struct {
 	Of, Heading string
-	Figures     []figure
-	Table       table
+	Figures     []Figure
+	Table       Table
 	Text        string
 	From, To    time.Duration // both 0 if it is of no moment
 	// What the page adds.
@@ -45,13 +50,13 @@ type evidence struct {
 	LogsLeft int
 }
 
-// figure is a picture with what to know of it. With a summary it is folded behind that.
-type figure struct {
+// Figure is a picture with what to know of it. With a summary it is folded behind that.
+type Figure struct {
 	drawing
 	Caption, Summary string
 }
 
-type table struct {
+type Table struct {
 	Head []string
 	Rows [][]string
 }
@@ -62,20 +67,27 @@ const maxLogBytes = 2 << 20
 // margin is how much of the run is shown around a violation.
 const margin = time.Second
 
+// Add adds evidence to the page.
+func (p *Page) Add(e Evidence) { p.Evidence = append(p.Evidence, e) }
+
 // show adds all attachments to the page. One that no renderer knows, or that it cannot read, is shown as text.
-func (p *report) show(r Run, faults []history.Fault) {
+func (p *Page) show(r Run, faults []history.Fault) {
+	renderers := r.Renderers
+	if renderers == nil {
+		renderers = DefaultRenderers()
+	}
 	for _, result := range r.Results {
 		for _, a := range result.Attach {
 			render, ok := renderers[a.Kind]
 			if !ok || render(p, result.Checker, a.Data) != nil {
-				p.Evidence = append(p.Evidence, evidence{Of: result.Checker, Heading: a.Kind, Text: clip(string(a.Data), 10_000)})
+				p.Add(Evidence{Of: result.Checker, Heading: a.Kind, Text: clip(string(a.Data), 10_000)})
 			}
 		}
 	}
 	if len(p.Evidence) > maxEvidence {
 		// Some of each checker's: the first of one explains more than the tenth of another.
 		kept := make(map[string]int)
-		p.Evidence = slices.DeleteFunc(p.Evidence, func(e evidence) bool { kept[e.Of]++; return kept[e.Of] > maxEvidence })
+		p.Evidence = slices.DeleteFunc(p.Evidence, func(e Evidence) bool { kept[e.Of]++; return kept[e.Of] > maxEvidence })
 	}
 	room := maxLogBytes
 	for i := range p.Evidence {
@@ -104,47 +116,47 @@ func (p *report) show(r Run, faults []history.Fault) {
 }
 
 // text shows what a checker says in plain words.
-func (p *report) text(of string, data json.RawMessage) error {
+func (p *Page) text(of string, data json.RawMessage) error {
 	text, err := unmarshal[string](data)
 	if err != nil {
 		return err
 	}
-	p.Evidence = append(p.Evidence, evidence{Of: of, Heading: "What it says", Text: clip(strings.TrimSpace(text), 10_000)})
+	p.Add(Evidence{Of: of, Heading: "What it says", Text: clip(strings.TrimSpace(text), 10_000)})
 	return nil
 }
 
 // states shows the nodes whose states have diverged.
-func (p *report) states(of string, data json.RawMessage) error {
+func (p *Page) states(of string, data json.RawMessage) error {
 	seen, err := unmarshal[[]checkers.Sighting](data)
 	if err != nil || len(seen) == 0 {
 		return err
 	}
-	e := evidence{
-		Of: of, Heading: "The states of nodes have diverged", Table: table{Head: []string{"Node", "Place", "Hash of its state", "Seen at", "Event"}},
+	e := Evidence{
+		Of: of, Heading: "The states of nodes have diverged", Table: Table{Head: []string{"Node", "Place", "Hash of its state", "Seen at", "Event"}},
 		From: seen[0].At, To: seen[0].At,
 	}
 	for _, s := range seen {
 		e.From, e.To = min(e.From, s.At), max(e.To, s.At)
 		e.Table.Rows = append(e.Table.Rows, []string{s.Node, s.Place, clip(s.Hash, 100), at(s.At), fmt.Sprint(s.Index)})
 	}
-	p.Evidence = append(p.Evidence, e)
+	p.Add(e)
 	return nil
 }
 
 // exits shows nodes that ended by themselves.
-func (p *report) exits(of string, data json.RawMessage) error {
+func (p *Page) exits(of string, data json.RawMessage) error {
 	exits, err := unmarshal[[]checkers.Exit](data)
 	for _, x := range exits {
-		p.Evidence = append(p.Evidence, evidence{
-			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s",
-				x.Node, at(x.At)), From: x.At, To: x.At, Text: strings.Join(x.Log, "\n"),
+		p.Add(Evidence{
+			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s", x.Node, at(x.At)),
+			From: x.At, To: x.At, Text: strings.Join(x.Log, "\n"),
 		})
 	}
 	return err
 }
 
 // availability takes what the review says of how well the run was served.
-func (p *report) availability(_ string, data json.RawMessage) error {
+func (p *Page) availability(_ string, data json.RawMessage) error {
 	a, err := unmarshal[checkers.Availability](data)
 	if err != nil || a.Longest == 0 {
 		return err
@@ -162,7 +174,7 @@ func (p *report) availability(_ string, data json.RawMessage) error {
 }
 
 // counts shows what became of each kind of operation.
-func (p *report) counts(_ string, data json.RawMessage) error {
+func (p *Page) counts(_ string, data json.RawMessage) error {
 	counts, err := unmarshal[map[string]checkers.Counts](data)
 	for _, f := range sortedKeys(counts) {
 		p.Counts = append(p.Counts, counted{f, counts[f]})

@@ -59,8 +59,8 @@ func window(from, to time.Duration) string {
 	return fmt.Sprintf("%.3f-%.3f", max(from, 0).Seconds(), to.Seconds())
 }
 
-// report is what the page shows.
-type report struct {
+// Page is what the page of a run shows.
+type Page struct {
 	Title, Sentence, Trouble string
 	Verdict                  checkers.Verdict
 	Test                     history.Test
@@ -69,7 +69,7 @@ type report struct {
 	Summary                  Summary
 	Shown                    map[string]bool // checkers of which there is evidence
 	AllFaults, Unconfirmed   int             // faults
-	Evidence                 []evidence
+	Evidence                 []Evidence
 	Counts                   []counted
 	Overview                 drawing
 	Faults                   []fault
@@ -108,7 +108,7 @@ const maxFaults = 1000
 func (r Run) writeHTML(w io.Writer, s Summary) error {
 	notes := r.History.Notes()
 	faults := notes.Faults
-	p := report{
+	p := Page{
 		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
 		Summary: s, Duration: r.History.End(), Files: r.files(), Shown: make(map[string]bool),
 		leaders: leadersOf(r.History),

@@ -118,7 +118,7 @@ func leaderLanes(d *drawing, a axis, y float64, l leaders) float64 {
 }
 
 // claims shows terms with more than one leader, each with its moment.
-func (p *report) claims(of string, data json.RawMessage) error {
+func (p *Page) claims(of string, data json.RawMessage) error {
 	claims, err := unmarshal[[]checkers.Claim](data)
 	if err != nil {
 		return err
@@ -129,15 +129,15 @@ func (p *report) claims(of string, data json.RawMessage) error {
 		if n < 0 {
 			n = len(claims)
 		}
-		e := evidence{
+		e := Evidence{
 			Of: of, Heading: fmt.Sprintf("Term %d has %d leaders", term, n),
-			Table: table{Head: []string{"Node", "Claimed it at", "By its", "Event"}}, From: claims[0].At, To: claims[n-1].At,
+			Table: Table{Head: []string{"Node", "Claimed it at", "By its", "Event"}}, From: claims[0].At, To: claims[n-1].At,
 		}
 		for _, c := range claims[:n] {
 			e.Table.Rows = append(e.Table.Rows, []string{c.Node, at(c.At), c.Source, fmt.Sprint(c.Index)})
 		}
 		p.leaders.split[term] = true
-		p.Evidence = append(p.Evidence, e)
+		p.Add(e)
 		claims = claims[n:]
 	}
 	return nil

@@ -27,6 +27,8 @@ type Run struct {
 	Results []checkers.Result
 	// Trouble is what ended the run early, in words; empty if nothing did.
 	Trouble string
+	// Renderers show what checkers attach, by kind; nil are [DefaultRenderers].
+	Renderers map[string]Renderer
 }
 
 // results is the content of results.json.

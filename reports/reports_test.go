@@ -92,7 +92,7 @@ func aViolation(t testing.TB, key, value, node string) *history.History {
 }
 
 func render(t testing.TB, h *history.History, trouble string) string {
-	results, err := checkers.Run(t.Context(), h, checkers.ForHistory(h), checkers.Defaults)
+	results, err := checkers.Default().Run(t.Context(), h, checkers.ForHistory(h), checkers.Defaults())
 	require.NoError(t, err)
 	for i := range results {
 		results[i].Took = 0
@@ -203,7 +203,7 @@ func TestExitsAreShown(t *testing.T) {
 	b.note(history.Controller, history.FTest, "", history.Test{Version: 1, Nodes: []string{"n1"}, Nemesis: "none", Checkers: []string{"progress"}, Started: time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)})
 	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
 	b.add(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: "n1", Err: "the process ended by itself"})
-	results, err := checkers.Run(t.Context(), &b.h, []string{"progress"}, checkers.Defaults)
+	results, err := checkers.Default().Run(t.Context(), &b.h, []string{"progress"}, checkers.Defaults())
 	require.NoError(t, err)
 	require.Equal(t, checkers.Unknown, checkers.Worst(results))
 	dir := t.TempDir()
@@ -227,7 +227,7 @@ func TestPagesAreBounded(t *testing.T) {
 		b.heal(i)
 	}
 	var results []checkers.Result
-	for i := range len(checkers.All) {
+	for i := range len(checkers.Default()) {
 		data, err := json.Marshal(slices.Repeat([]checkers.Exit{{Node: "n1", At: time.Second}}, 2*maxEvidence))
 		require.NoError(t, err)
 		results = append(results, checkers.Result{Checker: fmt.Sprint("c", i), Attach: []checkers.Attachment{{Kind: checkers.KindExits, Data: data}}})
@@ -310,7 +310,7 @@ func aLongRun(b *testing.B) *history.History {
 // BenchmarkWrite renders a million operations, judged.
 func BenchmarkWrite(b *testing.B) {
 	h := aLongRun(b)
-	results, err := checkers.Run(b.Context(), h, checkers.ForHistory(h), checkers.Defaults)
+	results, err := checkers.Default().Run(b.Context(), h, checkers.ForHistory(h), checkers.Defaults())
 	require.NoError(b, err)
 	require.Equal(b, checkers.Invalid, checkers.Worst(results))
 	b.ReportAllocs()

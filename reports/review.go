@@ -27,7 +27,7 @@ func review(h *history.History, test history.Test, faults []history.Fault, resul
 	if !ok {
 		load = history.Span{To: h.End()}
 	}
-	v := view{h, test, faults, reigns(h), make(map[string][]reign), load}
+	v := view{h, h.Notes(), test, faults, reigns(h), make(map[string][]reign), load}
 	for _, r := range v.reigns {
 		v.led[r.node] = append(v.led[r.node], r)
 	}
@@ -43,6 +43,7 @@ func review(h *history.History, test history.Test, faults []history.Fault, resul
 // view is what a review looks at.
 type view struct {
 	h      *history.History
+	notes  *history.Notes
 	test   history.Test
 	faults []history.Fault
 	reigns []reign
@@ -75,7 +76,7 @@ func (v view) timing() (answer, bool) {
 	a.Answer = fmt.Sprintf("A heartbeat every %s, an election after %s at the earliest: %.1f heartbeats may be missed before.", set.Heartbeat, set.Election, beats)
 	var took []time.Duration
 	for op := range v.h.Calls() {
-		if op.Kind() == history.OK && op.F() != "read" {
+		if op.Kind() == history.OK && !v.reads(op.F()) {
 			took = append(took, op.End()-op.Begin())
 		}
 	}
@@ -86,6 +87,9 @@ func (v view) timing() (answer, bool) {
 	}
 	return a, true
 }
+
+// reads reports whether the operations of a name change nothing.
+func (v view) reads(f string) bool { return v.notes.ReadOnly(f) }
 
 // timeouts writes a time as a multiple of the election timeout, if that is known.
 func (v view) timeouts(d time.Duration) string {
@@ -144,11 +148,11 @@ func (v view) hit(f history.Fault) []string {
 	if !f.Confirmed {
 		return nil
 	}
-	if len(f.Cut) == 0 {
-		return f.Nodes
+	if len(f.Took.Cut) == 0 {
+		return f.Took.Down
 	}
 	cut := make(map[history.Link]bool)
-	for _, l := range f.Cut {
+	for _, l := range f.Took.Cut {
 		cut[l] = true
 	}
 	var minority []string
@@ -213,7 +217,7 @@ func (v view) followers() (answer, bool) {
 		return slices.ContainsFunc(v.test.Nodes, func(n string) bool { return n != op.Node() && v.leads(n, op.Begin()) })
 	}
 	for op := range v.h.Calls() {
-		if op.F() == "read" || op.Begin() < v.load.From || v.leads(op.Node(), op.Begin()) || !others(op) {
+		if v.reads(op.F()) || op.Begin() < v.load.From || v.leads(op.Node(), op.Begin()) || !others(op) {
 			continue
 		}
 		switch op.Kind() {
@@ -237,7 +241,7 @@ func (v view) minority() (answer, bool) {
 	}
 	var stretches []stretch
 	for _, f := range v.faults {
-		if len(f.Cut) == 0 {
+		if len(f.Took.Cut) == 0 {
 			continue
 		}
 		if nodes := v.hit(f); len(nodes) > 0 {
@@ -354,7 +358,7 @@ func (v view) survival(results []checkers.Result) answer {
 	for op := range v.h.Calls() {
 		switch {
 		case op.Kind() != history.OK:
-		case op.F() != "read":
+		case !v.reads(op.F()):
 			writes++
 		case op.Begin() >= final:
 			reads++

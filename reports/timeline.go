@@ -27,20 +27,20 @@ const timelineCaption = "Each bar is a call, from its invocation to its answer; 
 	"Which call ended before which other began is exact; the axis is not to scale, since quiet spans are drawn short."
 
 // timeline shows operations on a key that no order explains.
-func (p *report) timeline(of string, data json.RawMessage) error {
+func (p *Page) timeline(of string, data json.RawMessage) error {
 	t, err := unmarshal[checkers.Timeline](data)
 	if err != nil {
 		return err
 	}
-	e := evidence{
+	e := Evidence{
 		Of:      of,
 		Heading: fmt.Sprintf("Key %s: %d of its %d operations, and no order explains them", t.Key, len(t.Ops), t.Whole),
-		Figures: []figure{{drawing: drawTimeline(t.Key, t.Ops, nil, timelineWidth)}},
+		Figures: []Figure{{drawing: drawTimeline(t.Key, t.Ops, nil, timelineWidth)}},
 		Text:    t.Text(),
 	}
 	e.Figures[0].Caption = strings.Join(append(t.Hints(), timelineCaption), " ")
 	if len(t.Near) > 0 {
-		e.Figures = append(e.Figures, figure{
+		e.Figures = append(e.Figures, Figure{
 			drawing: drawTimeline(t.Key, t.Ops, t.Near, spanWidth*float64(len(t.Near)+len(t.Ops))*2),
 			Summary: fmt.Sprintf("With the %d operations on the key that were called next to the impossible one", len(t.Near)),
 		})
@@ -52,7 +52,7 @@ func (p *report) timeline(of string, data json.RawMessage) error {
 			}
 		}
 	}
-	p.Evidence = append(p.Evidence, e)
+	p.Add(e)
 	return nil
 }
 

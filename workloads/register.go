@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -18,8 +19,8 @@ type KV interface {
 	// Read returns the value of a key, or nil if there is none.
 	Read(ctx context.Context, key string) (*string, history.Stamp, error)
 	Write(ctx context.Context, key, value string) (history.Stamp, error)
-	// CompareAndSet sets a key if it holds old. [harness.ErrMismatch] is the proof that it
-	// holds another value, or none; [harness.Found] says which.
+	// CompareAndSet sets a key if it holds old. A [harness.Refusal] for [history.Mismatch] is the proof that it
+	// holds another value, or none.
 	CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error)
 }
 
@@ -28,7 +29,7 @@ type KV interface {
 // a time, by all clients; each is retired after a number of calls that differs from key to key,
 // so that keys do not change in step with anything else.
 type register struct {
-	Options
+	RegisterOptions
 	mix weights
 	// lives[slot] are how many of a slot's calls each of its keys gets, in order; after the
 	// last one they begin again.
@@ -45,7 +46,40 @@ const (
 	cas   = "cas"
 )
 
-func newRegister(o Options) (harness.Workload, error) {
+// RegisterOptions are what can be chosen of the workload register.
+type RegisterOptions struct {
+	// Keys is how many keys are in use at a time.
+	Keys int
+	// OpsPerKey is after how many calls, on average, a key is retired for a new one.
+	OpsPerKey int
+	// Mix is how often read, write and cas come.
+	Mix  Mix
+	Seed uint64
+}
+
+// DefaultRegister returns options that do for most.
+func DefaultRegister() RegisterOptions {
+	return RegisterOptions{Keys: 8, OpsPerKey: 200, Mix: Mix{read: 50, write: 25, cas: 25}}
+}
+
+func registerEntry() harness.WorkloadEntry {
+	return harness.WorkloadEntry{
+		About: "reads, writes and compare-and-sets of many keys, several clients on each",
+		New: func(flags *flag.FlagSet) func(seed uint64) (harness.Workload, error) {
+			o := DefaultRegister()
+			flags.IntVar(&o.Keys, "keys", o.Keys, "keys in use at a time")
+			flags.IntVar(&o.OpsPerKey, "ops-per-key", o.OpsPerKey, "calls after which a key is retired, on average")
+			flags.Var(&o.Mix, "mix", "`shares` of the operations read, write and cas")
+			return func(seed uint64) (harness.Workload, error) {
+				o.Seed = seed
+				return NewRegister(o)
+			}
+		},
+	}
+}
+
+// NewRegister returns the workload register.
+func NewRegister(o RegisterOptions) (harness.Workload, error) {
 	switch {
 	case o.Keys < 1:
 		return nil, fmt.Errorf("%d keys: at least 1", o.Keys)
@@ -59,7 +93,7 @@ func newRegister(o Options) (harness.Workload, error) {
 	if !mix.has(write) && !mix.has(cas) {
 		return nil, errors.New("mix: nothing is ever written, so that reads prove nothing: give write or cas a share")
 	}
-	w := &register{Options: o, mix: mix}
+	w := &register{RegisterOptions: o, mix: mix}
 	for slot := range o.Keys {
 		jitter := rand.New(rand.NewPCG(o.Seed, uint64(slot)))
 		lives := make([]int, livesPerSlot)
@@ -72,7 +106,18 @@ func newRegister(o Options) (harness.Workload, error) {
 }
 
 // Operations implements [harness.Operator].
-func (w *register) Operations() []string { return w.mix.names }
+func (w *register) Operations() (all []harness.Operation) {
+	for _, f := range w.mix.names {
+		all = append(all, harness.Operation{F: f, ReadOnly: f == read})
+	}
+	return all
+}
+
+// Needs implements [harness.Workload].
+func (w *register) Needs() []harness.Capability { return []harness.Capability{harness.KV} }
+
+// Checkers implements [harness.Judged].
+func (w *register) Checkers() []string { return []string{"linear"} }
 
 // Next implements [harness.Workload].
 func (w *register) Next(r *rand.Rand, t harness.Turn) harness.Call {
@@ -168,35 +213,26 @@ func (w *register) Invoke(ctx context.Context, c harness.Client, call harness.Ca
 		}
 		return answer, err
 	case write:
-		answer.Value = call.Value
-		answer.Stamp, err = kv.Write(ctx, call.Key, string(call.Value))
+		if answer.Stamp, err = kv.Write(ctx, call.Key, string(call.Value)); err == nil {
+			answer.Value = call.Value
+		}
 		return answer, err
 	case cas:
 		var values [2]json.Number
 		if err := json.Unmarshal(call.Value, &values); err != nil {
 			return answer, fmt.Errorf("cas %s: %w: %w", call.Value, err, harness.ErrNotApplied) // nothing was sent
 		}
-		answer.Value = json.RawMessage(values[1])
 		answer.Stamp, err = kv.CompareAndSet(ctx, call.Key, string(values[0]), string(values[1]))
-		if errors.Is(err, harness.ErrMismatch) {
-			return harness.Answer{Value: found(err), Stamp: answer.Stamp}, err
+		var refusal harness.Refusal
+		switch {
+		case err == nil:
+			answer.Value = json.RawMessage(values[1])
+		case errors.As(err, &refusal) && refusal.Known:
+			answer.Value, _ = recorded(refusal.Found) // what cannot be written down is left out
 		}
 		return answer, err
 	}
 	return answer, fmt.Errorf("register has no operation %q: %w", call.F, harness.ErrNotApplied) // nothing was sent
-}
-
-// found is the value that a compare-and-set found instead of the one that it looked for, if it tells.
-func found(err error) json.RawMessage {
-	var f harness.Found
-	if !errors.As(err, &f) {
-		return nil
-	}
-	value, err := recorded(f.Value)
-	if err != nil {
-		return nil
-	}
-	return value
 }
 
 // recorded is a value as it goes to the history. What a target says is data: if it is none of the

@@ -16,10 +16,10 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-var options = Options{Keys: 4, OpsPerKey: 100, Mix: map[string]int{"read": 2, "write": 1, "cas": 1}, Seed: 7}
+var options = RegisterOptions{Keys: 4, OpsPerKey: 100, Mix: Mix{"read": 2, "write": 1, "cas": 1}, Seed: 7}
 
 func aRegister(t require.TestingT) *register {
-	w, err := New("register", options)
+	w, err := NewRegister(options)
 	require.NoError(t, err)
 	return w.(*register)
 }
@@ -118,18 +118,18 @@ func TestCASNeedsAValueToCompare(t *testing.T) {
 	options := options
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, c := range []struct {
-		mix   map[string]int
+		mix   Mix
 		empty string
-	}{{map[string]int{"cas": 1}, write}, {map[string]int{"cas": 1000, "write": 1}, read}} {
+	}{{Mix{"cas": 1}, write}, {Mix{"cas": 1000, "write": 1}, read}} {
 		options.Mix = c.mix
-		w, err := New("register", options)
+		w, err := NewRegister(options)
 		require.NoError(t, err)
 		require.Equal(t, read, w.Next(r, harness.Turn{Seen: unseen}).F)
 		require.Equal(t, c.empty, w.Next(r, harness.Turn{Seen: seen("null")}).F, "somebody must write")
 		require.Equal(t, cas, w.Next(r, harness.Turn{Seen: seen("1")}).F)
 	}
-	options.Mix = map[string]int{"read": 1}
-	_, err := New("register", options)
+	options.Mix = Mix{"read": 1}
+	_, err := NewRegister(options)
 	require.ErrorContains(t, err, "nothing is ever written")
 }
 
@@ -155,7 +155,7 @@ func (c *kv) Write(_ context.Context, key, value string) (history.Stamp, error) 
 
 func (c *kv) CompareAndSet(_ context.Context, key, old, value string) (history.Stamp, error) {
 	if now := c.values[key]; now != old {
-		return history.Stamp{Version: 9}, harness.Found{Value: &now}
+		return history.Stamp{Version: 9}, harness.Refusal{Reason: history.Mismatch, Found: &now, Known: true}
 	}
 	c.values[key] = value
 	return history.Stamp{Version: 9}, c.err
@@ -179,7 +179,7 @@ func TestInvoke(t *testing.T) {
 		{write, "3", "3", nil},
 		{read, "", "3", nil},
 		{cas, "[3,4]", "4", nil},
-		{cas, "[3,5]", "4", harness.ErrMismatch}, // what it found
+		{cas, "[3,5]", "4", harness.ErrNotApplied}, // what it found
 		{read, "", "4", nil},
 	} {
 		got, err := invoke(step.f, step.value)
@@ -215,24 +215,22 @@ type noKV struct{}
 func (noKV) Close() error { return nil }
 
 func TestOptionsAreValidated(t *testing.T) {
-	for want, spoil := range map[string]func(*Options){
-		"0 keys: at least 1":             func(o *Options) { o.Keys = 0 },
-		"0 operations a key: at least 1": func(o *Options) { o.OpsPerKey = 0 },
-		`unknown operation "append"`:     func(o *Options) { o.Mix = map[string]int{"append": 1} },
-		"read=-1: not below 0":           func(o *Options) { o.Mix = map[string]int{"read": -1} },
-		"no operation of read":           func(o *Options) { o.Mix = nil },
+	for want, spoil := range map[string]func(*RegisterOptions){
+		"0 keys: at least 1":             func(o *RegisterOptions) { o.Keys = 0 },
+		"0 operations a key: at least 1": func(o *RegisterOptions) { o.OpsPerKey = 0 },
+		`unknown operation "append"`:     func(o *RegisterOptions) { o.Mix = Mix{"append": 1} },
+		"read=-1: not below 0":           func(o *RegisterOptions) { o.Mix = Mix{"read": -1} },
+		"no operation of read":           func(o *RegisterOptions) { o.Mix = nil },
 	} {
 		o := options
 		spoil(&o)
-		_, err := New("register", o)
+		_, err := NewRegister(o)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := New("queue", options)
-	require.ErrorContains(t, err, `unknown workload "queue"; known are register`)
 }
 
-func ExampleNew() {
-	w, _ := New("register", Options{Keys: 1, OpsPerKey: 100, Mix: map[string]int{"write": 1}})
+func ExampleNewRegister() {
+	w, _ := NewRegister(RegisterOptions{Keys: 1, OpsPerKey: 100, Mix: Mix{"write": 1}})
 	r := rand.New(rand.NewPCG(1, 2))
 	fmt.Printf("%s\n", w.Next(r, harness.Turn{Worker: 2, Seq: 1}).Value)
 	// Output: 10003

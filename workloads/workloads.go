@@ -5,46 +5,44 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// Options are what can be chosen of a workload.
-type Options struct {
-	// Keys is how many keys are in use at a time.
-	Keys int
-	// OpsPerKey is after how many calls, on average, a key is retired for a new one.
-	OpsPerKey int
-	// Mix is how often each operation comes, relative to the others.
-	Mix  map[string]int
-	Seed uint64
-}
-
-// Entry is one workload of the list.
-type Entry struct {
-	About string
-	// Checkers are the names of the checkers that judge it, beside those of every run.
-	Checkers []string
-	New      func(Options) (harness.Workload, error)
-}
-
-// All lists the workloads by name.
-var All = map[string]Entry{
-	"register": {"reads, writes and compare-and-sets of many keys, several clients on each", []string{"linear"}, newRegister},
-}
-
-// New returns the workload of the given name.
-func New(name string, o Options) (harness.Workload, error) {
-	entry, ok := All[name]
-	if !ok {
-		return nil, fmt.Errorf("unknown workload %q; known are %s", name, strings.Join(slices.Sorted(maps.Keys(All)), ", "))
+// Default returns the workloads of sunder.
+func Default() map[string]harness.WorkloadEntry {
+	return map[string]harness.WorkloadEntry{
+		"register": registerEntry(),
 	}
-	w, err := entry.New(o)
-	if err != nil {
-		return nil, fmt.Errorf("workload %s: %w", name, err)
+}
+
+// Mix is how often each operation comes, relative to the others. It is an option: read=50,write=25.
+type Mix map[string]int
+
+// String implements [flag.Value].
+func (m Mix) String() string {
+	var words []string
+	for _, f := range slices.Sorted(maps.Keys(m)) {
+		words = append(words, fmt.Sprintf("%s=%d", f, m[f]))
 	}
-	return w, nil
+	return strings.Join(words, ",")
+}
+
+// Set implements [flag.Value].
+func (m *Mix) Set(text string) error {
+	mix := Mix{}
+	for share := range strings.SplitSeq(text, ",") {
+		f, n, ok := strings.Cut(share, "=")
+		count, err := strconv.Atoi(n)
+		if !ok || err != nil {
+			return fmt.Errorf("%q is not of the form operation=share", share)
+		}
+		mix[f] = count
+	}
+	*m = mix
+	return nil
 }
 
 // weights are the operations of a mix in a fixed order, for drawing by chance.
@@ -53,7 +51,7 @@ type weights struct {
 	sums  []int
 }
 
-func newWeights(mix map[string]int, known ...string) (weights, error) {
+func newWeights(mix Mix, known ...string) (weights, error) {
 	var w weights
 	total := 0
 	for name, n := range mix {

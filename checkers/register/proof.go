@@ -6,7 +6,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"github.com/sunder-dev/sunder/harness/ddmin"
+	"github.com/sunder-dev/sunder/checkers/ddmin"
 )
 
 // Proof is a small part of an illegal history that is illegal by itself, and so proves it of the whole.

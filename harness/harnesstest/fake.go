@@ -120,7 +120,7 @@ func (f *Fake) Launch(_ context.Context, s harness.NodeSpec, log io.Writer) (har
 	return n, nil
 }
 
-// Shape implements [harness.Fleet].
+// Shape implements [harness.Shaper].
 func (f *Fake) Shape(_ context.Context, links map[harness.Link]harness.Impairment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,7 +158,7 @@ func (f *Fake) Cut(l harness.Link) bool {
 	return f.cut[l]
 }
 
-// Traffic implements [harness.Fleet]: nodes that run send all the time.
+// Traffic implements [harness.Shaper]: nodes that run send all the time.
 func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Link]harness.Traffic, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -230,13 +230,25 @@ func (f *Fake) elect() {
 	}
 }
 
+// Can implements [harness.Target] and [harness.Fleet]: it is both in one.
+func (f *Fake) Can() []harness.Capability {
+	return []harness.Capability{
+		harness.KV, harness.Leader, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut, harness.LinkLoss,
+	}
+}
+
+// Ready implements [harness.Target].
+func (f *Fake) Ready(ctx context.Context, n harness.Node) error {
+	return harness.KnowsLeader(ctx, f, n)
+}
+
 // Claim implements [harness.Witness].
 func (f *Fake) Claim(line []byte) (term uint64, ok bool) {
 	_, err := fmt.Sscanf(string(line), "leader %d", &term)
 	return term, err == nil
 }
 
-// Status implements [harness.Target].
+// Status implements [harness.Reporter].
 func (f *Fake) Status(ctx context.Context, hn harness.Node) (history.Status, error) {
 	n := hn.(*node)
 	if err := n.wait(ctx); err != nil {
@@ -440,7 +452,7 @@ func (c *Client) Write(ctx context.Context, key, value string) (history.Stamp, e
 func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
 	return history.Stamp{}, c.do(ctx, func(f *Fake) error {
 		if n := len(f.values[key]); n == 0 || f.values[key][n-1] != old {
-			return harness.ErrMismatch
+			return harness.Refusal{Reason: history.Mismatch}
 		}
 		f.writes++
 		f.values[key] = append(f.values[key], value)

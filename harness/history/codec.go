@@ -1,11 +1,9 @@
 package history
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
-	"time"
 )
 
 // The codec is written by hand for this one line format, because it, and not the checker, decides
@@ -146,11 +144,4 @@ func (d *decoder) field(bit int, r *raw) (err error) {
 		r.stamp.Term, err = d.natural()
 	}
 	return err
-}
-
-func (r *raw) event() Event {
-	return Event{
-		Index: int(r.index), At: time.Duration(r.at), Process: int(r.process), Kind: r.kind,
-		F: string(r.f), Node: string(r.node), Key: string(r.key), Value: bytes.Clone(r.value), Err: string(r.err), Stamp: r.stamp,
-	}
 }

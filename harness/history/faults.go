@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -20,15 +19,8 @@ type Fault struct {
 	Confirmed bool
 	// Err says why it was not confirmed, or what went wrong while it was undone.
 	Err string
-	// Nodes are those that it took from the rest, by themselves; Cut and Lossy are links that lose everything, and some.
-	Nodes      []string
-	Cut, Lossy []Link
-}
-
-// Link is the way from one node to another.
-type Link struct {
-	From string `json:"from"`
-	To   string `json:"to"`
+	// Took is what it took from the cluster while it was in force.
+	Took Takes
 }
 
 // leastHeld is for how long, at the least, a fault must be in force to be one.
@@ -53,7 +45,7 @@ func (r *noteReader) fault(e Event) error {
 			return fmt.Errorf("fault %d has evidence before it has begun", v.ID)
 		}
 		f := Fault{FaultEvent: v, F: e.F, Index: e.Index, Began: e.At, InForce: Never, Healing: Never, Healed: Never, Err: e.Err}
-		if err := f.aim(r.member); err != nil {
+		if err := f.take(r.member); err != nil {
 			return fmt.Errorf("fault %d: %w", v.ID, err)
 		}
 		r.faults[v.ID] = len(r.Faults)
@@ -89,41 +81,45 @@ func (r *noteReader) fault(e Event) error {
 	return nil
 }
 
-// aim reads what a fault is aimed at.
-func (f *Fault) aim(member func(node string) error) error {
-	var what struct {
-		Nodes []string `json:"nodes"`
-		Node  string   `json:"node"`
-		Share float64  `json:"share"`
-		Links []Link   `json:"links"`
-	}
+// take reads what a fault takes from the cluster.
+func (f *Fault) take(member func(node string) error) (err error) {
 	if len(f.FaultEvent.Fault) == 0 {
 		return errors.New("it does not say what is to be done")
-	}
-	if err := json.Unmarshal(f.FaultEvent.Fault, &what); err != nil {
-		return err
 	}
 	if f.FaultEvent.Fault[0] != '{' {
 		return errors.New("what is to be done is no object")
 	}
-	nodes := what.Nodes
-	if what.Node != "" {
-		nodes = append(nodes, what.Node)
+	if f.Takes != nil {
+		f.Took = *f.Takes
+	} else if f.Took, err = formerly(f.FaultEvent.Fault); err != nil {
+		return err
 	}
-	for _, node := range slices.Concat(nodes, ends(what.Links)) {
+	for _, node := range f.Took.members() {
 		if err := member(node); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// formerly reads what a fault takes that was recorded by a sunder which did not say so: nodes or links, and a share if
+// they lose some.
+func formerly(fault json.RawMessage) (Takes, error) {
+	var what struct {
+		Nodes []string `json:"nodes"`
+		Share float64  `json:"share"`
+		Links []Link   `json:"links"`
+	}
+	if err := json.Unmarshal(fault, &what); err != nil {
+		return Takes{}, err
+	}
 	switch {
 	case what.Share > 0:
-		f.Lossy = what.Links
+		return Takes{Lossy: what.Links}, nil
 	case len(what.Links) > 0:
-		f.Cut = what.Links
-	default:
-		f.Nodes = nodes
+		return Takes{Cut: what.Links}, nil
 	}
-	return nil
+	return Takes{Down: what.Nodes}, nil
 }
 
 // ends returns the nodes that links lead from and to.

@@ -69,6 +69,15 @@ func (n *Notes) Phase(p Phase) (Span, bool) {
 	return n.Phases[i], true
 }
 
+// ReadOnly reports whether the operations of a name change nothing: as the run says, or, if it does not, those that are
+// called "read".
+func (n *Notes) ReadOnly(f string) bool {
+	if n.Test == nil || len(n.Test.Operations) == 0 {
+		return f == "read"
+	}
+	return slices.Contains(n.Test.Reads, f) || len(n.Test.Reads) == 0 && f == "read"
+}
+
 // Notes reads what the history tells beside its clients' calls.
 func (h *History) Notes() *Notes {
 	h.reading.Lock()

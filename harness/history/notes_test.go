@@ -55,11 +55,11 @@ func TestNotesAreRead(t *testing.T) {
 	require.Len(t, n.Faults, 2)
 	kill, isolate := n.Faults[0], n.Faults[1]
 	require.True(t, kill.Confirmed)
-	require.Equal(t, []string{"n1"}, kill.Nodes)
+	require.Equal(t, []string{"n1"}, kill.Took.Down)
 	require.Equal(t, Never, kill.Healed, "it was never healed")
 	require.False(t, isolate.Confirmed)
 	require.True(t, isolate.Nothing)
-	require.Equal(t, []Link{{"n1", "n2"}}, isolate.Cut)
+	require.Equal(t, []Link{{"n1", "n2"}}, isolate.Took.Cut)
 	require.Equal(t, 10*time.Millisecond, isolate.Healed)
 }
 
@@ -117,7 +117,7 @@ func TestNotesAreReadStrictly(t *testing.T) {
 		"a fault whose number is missing": {begin, `-1 invoke kill - {"fault":{}}`, `field "id" is missing`},
 		"a fault with evidence at once":   {begin, `-1 invoke kill - {"id":0,"fault":{},"evidence":{"x":1}}`, "has evidence before it has begun"},
 		"a fault that is a list":          {begin, `-1 invoke kill - {"id":0,"fault":[]}`, "fault 0"},
-		"a fault of a stranger":           {begin, `-1 invoke kill - {"id":0,"fault":{"node":"n9"}}`, `"n9" is no node of the run`},
+		"a fault of a stranger":           {begin, `-1 invoke kill - {"id":0,"fault":{"nodes":["n9"]}}`, `"n9" is no node of the run`},
 		"a link from a stranger":          {begin, `-1 invoke cut - {"id":0,"fault":{"links":[{"from":"n9","to":"n1"}]}}`, `"n9" is no node of the run`},
 		"done, and did nothing":           {kill, `-1 ok kill - {"id":0,"evidence":{"x":1},"nothing":true}`, "is not what can follow"},
 		"a claim of a stranger":           {begin, `-2 note claim n9 {"term":7,"source":"log"}`, `"n9" is no node of the run`},

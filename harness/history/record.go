@@ -34,6 +34,8 @@ type Test struct {
 	Command  string    `json:"command"` // the command line that runs it again
 	// Operations are those that clients are to call; each must have succeeded, or it was not tested.
 	Operations []string `json:"operations,omitempty"`
+	// Reads are those of them that change nothing; see [Notes.ReadOnly].
+	Reads []string `json:"reads,omitempty"`
 	// MinRate is how many calls a second must succeed, while a quorum can be reached, for a pass to mean something.
 	MinRate float64 `json:"min_rate,omitempty"`
 	// RecoverWithin is how soon the cluster must serve once every fault is healed.
@@ -103,8 +105,12 @@ type Hash struct {
 
 // FaultEvent is the value of the nemesis' events. The id pairs the events of one fault.
 type FaultEvent struct {
-	ID       int             `json:"id"`
-	Fault    json.RawMessage `json:"fault,omitempty"`    // invoke: what is about to be done
+	ID int `json:"id"`
+	// Lane is the part of the nemesis that the fault is of; invoke alone has it, as it has Fault, what is about to be
+	// done, and Takes, what that takes from the cluster.
+	Lane     string          `json:"lane,omitempty"`
+	Fault    json.RawMessage `json:"fault,omitempty"`
+	Takes    *Takes          `json:"takes,omitempty"`
 	Evidence json.RawMessage `json:"evidence,omitempty"` // ok, info: what was seen of it
 	// Nothing says of an info that the fault did nothing at all: it may be left out of the count.
 	Nothing bool `json:"nothing,omitempty"`

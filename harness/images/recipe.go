@@ -29,8 +29,6 @@ type Recipe struct {
 	Replace map[string]string
 	// Path is where the image has the program.
 	Path string
-	// Official is the official image of the version.
-	Official string
 	// Licence says what one must know before giving the result to others; empty if nothing.
 	Licence string
 }

@@ -90,7 +90,7 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 			return at, fmt.Errorf("%s holds another value, by a read that may be stale: %w", key, harness.ErrNotApplied)
 		}
 		// Proof: a linearizable read, within the call, saw another value.
-		return at, harness.Found{Value: now}
+		return at, harness.Refusal{Reason: history.Mismatch, Found: now, Known: true}
 	}
 	set, err := c.put(ctx, path(key)+"?cas="+strconv.FormatUint(at.Version, 10), value)
 	if err == nil && !set {

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -39,14 +40,28 @@ const DefaultVersion = "v1.21.0"
 // oldest is the first version that can be tested.
 const oldest = "v1.16.0"
 
-// Recipe says how a version of the server is built; of [DefaultVersion], if none is named.
-func Recipe(version string) images.Recipe {
-	if version == "" {
-		version = DefaultVersion
+// Entry is Consul in a catalogue.
+func Entry() harness.TargetEntry {
+	return harness.TargetEntry{
+		About:   "Consul's key-value store: consul, or consul@v1.16.3",
+		Version: DefaultVersion,
+		Image:   func(version string) string { return "hashicorp/consul:" + strings.TrimPrefix(version, "v") },
+		Recipe:  Recipe,
+		New: func(flags *flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
+			consistency := flags.String("consistency", string(Consistent),
+				"consistency of reads: consistent, default or stale")
+			return func(c harness.TargetConfig) (harness.Target, error) {
+				return New(c.Version, Consistency(*consistency), c.Arguments("-"))
+			}
+		},
 	}
+}
+
+// Recipe says how a version of the server is built.
+func Recipe(version string) images.Recipe {
 	r := images.Recipe{
 		Name: "consul", Version: version, Module: "github.com/hashicorp/consul", Package: "github.com/hashicorp/consul",
-		Path: program, Official: "hashicorp/consul:" + strings.TrimPrefix(version, "v"),
+		Path: program,
 		// Its go.mod replaces this one, and has a requirement that nobody else can resolve.
 		Replace: map[string]string{"github.com/hashicorp/consul-awsauth": "v0.0.0-20220713182709-05ac1c5c2706"},
 	}
@@ -229,7 +244,23 @@ type self struct {
 	}
 }
 
-// Status implements [harness.Target]. The answer is vague: Raft's Stats reads state and term one after
+// Can implements [harness.Target].
+func (t *Target) Can() []harness.Capability { return []harness.Capability{harness.KV, harness.Leader} }
+
+// Needs implements [harness.Needer]: members tell each other where they are, so that each has one address for all.
+func (t *Target) Needs() []harness.Capability {
+	return []harness.Capability{harness.NodeAddress, harness.NodeProgram}
+}
+
+// Checkers implements [harness.Judged].
+func (t *Target) Checkers() []string { return []string{"state", "leader"} }
+
+// Ready implements [harness.Target].
+func (t *Target) Ready(ctx context.Context, n harness.Node) error {
+	return harness.KnowsLeader(ctx, t, n)
+}
+
+// Status implements [harness.Reporter]. The answer is vague: Raft's Stats reads state and term one after
 // the other, so a leader that steps down in between says that it leads the term of its successor.
 func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {
 	var s self

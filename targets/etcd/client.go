@@ -100,10 +100,10 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 		// Proof: the transaction went through the log and was applied, and comparing was all it did.
 		// What the key held instead is of the same moment.
 		if len(r.Responses) != 1 {
-			return stamp(r.Header), harness.ErrMismatch
+			return stamp(r.Header), harness.Refusal{Reason: history.Mismatch}
 		}
 		value, at := held(r.Header, r.Responses[0].GetResponseRange().GetKvs())
-		return at, harness.Found{Value: value}
+		return at, harness.Refusal{Reason: history.Mismatch, Found: value, Known: true}
 	}
 	return written(r.Header), nil
 }

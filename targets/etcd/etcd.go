@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -34,14 +35,28 @@ const program = "/usr/local/bin/etcd"
 // DefaultVersion is what is tested if no version is named.
 const DefaultVersion = "v3.6.16"
 
-// Recipe says how a version of the server is built; of [DefaultVersion], if none is named.
+// Recipe says how a version of the server is built.
 func Recipe(version string) images.Recipe {
-	if version == "" {
-		version = DefaultVersion
-	}
 	return images.Recipe{
 		Name: "etcd", Version: version, Module: "go.etcd.io/etcd/server/v3", Package: "go.etcd.io/etcd/server/v3",
-		Path: program, Official: "gcr.io/etcd-development/etcd:" + version,
+		Path: program,
+	}
+}
+
+// Entry is etcd in a catalogue.
+func Entry() harness.TargetEntry {
+	return harness.TargetEntry{
+		About:   "etcd 3.4 to 3.7: etcd, or etcd@v3.5.35",
+		Version: DefaultVersion,
+		Image:   func(version string) string { return "gcr.io/etcd-development/etcd:" + version },
+		Recipe:  Recipe,
+		New: func(flags *flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
+			serializable := flags.Bool("serializable", false,
+				"read from the state of the node that is asked, which may be stale")
+			return func(c harness.TargetConfig) (harness.Target, error) {
+				return New(c.Version, *serializable, c.Arguments("--"))
+			}
+		},
 	}
 }
 
@@ -198,7 +213,23 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 	return term, true
 }
 
-// Status implements [harness.Target]. The answer is vague: etcd says who leads as soon as it knows,
+// Can implements [harness.Target].
+func (t *Target) Can() []harness.Capability { return []harness.Capability{harness.KV, harness.Leader} }
+
+// Needs implements [harness.Needer]: members tell each other where they are, so that each has one address for all.
+func (t *Target) Needs() []harness.Capability {
+	return []harness.Capability{harness.NodeAddress, harness.NodeProgram}
+}
+
+// Checkers implements [harness.Judged].
+func (t *Target) Checkers() []string { return []string{"state", "leader"} }
+
+// Ready implements [harness.Target].
+func (t *Target) Ready(ctx context.Context, n harness.Node) error {
+	return harness.KnowsLeader(ctx, t, n)
+}
+
+// Status implements [harness.Reporter]. The answer is vague: etcd says who leads as soon as it knows,
 // and of the term that of the last entry that it has applied (server.go: setTerm in apply). One that was
 // just elected says for a while that it leads the term before.
 func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {

@@ -4,6 +4,7 @@ package raft
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
@@ -28,8 +28,9 @@ const (
 
 // Target launches nodes of the built-in Raft.
 type Target struct {
-	// Binary is the program that has the raftd command.
-	Binary string
+	// Program is the program that has the raftd command; if empty, the fleet's or, on one that has none, the one that
+	// runs. A program of one's own has it by calling [ServeIfNode] first of all.
+	Program string
 	// Flags are passed to raftd, beside what the placement says.
 	Flags []string
 	// Times is how Flags and raftd's defaults set the nodes.
@@ -53,7 +54,7 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		}
 	}
 	command := []string{
-		t.Binary, "raftd", "--id", p.Node, "--peers", strings.Join(peers, ","), "--client", client,
+		cmp.Or(t.Program, p.Program, "/proc/self/exe"), "raftd", "--id", p.Node, "--peers", strings.Join(peers, ","), "--client", client,
 		"--dir", p.DataDir, "--seed", fmt.Sprint(p.Seed),
 	}
 	return harness.NodeSpec{Name: p.Node, Command: append(command, t.Flags...), DataDir: p.DataDir}
@@ -64,7 +65,18 @@ func (t *Target) Dial(_ context.Context, n harness.Node) (harness.Client, error)
 	return newClient(n.Addr(portClient)), nil
 }
 
-// Status implements [harness.Target].
+// Can implements [harness.Target].
+func (t *Target) Can() []harness.Capability { return []harness.Capability{harness.KV, harness.Leader} }
+
+// Checkers implements [harness.Judged].
+func (t *Target) Checkers() []string { return []string{"state", "leader"} }
+
+// Ready implements [harness.Target].
+func (t *Target) Ready(ctx context.Context, n harness.Node) error {
+	return harness.KnowsLeader(ctx, t, n)
+}
+
+// Status implements [harness.Reporter].
 func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {
 	c := newClient(n.Addr(portClient))
 	defer c.Close()
@@ -93,9 +105,6 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 	}
 	return said.Term, true
 }
-
-// Binary returns the program that is running: it has the raftd command.
-func Binary() (string, error) { return os.Executable() }
 
 // Client talks to one node. It never retries.
 type Client struct {
@@ -142,8 +151,7 @@ func (c *Client) Write(ctx context.Context, key, value string) (history.Stamp, e
 	return history.Stamp{}, err
 }
 
-// CompareAndSet sets a key if it holds old. [harness.ErrMismatch] says that it holds another
-// value, or none.
+// CompareAndSet sets a key if it holds old. A [harness.Refusal] says that it holds another value, or none.
 func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
 	var r node.Reply
 	code, err := c.do(ctx, http.MethodPost, keyPath(key)+"/cas", node.Request{Old: old, Value: value}, &r)
@@ -154,22 +162,9 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 		return history.Stamp{}, nil
 	case code == http.StatusConflict:
 		// Proof: the command went through the log and was applied, and comparing was all it did.
-		return history.Stamp{}, harness.Found{Value: r.Value}
+		return history.Stamp{}, harness.Refusal{Reason: history.Mismatch, Found: r.Value, Known: true}
 	}
 	return history.Stamp{}, answerError(code, r)
-}
-
-// Delete removes a key and reports whether it was there.
-func (c *Client) Delete(ctx context.Context, key string) (bool, error) {
-	var r node.Reply
-	code, err := c.do(ctx, http.MethodDelete, keyPath(key), nil, &r)
-	switch {
-	case err != nil:
-		return false, err
-	case code == http.StatusOK || code == http.StatusNotFound:
-		return code == http.StatusOK, nil
-	}
-	return false, answerError(code, r)
 }
 
 func keyPath(key string) string { return "/kv/" + url.PathEscape(key) }

@@ -10,6 +10,4 @@ type Capability struct {
 const (
 	NFTables = "nftables"
 	Loss     = "loss"
-	NFQueue  = "nfqueue"
-	Netem    = "netem"
 )

@@ -1,13 +1,7 @@
 package agent
 
 import (
-	"fmt"
 	"net/netip"
-
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
-	"github.com/google/nftables/xt"
-	"github.com/vishvananda/netlink"
 
 	"github.com/sunder-dev/sunder/harness"
 )
@@ -18,8 +12,6 @@ func Probe() []Capability {
 	return []Capability{
 		capability(NFTables, func() error { return tryFirewall(harness.Impairment{Drop: true}) }),
 		capability(Loss, func() error { return tryFirewall(harness.Impairment{Loss: 0.5}) }),
-		capability(NFQueue, tryQueue),
-		capability(Netem, tryNetem),
 	}
 }
 
@@ -43,44 +35,4 @@ func tryFirewall(i harness.Impairment) error {
 	}
 	_, err = fw.Traffic()
 	return err
-}
-
-// tryQueue looks for a way to hand packets to a program: nftables' own, or that of the older xtables.
-func tryQueue() error {
-	own := tryRule("queue", &expr.Queue{Num: 1})
-	if own == nil {
-		return nil
-	}
-	info := xt.Unknown([]byte{1, 0, 0, 0}) // struct xt_NFQ_info: the number of the queue
-	old := tryRule("queue-xt", &expr.Target{Name: "NFQUEUE", Rev: 0, Info: &info})
-	if old == nil {
-		return nil
-	}
-	return fmt.Errorf("neither by nftables (%w) nor by xtables (%w)", own, old)
-}
-
-func tryRule(table string, e expr.Any) error {
-	conn, err := nftables.New()
-	if err != nil {
-		return err
-	}
-	t := conn.AddTable(&nftables.Table{Name: "sunder-probe-" + table, Family: nftables.TableFamilyIPv4})
-	c := conn.AddChain(&nftables.Chain{
-		Name: "probe", Table: t, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter,
-	})
-	conn.AddRule(&nftables.Rule{Table: t, Chain: c, Exprs: []expr.Any{e}})
-	return conn.Flush()
-}
-
-// tryNetem puts a delay on the loopback interface.
-func tryNetem() error {
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	q := netlink.NewNetem(netlink.QdiscAttrs{LinkIndex: lo.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT}, netlink.NetemQdiscAttrs{Latency: 1000})
-	if err := netlink.QdiscAdd(q); err != nil {
-		return fmt.Errorf("the kernel has no sch_netem (%w)", err)
-	}
-	return nil
 }

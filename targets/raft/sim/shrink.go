@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 
-	"github.com/sunder-dev/sunder/harness/ddmin"
+	"github.com/sunder-dev/sunder/checkers/ddmin"
 )
 
 // Shrink returns options under which a seed breaks the property that it breaks under o, with as little as possible: fewer

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestArrows pins which package may import which: what judges and draws histories knows no
+// cluster, the core of the Raft knows nothing at all, and nobody reaches back.
+func TestArrows(t *testing.T) {
+	const module = "github.com/sunder-dev/sunder/"
+	may := map[string][]string{
+		"harness/history":         {},
+		"harness/history/jepsen":  {"harness/history"},
+		"harness":                 {"harness/history", "harness/images"},
+		"harness/fleet/local":     {"harness"},
+		"harness/fleet/docker":    {"harness", "harness/history", "harness/fleet/agent", "harness/images"},
+		"harness/fleet/fleettest": {"harness"},
+		"harness/fleet/agent":     {"harness"},
+		"checkers/ddmin":          {},
+		"harness/images":          {},
+		"targets/etcd":            {"harness", "harness/history", "harness/images"},
+		"targets/consul":          {"harness", "harness/history", "harness/images"},
+		"harness/harnesstest":     {"harness", "harness/history"},
+		"nemesis":                 {"harness", "harness/history"},
+		"workloads":               {"harness", "harness/history"},
+		"checkers":                {"harness/history", "checkers/register", "checkers/referee"},
+		"checkers/referee":        {},
+		"checkers/register":       {"checkers/ddmin"},
+		"reports":                 {"harness/history", "checkers"},
+		"targets/raft/core":       {},
+		"targets/raft/node":       {"targets/raft/core"},
+		"targets/raft/sim":        {"targets/raft/core", "checkers/ddmin"},
+		"targets/raft":            {"harness", "harness/history", "targets/raft/core", "targets/raft/node"},
+	}
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	require.NoError(t, err)
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		require.NoError(t, d.Decode(&p))
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if strings.HasPrefix(name, "cmd/") {
+			continue
+		}
+		if p.ImportPath == strings.TrimSuffix(module, "/") { // the front door
+			name, may[""] = "", []string{"harness", "harness/history", "harness/fleet/local", "nemesis", "workloads", "checkers", "reports"}
+		}
+		allowed, known := may[name]
+		require.True(t, known, "%s: say here what it may import", name)
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module); ok {
+				require.Contains(t, allowed, ours, "%s must not import %s", name, ours)
+			}
+		}
+	}
+}

@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	sunder "github.com/sunder-dev/sunder"
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/nemesis"
+)
+
+// plan is a run that is put together, and has not begun.
+type plan struct {
+	test       *harness.Test
+	fleet, why string // on which fleet, and why on that one
+	config     harness.FleetConfig
+}
+
+// try says what is wrong with the arguments of a run, and runs nothing.
+func (a app) try(args []string) error {
+	f := runFlags{app: a}
+	cmd := a.newRun(&f)
+	if err := cmd.ParseFlags(args); err != nil {
+		return err
+	}
+	p, err := f.plan(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	return closeTarget(p.test.Target)
+}
+
+// closeTarget ends what a target holds open, if it does.
+func closeTarget(t harness.Target) error {
+	if c, ok := t.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// plan puts the run together. Its errors are about flags.
+func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
+	if f.format != formatOfText && f.format != formatOfJSON {
+		return nil, fmt.Errorf("--format: text or json, not %q", f.format)
+	}
+	name, version, entry, err := f.findTarget(f.target)
+	if err != nil {
+		return nil, fmt.Errorf("--target: %w", err)
+	}
+	if len(f.bugs) > 0 && len(entry.Bugs) == 0 {
+		return nil, fmt.Errorf("--bug: no bugs can be planted in %s; 'sunder list bugs' shows those that there are", name)
+	}
+	target, err := f.options.targets[name](harness.TargetConfig{Version: version, Flags: f.targetFlags, Bugs: f.bugs})
+	if err != nil {
+		return nil, fmt.Errorf("target %s: %w", name, err)
+	}
+	p, err := f.around(name, version, entry, target, flags)
+	if err != nil {
+		return nil, errors.Join(err, closeTarget(target))
+	}
+	return p, nil
+}
+
+// around puts workload, faults and fleet around a target.
+func (f *runFlags) around(
+	name, version string, entry harness.TargetEntry, target harness.Target, flags *pflag.FlagSet,
+) (*plan, error) {
+	if _, err := find("workload", f.Workloads, f.workload); err != nil {
+		return nil, fmt.Errorf("--workload: %w", err)
+	}
+	workload, err := f.options.workloads[f.workload](f.seed)
+	if err != nil {
+		return nil, fmt.Errorf("workload %s: %w", f.workload, err)
+	}
+	if err := harness.Fit("workload "+f.workload, workload.Needs(), "target "+name, target.Can()); err != nil {
+		return nil, fmt.Errorf("--workload: %w", err)
+	}
+	test := &harness.Test{
+		Target: target, Workload: workload, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
+		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout,
+		Seed: f.seed, Deeds: f.Nemeses.Deeds(),
+		About: history.Test{
+			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+version, "@"), Workload: f.workload, Nemesis: f.nemesis,
+			Bug: strings.Join(f.bugs, ","), Hunt: f.huntOf(f.bugs), Command: f.command(flags), Options: optionsOf(flags),
+			Build: sunder.BuildInfo(),
+		},
+	}
+	if f.clients == 0 {
+		test.Clients = 2 * f.nodes
+	}
+	if test.MinRate, err = f.leastRate(flags); err != nil {
+		return nil, err
+	}
+	lanes, err := f.faults(flags, test, name)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{test: test, config: harness.FleetConfig{
+		Target: entry, Version: version, Sunder: test.About.Build["sunder"], Nodes: f.nodes,
+	}}
+	if timed, ok := target.(harness.Timed); ok {
+		timing := timed.Timing()
+		p.config.Timing = &timing
+	}
+	if p.fleet, p.why, err = f.chooseFleet(f.fleet, demandsOf(name, target, lanes), f.options); err != nil {
+		return nil, err
+	}
+	err = f.options.foreign(owner{"target", name}, owner{"fleet", p.fleet}, owner{"workload", f.workload})
+	if err == nil {
+		err = f.options.fleets[p.fleet].Check(p.config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	test.About.Fleet = p.fleet
+	return p, test.Validate()
+}
+
+// faults sets the lanes of a test, or its schedule, and returns what they need.
+func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target string) (needs []demand, err error) {
+	if f.schedule != "" {
+		if flags.Changed("nemesis") {
+			return nil, errors.New("--schedule has the faults; --nemesis cannot be given beside it")
+		}
+		if test.Schedule, err = f.Nemeses.ReadSchedule(f.schedule); err != nil {
+			return nil, fmt.Errorf("--schedule: %w", err)
+		}
+		test.About.Nemesis, test.Lanes = "schedule", sunder.NoFaults()
+		for _, s := range test.Schedule.Faults {
+			if s.Fault != nil {
+				needs = append(needs, demand{"fault " + s.Fault.Name(), test.Deeds.Needs(*s.Fault)})
+			}
+		}
+		return needs, nil
+	}
+	if test.Lanes, err = f.Nemeses.Parse(f.nemesis, f.hold, f.rest); err != nil {
+		return nil, err
+	}
+	if test.Lanes == nil {
+		test.Lanes = sunder.NoFaults()
+	}
+	for _, l := range test.Lanes {
+		if f.nodes >= 1 && !nemesis.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
+			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), or another nemesis",
+				l.Name, f.nodes)
+		}
+		if err := harness.Fit("nemesis "+l.Name, l.Aiming, "target "+target, test.Target.Can()); err != nil {
+			return nil, fmt.Errorf("--nemesis: %w", err)
+		}
+		needs = append(needs, demand{"nemesis " + l.Name, l.Needs()})
+	}
+	return needs, nil
+}
+
+// leastRate is how many calls a second must succeed: as asked for, and by default a quarter of the rate at the most.
+func (f *runFlags) leastRate(flags *pflag.FlagSet) (float64, error) {
+	if f.minRate <= 0 {
+		return 0, fmt.Errorf("--min-rate: above 0, not %v: a run in which nothing succeeds proves nothing", f.minRate)
+	}
+	asked := flags.Changed("min-rate")
+	switch {
+	case f.rate <= 0 || f.minRate <= f.rate/4:
+		return f.minRate, nil
+	case asked && f.minRate > f.rate:
+		return 0, fmt.Errorf("--min-rate: %v calls a second cannot succeed where --rate makes %v at the most", f.minRate, f.rate)
+	case asked:
+		return f.minRate, nil
+	}
+	return f.rate / 4, nil
+}
+
+// huntOf returns the command of a run that is made to find a planted bug; empty if there is none, or several.
+func (c Catalogue) huntOf(bugs []string) string {
+	for _, b := range c.planted() {
+		if slices.Equal(bugs, []string{b.Name}) {
+			return b.command()
+		}
+	}
+	return ""
+}
+
+// command is the command line that runs this test again: what was changed from the defaults, and
+// the seed, which always is.
+func (f *runFlags) command(flags *pflag.FlagSet) string {
+	words := []string{"sunder run"}
+	flags.Visit(func(flag *pflag.Flag) {
+		if flag.Name != "seed" && flag.Name != "quiet" && flag.Name != "out" && flag.Name != "format" {
+			word := "--" + flag.Name
+			switch {
+			case flag.Value.Type() != "bool":
+				word += " " + quote(flagValue(flag))
+			case flagValue(flag) != "true":
+				word += "=false"
+			}
+			words = append(words, word)
+		}
+	})
+	return strings.Join(append(words, "--seed", strconv.FormatUint(f.seed, 10)), " ")
+}
+
+// flagValue writes a flag's value as it can be given again: maps without their brackets, and in one order.
+func flagValue(flag *pflag.Flag) string {
+	v := flag.Value.String()
+	switch flag.Value.Type() {
+	case "stringToInt": // the values are numbers
+		return strings.Join(slices.Sorted(strings.SplitSeq(strings.Trim(v, "[]"), ",")), ",")
+	case "stringToString", "stringSlice":
+		return strings.Trim(v, "[]")
+	}
+	return v
+}
+
+// quote makes a word safe for a shell.
+func quote(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:@+%", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// optionsOf returns the values of all flags.
+func optionsOf(flags *pflag.FlagSet) map[string]string {
+	all := map[string]string{}
+	flags.VisitAll(func(flag *pflag.Flag) {
+		if flag.Name != "help" {
+			all[flag.Name] = flagValue(flag)
+		}
+	})
+	return all
+}

@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	sunder "github.com/sunder-dev/sunder"
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/reports"
+)
+
+// runFlags are what can be chosen of a run.
+type runFlags struct {
+	target, fleet, workload, nemesis string
+	nodes, clients                   int
+	rate, minRate                    float64
+	timeLimit, opTimeout             time.Duration
+	hold, rest                       time.Duration
+	launchTimeout, recoverTimeout    time.Duration
+	seed                             uint64
+	bugs                             []string
+	schedule                         string
+	targetFlags                      map[string]string
+	out                              string
+	check                            checkFlags
+	quiet                            bool
+	format                           string
+
+	app
+	options *entryOptions
+}
+
+func (a app) newRunCommand() *cobra.Command { return a.newRun(&runFlags{app: a}) }
+
+func (a app) newRun(f *runFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run one test and judge it",
+		Long: `Start a cluster, let clients work on it while the nemesis breaks it, heal it, read once
+more, judge what was recorded and write a report. The last line printed is the report's path.
+
+A nemesis is "family[:shape][@aim]". Several joined by "," take turns at random; joined by
+"+" they act side by side, each with a rhythm of its own if "=hold/rest" is added.
+'sunder list' shows what there is.
+
+The seed decides calls and faults. Their interleaving is the machine's, so a run that is
+told again finds the same bug often, not always.`,
+		Example: `  sunder run
+  sunder run --time-limit 2m --nemesis partition:halves@leader
+  sunder run --nemesis 'partition=2s/0s+kill@one=100ms/1s'
+  sunder run --bug stale-read --seed 7
+  sunder run --target-flag election-timeout=300ms --nodes 3`,
+		Args: arguments(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	f.declare(cmd.Flags())
+	cmd.SetUsageFunc(f.usage)
+	return cmd
+}
+
+// usage writes how the command is used, with the options of each entry under its name.
+func (f *runFlags) usage(cmd *cobra.Command) error {
+	_, err := fmt.Fprintf(cmd.OutOrStderr(), "Usage:\n  %s\n\nExamples:\n%s\n\n%s", cmd.UseLine(), cmd.Example,
+		f.options.usages(cmd.LocalFlags()))
+	return err
+}
+
+// declare declares the flags of a run: its own, and the options of all entries.
+func (f *runFlags) declare(flags *pflag.FlagSet) {
+	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+`; "etcd@v3.5.35" names a version`)
+	flags.StringVar(&f.fleet, "fleet", fleetAuto, "what nodes run on: "+names(f.Fleets)+"; auto is the lightest that can do what is needed")
+	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+names(f.Workloads))
+	flags.StringVar(&f.nemesis, "nemesis", "mix", `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+`; or "mix", "none"`)
+	flags.IntVar(&f.nodes, "nodes", 5, "nodes of the cluster")
+	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
+	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
+	flags.Float64Var(&f.minRate, "min-rate", checkers.DefaultMinRate, "calls a second that must succeed, while a quorum can be reached, for a pass to mean something; at the most a quarter of --rate")
+	flags.DurationVar(&f.timeLimit, "time-limit", 30*time.Second, "how long clients call")
+	flags.DurationVar(&f.opTimeout, "op-timeout", time.Second, "after how long a client gives a call up")
+	flags.DurationVar(&f.hold, "hold", 2*time.Second, "how long a fault lasts, on average")
+	flags.DurationVar(&f.rest, "rest", time.Second, "how long the cluster is left alone after a fault, on average; 0s goes from one fault straight to the next")
+	flags.DurationVar(&f.launchTimeout, "launch-timeout", 30*time.Second, "how long the cluster may take to serve at first")
+	flags.DurationVar(&f.recoverTimeout, "recover-timeout", 30*time.Second, "how long the healed cluster may take to serve again")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of calls and faults (default drawn)")
+	flags.StringVar(&f.schedule, "schedule", "", "replay the faults of a file, or of a run directory, instead of --nemesis; "+
+		"see docs/schedules.md")
+	flags.StringSliceVar(&f.bugs, "bug", nil, "plant bugs in the target; see 'sunder list bugs'")
+	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
+	flags.StringVarP(&f.out, "out", "o", "runs", "directory for run directories")
+	f.check.add(flags)
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
+	flags.StringVar(&f.format, "format", "text", "what is printed on standard output: text, or json")
+	f.options = newEntryOptions(f.Catalogue, flags)
+}
+
+func (f *runFlags) run(cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("seed") {
+		f.seed = uint64(rand.Uint32()) // the one draw that no seed decides; it is printed and recorded
+	}
+	p, err := f.plan(cmd.Flags())
+	if err != nil {
+		return usage(cmd, err)
+	}
+	defer func() { _ = closeTarget(p.test.Target) }() // idle connections
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", p.test.About.Command, p.fleet, p.why)
+	test := p.test
+	if test.Dir, err = sunder.NewDir(f.out, *test); err != nil {
+		return usage(cmd, fmt.Errorf("--out: %w", err))
+	}
+	config := p.config
+	config.Dir, config.Say = test.Dir, cmd.ErrOrStderr()
+	var facts map[string]string
+	if test.Fleet, facts, err = f.options.fleets[p.fleet].Open(cmd.Context(), config); err != nil {
+		return errors.Join(err, os.Remove(test.Dir)) // nothing is in it yet
+	}
+	linkLatest(test.Dir)
+	maps.Copy(test.About.Build, facts)
+	show := newProgressLine(cmd.ErrOrStderr(), f.quiet)
+	test.Progress = show.update
+	say := cmd.OutOrStdout()
+	if f.format == formatOfJSON { // the document alone is on standard output
+		say = cmd.ErrOrStderr()
+	}
+	runner := f.runner(f.check.options(cmd.ErrOrStderr()), cmd.ErrOrStderr())
+	runner.Judged = func(o sunder.Outcome) {
+		show.end()
+		f.say(say, o)
+	}
+	outcome, err := runner.Run(cmd.Context(), *test)
+	show.end()
+	return f.conclude(cmd, say, outcome, err)
+}
+
+// runner judges by the catalogue's checkers; warnings are written to w.
+func (a app) runner(o checkers.Options, w io.Writer) sunder.Runner {
+	return sunder.Runner{
+		Checkers: a.Checkers, Options: o, Renderers: a.Renderers,
+		Warn: func(what string, err error) { fmt.Fprintf(w, "warning: %s: %v\n", what, err) },
+	}
+}
+
+// say says what was found, as soon as it is.
+func (f *runFlags) say(w io.Writer, o sunder.Outcome) {
+	printResults(w, o.Results)
+	if o.Trouble != nil && !errors.Is(o.Trouble, context.Canceled) {
+		fmt.Fprintf(w, "the run ended early: %v\n", o.Trouble)
+	}
+	fmt.Fprintln(w, summary(o.History, o.Verdict))
+}
+
+// conclude says where the report is, renews the index, and turns what came of the run into one error: a violation is one,
+// whatever else went wrong.
+func (f *runFlags) conclude(cmd *cobra.Command, say io.Writer, o sunder.Outcome, err error) error {
+	if o.Results != nil {
+		if indexErr := reports.WriteIndex(f.out); indexErr != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: index: %v\n", indexErr)
+		}
+		if o.Report != "" {
+			fmt.Fprintln(say, o.Report)
+		}
+		if f.format == formatOfJSON {
+			err = errors.Join(err, writeDocument(cmd.OutOrStdout(), o))
+		}
+	}
+	switch {
+	case o.Verdict == checkers.Invalid && !errors.Is(o.Trouble, context.Canceled):
+		if err != nil { // a violation is one, whatever else went wrong
+			fmt.Fprintf(cmd.ErrOrStderr(), "sunder: %v\n", err)
+		}
+		return verdictError(o.Verdict)
+	case err != nil:
+		return err
+	case o.Verdict != checkers.Valid:
+		return verdictError(o.Verdict)
+	}
+	return nil
+}
+
+// writeDocument writes an outcome for programs.
+func writeDocument(w io.Writer, o sunder.Outcome) error {
+	document := struct {
+		Dir     string            `json:"dir"`
+		Verdict checkers.Verdict  `json:"verdict"`
+		Trouble string            `json:"trouble,omitempty"`
+		Summary reports.Summary   `json:"summary"`
+		Results []checkers.Result `json:"results"`
+	}{Dir: o.Dir, Verdict: o.Verdict, Summary: o.Summary, Results: o.Results}
+	if o.Trouble != nil && !errors.Is(o.Trouble, context.Canceled) {
+		document.Trouble = o.Trouble.Error()
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}
+
+// linkLatest lets runs/latest point to a run. It is a convenience: where there are no links there is none.
+func linkLatest(dir string) {
+	out, name := filepath.Split(dir)
+	// Another run may do the same at this moment; either link is as good.
+	next := filepath.Join(out, "."+name)
+	if os.Symlink(name, next) == nil && os.Rename(next, filepath.Join(out, "latest")) != nil {
+		_ = os.Remove(next)
+	}
+}

@@ -1,0 +1,36 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The server says where it is, answers there, and ends when it is told to.
+func TestServe(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	ended := make(chan int, 1)
+	go func() { ended <- Execute(ctx, Default(), []string{"serve", t.TempDir()}, w, io.Discard) }()
+	url, err := bufio.NewReader(r).ReadString('\n')
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(url, "http://127.0.0.1:"), url)
+	response, err := http.Get(strings.TrimSpace(url) + "index.html")
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Contains(t, string(body), "there are no runs yet")
+	http.DefaultClient.CloseIdleConnections()
+	cancel()
+	require.Equal(t, exitValid, <-ended)
+
+	code, _, stderr := typed(t, "serve", "/nowhere")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, "no such file")
+}

@@ -1,0 +1,70 @@
+package harness
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Capability is a word for what faults, workloads and targets need, and what fleets and targets can do. What fits
+// together is computed from nothing else.
+type Capability string
+
+// What fleets can do.
+const (
+	// NodeAddress: all members see a node at the same address. Without it each sees the others at addresses of its own.
+	NodeAddress Capability = "node.address"
+	// NodeProgram: the fleet brings the target's program itself, such as by an image.
+	NodeProgram Capability = "node.program"
+	NodeKill    Capability = "node.kill"
+	NodePause   Capability = "node.pause"
+	NodeUnplug  Capability = "node.unplug" // its network goes, clients' way to it included
+	LinkCut     Capability = "link.cut"
+	LinkLoss    Capability = "link.loss"
+	LinkDelay   Capability = "link.delay"
+)
+
+// What targets can do.
+const (
+	// KV: clients read, write, and compare-and-set keys.
+	KV Capability = "kv"
+	// Leader: members say who leads, so that faults can be aimed at it.
+	Leader Capability = "leader"
+)
+
+// Missing returns what is needed and cannot be done, sorted.
+func Missing(needs, can []Capability) []Capability {
+	missing := slices.DeleteFunc(slices.Clone(needs), func(c Capability) bool { return slices.Contains(can, c) })
+	slices.Sort(missing)
+	return slices.Compact(missing)
+}
+
+// Lacks is the error that something which is asked for cannot be done.
+type Lacks struct {
+	Who, By string // "nemesis loss", "fleet local"
+	What    []Capability
+}
+
+// Error says who needs what of whom.
+func (l Lacks) Error() string {
+	return fmt.Sprintf("%s needs %s, which %s does not have", l.Who, l.words(), l.By)
+}
+
+// Unwrap makes it what it is.
+func (l Lacks) Unwrap() error { return ErrUnsupported }
+
+func (l Lacks) words() string {
+	words := make([]string, len(l.What))
+	for i, c := range l.What {
+		words[i] = string(c)
+	}
+	return strings.Join(words, " and ")
+}
+
+// Fit returns a [Lacks] if something that is needed cannot be done.
+func Fit(who string, needs []Capability, by string, can []Capability) error {
+	if missing := Missing(needs, can); len(missing) > 0 {
+		return Lacks{Who: who, By: by, What: missing}
+	}
+	return nil
+}

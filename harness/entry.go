@@ -1,0 +1,99 @@
+package harness
+
+import (
+	"context"
+	"flag"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/harness/images"
+)
+
+// TargetEntry is a target of a catalogue. What is chosen of it are its options: New declares them, and what New returns
+// makes the target once they are read.
+type TargetEntry struct {
+	About string
+	// Version is the one that is run if none is named; empty if the target has no versions.
+	Version string
+	// Self says that the nodes' program is sunder itself.
+	Self bool
+	// Image names the official image of a version; nil if there is none.
+	Image func(version string) string
+	// Recipe says how a version is built from source; nil if it cannot be.
+	Recipe func(version string) images.Recipe
+	// Bugs are those that can be planted.
+	Bugs []Bug
+	// New declares the target's options. The errors of what it returns are about them, and about the config.
+	New func(options *flag.FlagSet) func(TargetConfig) (Target, error)
+}
+
+// TargetConfig is what a target is made of beside its own options.
+type TargetConfig struct {
+	Version string
+	// Flags are for the nodes' program, by name.
+	Flags map[string]string
+	// Bugs are the names of those that are to be planted.
+	Bugs []string
+}
+
+// Arguments returns the flags for the nodes' program as it is given them, sorted by name.
+func (c TargetConfig) Arguments(dashes string) (args []string) {
+	for _, name := range slices.Sorted(maps.Keys(c.Flags)) {
+		args = append(args, dashes+name+"="+c.Flags[name])
+	}
+	return args
+}
+
+// Bug is a mistake that can be planted in a target, and how it is found.
+type Bug struct {
+	Name  string
+	Layer string // "core", "log", "api": the part of the target that has it
+	// Source is the paper's section or the issue that it is after.
+	Source string
+	About  string
+	// Property is the checker that sees it, or several: "linear", "leader or linear".
+	Property string
+	// Hunt are the flags of a run that is made to find it within a minute or so, beside --bug.
+	Hunt string
+}
+
+// FleetEntry is a fleet of a catalogue.
+type FleetEntry struct {
+	About string
+	Can   []Capability
+	// Weight orders fleets: if none is named, the lightest that can do what is needed is taken.
+	Weight int
+	// New declares the fleet's options.
+	New func(options *flag.FlagSet) FleetOptions
+}
+
+// FleetOptions are a fleet's options once they are read.
+type FleetOptions interface {
+	// Check says what is wrong with them for a run, before anything is begun.
+	Check(c FleetConfig) error
+	// Open returns the fleet, and what is worth recording of it.
+	Open(ctx context.Context, c FleetConfig) (f Fleet, facts map[string]string, err error)
+}
+
+// FleetConfig is the run that a fleet is to be for.
+type FleetConfig struct {
+	// Dir is the run directory; empty when options are checked.
+	Dir    string
+	Target TargetEntry
+	// Version is that of the target, and Sunder that of sunder.
+	Version, Sunder string
+	Nodes           int
+	// Timing is how the nodes are set; nil if that is not known.
+	Timing *history.Timing
+	// Say is told what takes long.
+	Say io.Writer
+}
+
+// WorkloadEntry is a workload of a catalogue.
+type WorkloadEntry struct {
+	About string
+	// New declares the workload's options. The errors of what it returns are about them.
+	New func(options *flag.FlagSet) func(seed uint64) (Workload, error)
+}

@@ -1,0 +1,175 @@
+//go:build unix
+
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// process is a node as a child process of the controller, in a process group of its own.
+type process struct {
+	spec  harness.NodeSpec
+	addrs map[string]string
+	log   io.Writer
+	start func(*exec.Cmd) error
+
+	mu       sync.Mutex
+	cmd      *exec.Cmd
+	watchdog *os.File // the end that dies with us
+	exited   chan struct{}
+}
+
+func newProcess(s harness.NodeSpec, addrs map[string]string, log io.Writer, start func(*exec.Cmd) error) *process {
+	return &process{spec: s, addrs: addrs, log: log, start: start}
+}
+
+// Name implements [harness.Node].
+func (p *process) Name() string { return p.spec.Name }
+
+// Addr implements [harness.Node].
+func (p *process) Addr(port string) string { return p.addrs[port] }
+
+// Pid implements [harness.Process].
+func (p *process) Pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return 0
+	}
+	return p.cmd.Process.Pid
+}
+
+// Exited implements [harness.Node].
+func (p *process) Exited() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exited
+}
+
+// Start implements [harness.Node].
+func (p *process) Start(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running() {
+		return nil
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	cmd := exec.Command(p.spec.Command[0], p.spec.Command[1:]...)
+	cmd.Env = append(append(os.Environ(), p.spec.Env...), fmt.Sprintf("%s=3", harness.WatchdogEnv))
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	cmd.ExtraFiles = []*os.File{read} // becomes descriptor 3
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	dieWithParent(cmd.SysProcAttr)
+	// A grandchild that holds the output open must not keep us waiting.
+	cmd.WaitDelay = time.Second
+	if err := p.start(cmd); err != nil {
+		return errors.Join(err, write.Close())
+	}
+	exited := make(chan struct{})
+	p.cmd, p.watchdog, p.exited = cmd, write, exited
+	go func() {
+		_ = cmd.Wait() // how it ended is of no matter: the node's log says more
+		write.Close()
+		close(exited)
+	}()
+	return nil
+}
+
+// running reports whether the process is there; the caller holds mu.
+func (p *process) running() bool {
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// signal sends a signal to the whole process group.
+func (p *process) signal(s syscall.Signal) error {
+	err := syscall.Kill(-p.cmd.Process.Pid, s)
+	if errors.Is(err, syscall.ESRCH) {
+		return nil // gone already
+	}
+	return err
+}
+
+// Kill implements [harness.Node] by SIGKILL; a paused process dies of it too.
+func (p *process) Kill(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return nil
+	}
+	if err := p.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	select {
+	case <-p.exited:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the process does not end: %w", ctx.Err())
+	}
+}
+
+// Pause implements [harness.Node] by SIGSTOP.
+func (p *process) Pause(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return errors.New("there is no process to pause")
+	}
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return p.await(ctx, true)
+}
+
+// Resume implements [harness.Node] by SIGCONT.
+func (p *process) Resume(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return nil // it died meanwhile, which is reported elsewhere
+	}
+	if err := p.signal(syscall.SIGCONT); err != nil {
+		return err
+	}
+	return p.await(ctx, false)
+}
+
+// await waits until the process is seen to stand still, or to go on.
+func (p *process) await(ctx context.Context, stopped bool) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		is, err := isStopped(p.cmd.Process.Pid)
+		if err == nil && is == stopped {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return errors.New("the process ended")
+		case <-ctx.Done():
+			return fmt.Errorf("the process does not stop or go on: %w", errors.Join(err, ctx.Err()))
+		case <-tick.C:
+		}
+	}
+}

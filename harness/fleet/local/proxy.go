@@ -1,0 +1,273 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// proxy carries the connections that one node dials to another. What the dialler sends belongs
+// to its link, what comes back to the link the other way; each direction asks its own link.
+//
+// A cut link swallows: bytes vanish, and neither an end nor a reset of the other side gets
+// through, as if the cable were cut. A connection that lost bytes is useless once the link is
+// mended, since what follows would not fit what came before; mending closes it, and the nodes
+// dial again. A connection that lost nothing lives on.
+type proxy struct {
+	link     harness.Link
+	target   string
+	links    *links
+	listener net.Listener
+	dialer   net.Dialer
+	wait     sync.WaitGroup
+
+	mu    sync.Mutex
+	conns map[*pipe]struct{}
+	over  bool
+}
+
+// pipe is one connection through a proxy.
+type pipe struct {
+	down, up net.Conn              // to the dialler and to the target; up is nil while not dialled
+	lost     map[harness.Link]bool // the links that swallowed a part of it, or its end
+}
+
+func newProxy(ctx context.Context, l harness.Link, target string, links *links) (*proxy, error) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{link: l, target: target, links: links, listener: listener, conns: map[*pipe]struct{}{}}
+	p.dialer.Timeout = time.Second
+	p.wait.Go(p.accept)
+	return p, nil
+}
+
+func (p *proxy) addr() string { return p.listener.Addr().String() }
+
+func (p *proxy) back() harness.Link { return harness.Link{From: p.link.To, To: p.link.From} }
+
+func (p *proxy) accept() {
+	for {
+		down, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		c := &pipe{down: down, lost: map[harness.Link]bool{}}
+		p.mu.Lock()
+		if p.over {
+			p.mu.Unlock()
+			down.Close()
+			return
+		}
+		p.conns[c] = struct{}{}
+		p.mu.Unlock()
+		p.wait.Go(func() { p.carry(c, p.dial) })
+	}
+}
+
+func (p *proxy) dial() (net.Conn, error) { return p.dialer.Dial("tcp", p.target) }
+
+// carry connects a new connection to the target and moves bytes both ways until it ends.
+func (p *proxy) carry(c *pipe, dial func() (net.Conn, error)) {
+	defer p.end(c)
+	if p.lose(c, p.link) {
+		// The handshake could not have got through. The dialler sends into the void until
+		// the link is mended.
+		p.pump(c, c.down, nil, p.link)
+		return
+	}
+	up, err := dial()
+	if err != nil {
+		return // refused: the node is down, and the dialler learns of it as it would without us
+	}
+	p.mu.Lock()
+	c.up = up
+	over := p.over
+	p.mu.Unlock()
+	if over {
+		return
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() { p.pump(c, c.up, c.down, p.back()) })
+	p.pump(c, c.down, c.up, p.link)
+	wait.Wait()
+}
+
+// lose notes that a cut link swallowed something of a connection, so that mending closes it. It
+// reports false if the link is not cut, or no longer.
+func (p *proxy) lose(c *pipe, l harness.Link) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.links.cut(l) { // asked under mu, which mend takes after the link has changed
+		return false
+	}
+	c.lost[l] = true
+	return true
+}
+
+// pump moves bytes one way until either side ends and the link lets the end through.
+func (p *proxy) pump(c *pipe, from, to net.Conn, l harness.Link) {
+	deliver := func(b []byte) {
+		switch {
+		case !p.links.pass(l, len(b)):
+			if !p.lose(c, l) {
+				c.close() // mended in this very moment
+			}
+		case to != nil:
+			_, _ = to.Write(b) // if it fails, the target is gone, which its own direction notices
+		}
+	}
+	way := newWay(deliver)
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			way.send(buffer[:n], p.links.delay(l))
+		}
+		if err != nil {
+			way.drain() // what was sent before the end arrives before it
+			p.pumped(c, l)
+			return
+		}
+	}
+}
+
+// probe sends a byte over the link, the way that nodes' bytes go: through everything but their sockets. It returns once
+// the byte is on its way or, if somebody is to be told how long that took, once it has arrived or is taken for lost.
+func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
+	ours, down := net.Pipe()
+	up, sink := net.Pipe()
+	c := &pipe{down: down, lost: map[harness.Link]bool{}}
+	p.mu.Lock()
+	if p.over {
+		p.mu.Unlock()
+		return errors.New("the proxy is closed")
+	}
+	p.conns[c] = struct{}{}
+	p.mu.Unlock()
+	p.wait.Go(func() { p.carry(c, func() (net.Conn, error) { return up, nil }) })
+	defer func() { ours.Close(); sink.Close() }()
+	patience := 2*p.links.delay(p.link) + probeSlack
+	deadline := time.Now().Add(patience)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	_ = ours.SetDeadline(deadline) // pipes have deadlines
+	_ = sink.SetDeadline(deadline)
+	sent := time.Now()
+	if _, err := ours.Write([]byte{0}); err != nil {
+		return fmt.Errorf("%v: %w", p.link, err)
+	}
+	if arrived == nil {
+		return nil
+	}
+	if _, err := sink.Read(make([]byte, 1)); err == nil {
+		arrived(time.Since(sent))
+	}
+	return ctx.Err()
+}
+
+// probeSlack is how much longer than the link is late a probe may be on its way before it is taken for lost.
+const probeSlack = 200 * time.Millisecond
+
+// way delivers pieces of a stream in their order, each as late as it is to be.
+type way struct {
+	deliver func([]byte)
+	pieces  chan piece // nil until the first is late
+	under   atomic.Int64
+	wait    sync.WaitGroup
+}
+
+type piece struct {
+	due  time.Time
+	data []byte
+}
+
+func newWay(deliver func([]byte)) *way { return &way{deliver: deliver} }
+
+// send delivers a piece, now if it is not to be late and nothing is on its way before it.
+func (w *way) send(b []byte, late time.Duration) {
+	if late <= 0 && w.under.Load() == 0 {
+		w.deliver(b)
+		return
+	}
+	if w.pieces == nil {
+		w.pieces = make(chan piece, 1024) // beyond which the sender is held up, as by a full pipe
+		w.wait.Go(func() {
+			for p := range w.pieces {
+				time.Sleep(time.Until(p.due))
+				w.deliver(p.data)
+				w.under.Add(-1)
+			}
+		})
+	}
+	w.under.Add(1)
+	w.pieces <- piece{time.Now().Add(late), bytes.Clone(b)}
+}
+
+// drain waits until all is delivered. Nothing is sent after it.
+func (w *way) drain() {
+	if w.pieces != nil {
+		close(w.pieces)
+		w.wait.Wait()
+	}
+}
+
+// pumped passes the end of one direction on: it closes both sides, now or when the link is mended.
+func (p *proxy) pumped(c *pipe, l harness.Link) {
+	if p.lose(c, l) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.close()
+}
+
+func (c *pipe) close() {
+	c.down.Close()
+	if c.up != nil {
+		c.up.Close()
+	}
+}
+
+// mend closes the connections that link l left useless, and lets ends through that it swallowed.
+func (p *proxy) mend(l harness.Link) {
+	if l != p.link && l != p.back() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		if c.lost[l] {
+			c.close()
+		}
+	}
+}
+
+func (p *proxy) end(c *pipe) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c.close()
+	delete(p.conns, c)
+}
+
+// close ends the proxy and everything that goes through it.
+func (p *proxy) close() {
+	p.listener.Close()
+	p.mu.Lock()
+	p.over = true
+	for c := range p.conns {
+		c.close()
+	}
+	p.mu.Unlock()
+	p.wait.Wait()
+}

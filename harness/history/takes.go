@@ -1,0 +1,44 @@
+package history
+
+import "slices"
+
+// Link is the way from one node to another. The way back is another link.
+type Link struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// String returns "n1>n2".
+func (l Link) String() string { return l.From + ">" + l.To }
+
+// Both returns a link and the way back.
+func (l Link) Both() []Link { return []Link{l, {From: l.To, To: l.From}} }
+
+// Takes is what a fault takes from the cluster while it is in force, as far as it matters to others: who looks for a
+// quorum need not know what was done to whom.
+type Takes struct {
+	// Down are nodes that do not run, or that nobody reaches.
+	Down []string `json:"down,omitempty"`
+	// Cut are links that lose everything; Lossy lose some, and Slow are late.
+	Cut   []Link `json:"cut,omitempty"`
+	Lossy []Link `json:"lossy,omitempty"`
+	Slow  []Link `json:"slow,omitempty"`
+	// Disk and Clock are nodes whose disk or clock is not as it should be.
+	Disk  []string `json:"disk,omitempty"`
+	Clock []string `json:"clock,omitempty"`
+}
+
+// And returns what two takes come to.
+func (t Takes) And(other Takes) Takes {
+	return Takes{
+		Down: slices.Concat(t.Down, other.Down), Cut: slices.Concat(t.Cut, other.Cut),
+		Lossy: slices.Concat(t.Lossy, other.Lossy), Slow: slices.Concat(t.Slow, other.Slow),
+		Disk: slices.Concat(t.Disk, other.Disk), Clock: slices.Concat(t.Clock, other.Clock),
+	}
+}
+
+// members returns all nodes that are named.
+func (t Takes) members() []string {
+	links := slices.Concat(t.Cut, t.Lossy, t.Slow)
+	return slices.Concat(t.Down, t.Disk, t.Clock, ends(links))
+}

@@ -1,0 +1,249 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// impair adds what is wrong with links to what was wrong with them before, and brings them to the
+// state that follows, all at once.
+func (c *Cluster) impair(ctx context.Context, i Impairment, links []Link) error {
+	return c.shape(ctx, links, func(l Link) { c.impaired[l] = append(c.impaired[l], i) })
+}
+
+// mend takes it away again.
+func (c *Cluster) mend(ctx context.Context, i Impairment, links []Link) error {
+	return c.shape(ctx, links, func(l Link) {
+		if at := slices.Index(c.impaired[l], i); at >= 0 {
+			c.impaired[l] = slices.Delete(c.impaired[l], at, at+1)
+		}
+	})
+}
+
+// shape changes what is known of links and brings those whose state is another one now to it.
+func (c *Cluster) shape(ctx context.Context, links []Link, change func(Link)) error {
+	c.shaping.Lock()
+	defer c.shaping.Unlock()
+	changed := make(map[Link]Impairment)
+	c.mu.Lock()
+	for _, l := range links {
+		before := all(c.impaired[l])
+		change(l)
+		if after := all(c.impaired[l]); after != before {
+			changed[l] = after
+		}
+	}
+	c.mu.Unlock()
+	if len(changed) == 0 {
+		return nil
+	}
+	return c.fleet.(Shaper).Shape(ctx, changed)
+}
+
+// all returns what several impairments come to.
+func all(impairments []Impairment) (sum Impairment) {
+	for _, i := range impairments {
+		sum = sum.And(i)
+	}
+	return sum
+}
+
+// probeTimeout is how long an impaired link may take to be seen losing something, or to be late. Nodes that talk
+// at all do so many times in this time.
+const probeTimeout = 2 * time.Second
+
+// Impair makes links bad until the fault is healed, beside what other faults did to them. It returns once it was seen to act
+// on every link, except on those that have nobody to send on them: what is to lose something has lost something, and what
+// is to be late is measured.
+func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) error {
+	shaper, ok := in.cluster.fleet.(Shaper)
+	if !ok {
+		return fmt.Errorf("this fleet does not shape links: %w", ErrUnsupported)
+	}
+	if err := Fit("this", i.Needs(), "the fleet", in.cluster.fleet.Can()); err != nil {
+		return err
+	}
+	before, err := shaper.Traffic(ctx, links)
+	if err != nil {
+		return err // nothing is impaired, so nothing is to be mended
+	}
+	var confirmed map[Link]Traffic
+	in.OnHeal(func(ctx context.Context) error {
+		return errors.Join(leaked(ctx, shaper, i, confirmed), in.cluster.mend(ctx, i, links))
+	})
+	decided := time.Now()
+	if err := in.cluster.impair(ctx, i, links); err != nil {
+		return err
+	}
+	in.Saw("in_force_after_ms", milliseconds(time.Since(decided)))
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout+2*i.Delay)
+	defer cancel()
+	if i.Drop || i.Loss > 0 {
+		lost, err := in.seeLost(ctx, shaper, links, before)
+		if err != nil {
+			return err
+		}
+		confirmed = lost
+	}
+	if i.Delay > 0 && !i.Drop {
+		return in.seeLate(ctx, i.Delay, links)
+	}
+	return nil
+}
+
+// seeLost waits until every link was seen to lose something, and returns what went over them by then.
+func (in *Injection) seeLost(ctx context.Context, shaper Shaper, links []Link, before map[Link]Traffic) (now map[Link]Traffic, err error) {
+	var silent, idle []string
+	unseen := links
+	began := time.Now()
+	err = in.watch(ctx, func() (done bool, err error) {
+		if p, ok := in.cluster.fleet.(Prober); ok && time.Since(began) >= p.Patience() {
+			if err := p.Probe(ctx, unseen); err != nil {
+				return false, fmt.Errorf("probe: %w", err)
+			}
+			if p.Patience() > 0 {
+				in.Saw("probed", names(unseen))
+			}
+		}
+		if now, err = shaper.Traffic(ctx, links); err != nil {
+			return false, err
+		}
+		lost := make(map[string]uint64)
+		for _, l := range links {
+			if n := now[l].Dropped - before[l].Dropped; now[l].Dropped > before[l].Dropped {
+				lost[l.String()] = n
+			}
+		}
+		unseen = slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return lost[l.String()] > 0 })
+		silent, idle = in.sort(unseen)
+		in.Saw("dropped_bytes", lost)
+		in.Saw("sender_down", idle)
+		if len(silent) == 0 && len(lost) == 0 {
+			return false, fmt.Errorf("not confirmed, since nobody sends on these links: %v", idle)
+		}
+		return len(silent) == 0, nil
+	})
+	if errors.Is(err, errNotSeen) {
+		err = fmt.Errorf("nothing was lost on %v within %v", silent, probeTimeout)
+	}
+	return now, err
+}
+
+// seeLate waits until every link was seen to take as long as it is to take.
+func (in *Injection) seeLate(ctx context.Context, delay time.Duration, links []Link) error {
+	timer, ok := in.cluster.fleet.(Timer)
+	if !ok {
+		return errors.New("not confirmed: the fleet cannot tell how long a link takes")
+	}
+	late := make(map[string]float64)
+	var silent, idle []string
+	err := in.watch(ctx, func() (bool, error) {
+		took, err := timer.Delays(ctx, links)
+		if err != nil {
+			return false, fmt.Errorf("probe: %w", err)
+		}
+		for l, d := range took {
+			if d >= delay {
+				late[l.String()] = milliseconds(d)
+			}
+		}
+		silent, idle = in.sort(slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return late[l.String()] > 0 }))
+		silent = slices.DeleteFunc(silent, func(l string) bool { // another fault cuts it: whatever is late is lost
+			return slices.ContainsFunc(links, func(x Link) bool { return x.String() == l && in.cluster.cut(x) })
+		})
+		in.Saw("delay_ms", late)
+		in.Saw("sender_down", idle)
+		if len(silent) == 0 && len(late) == 0 {
+			return false, fmt.Errorf("not confirmed, since nobody sends on these links: %v", idle)
+		}
+		return len(silent) == 0, nil
+	})
+	if errors.Is(err, errNotSeen) {
+		return fmt.Errorf("%v were not seen to take %v", silent, delay)
+	}
+	return err
+}
+
+// errNotSeen says that what was looked for was not seen in time.
+var errNotSeen = errors.New("not seen in time")
+
+// watch looks again and again until what is looked for is seen, there is an error, or ctx ends.
+func (in *Injection) watch(ctx context.Context, look func() (done bool, err error)) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		done, err := look()
+		if ctx.Err() != nil && err != nil && errors.Is(err, ctx.Err()) {
+			return errNotSeen
+		}
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errNotSeen
+		case <-tick.C:
+		}
+	}
+}
+
+func names(links []Link) (names []string) {
+	for _, l := range links {
+		names = append(names, l.String())
+	}
+	return names
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// leaked says which of the links that were cut have let something pass since that was confirmed. Whatever
+// the reason, what was recorded of them is not what happened.
+func leaked(ctx context.Context, shaper Shaper, i Impairment, confirmed map[Link]Traffic) error {
+	if !i.Drop || confirmed == nil {
+		return nil
+	}
+	links := slices.Collect(maps.Keys(confirmed))
+	now, err := shaper.Traffic(ctx, links)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		switch before, after := confirmed[l], now[l]; {
+		case after.Passed < before.Passed || after.Dropped < before.Dropped:
+			err = errors.Join(err, fmt.Errorf("the counters of link %v began anew while it was cut: somebody else has "+
+				"restarted what counts, and the cut may have been gone", l))
+		case after.Passed > before.Passed:
+			err = errors.Join(err, fmt.Errorf("link %v was cut, and %d bytes have passed it", l, after.Passed-before.Passed))
+		}
+	}
+	return err
+}
+
+// cut reports whether any fault makes a link lose everything.
+func (c *Cluster) cut(l Link) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return all(c.impaired[l]).Drop
+}
+
+// sort tells links on which nothing was seen from those on which nobody sends: a link that shows nothing because its
+// sender is down, or because the network of either end is gone, proves nothing and disproves nothing.
+func (in *Injection) sort(links []Link) (silent, idle []string) {
+	up := in.cluster.up()
+	unplugged := in.cluster.unplugged()
+	for _, l := range links {
+		switch {
+		case slices.Contains(up, l.From) && !slices.Contains(unplugged, l.To):
+			silent = append(silent, l.String())
+		default:
+			idle = append(idle, l.String())
+		}
+	}
+	slices.Sort(silent)
+	slices.Sort(idle)
+	return silent, idle
+}

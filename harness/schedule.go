@@ -1,0 +1,137 @@
+package harness
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// ScheduleFile is the name of the schedule in a run directory.
+const ScheduleFile = "schedule.json"
+
+// ScheduleVersion is that of schedules as they are described here.
+const ScheduleVersion = 1
+
+// Schedule is the faults of a run with their times, so that another run does the same to its nodes.
+type Schedule struct {
+	Version int         `json:"version"`
+	Nodes   []string    `json:"nodes,omitempty"`
+	Faults  []Scheduled `json:"faults"`
+}
+
+// Scheduled is one fault of a schedule.
+type Scheduled struct {
+	Lane string `json:"lane,omitempty"`
+	// At is when the fault is begun, after the begin of the load; if it waits for something, when it begins to wait.
+	At   Time     `json:"at"`
+	When *Trigger `json:"when,omitempty"`
+	// For is how long it is held.
+	For Time `json:"for"`
+	// Fault is what is done.
+	Fault *Fault `json:"fault,omitempty"`
+	// Nemesis picks the fault when it is time, if there is none yet.
+	Nemesis Nemesis `json:"-"`
+}
+
+// Time is a time that is written as people do: "2.5s".
+type Time time.Duration
+
+// MarshalText implements [encoding.TextMarshaler].
+func (t Time) MarshalText() ([]byte, error) { return []byte(time.Duration(t).String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (t *Time) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	*t = Time(d)
+	return err
+}
+
+// ScheduleOf returns the schedule of the faults of a recorded run. Faults that are known to have done nothing are left
+// out, and one that the run did not live to heal is held to its end.
+func ScheduleOf(h *history.History) (*Schedule, error) {
+	notes := h.Notes()
+	if err := notes.Err(); err != nil {
+		return nil, fmt.Errorf("the history cannot be read: %w", err)
+	}
+	load, ok := notes.Phase(history.PhaseLoad)
+	if !ok || notes.Test == nil {
+		return nil, errors.New("the history is not that of a run under load")
+	}
+	s := &Schedule{Version: ScheduleVersion, Nodes: notes.Test.Nodes, Faults: []Scheduled{}}
+	for _, f := range notes.Faults {
+		if f.Nothing {
+			continue
+		}
+		var what Fault
+		if err := json.Unmarshal(f.FaultEvent.Fault, &what); err != nil || len(what.Deeds) == 0 {
+			return nil, fmt.Errorf("fault %d (%s) does not tell its deeds: it was recorded by an earlier sunder", f.ID, f.F)
+		}
+		begun := min(f.InForce, h.End())
+		s.Faults = append(s.Faults, Scheduled{
+			Lane: f.Lane, At: Time(f.Began - load.From), For: Time(max(min(f.Healing, h.End())-begun, 0)), Fault: &what,
+		})
+	}
+	return s, nil
+}
+
+// Check says what is wrong with a schedule on a cluster of the given nodes, with the given deeds, where faults may begin
+// until the load has lasted for some time. It names the fault.
+func (s *Schedule) Check(deeds Deeds, nodes []string, until time.Duration) error {
+	if s.Version != ScheduleVersion {
+		return fmt.Errorf("the schedule is of version %d, and only version %d is known", s.Version, ScheduleVersion)
+	}
+	if len(s.Faults) == 0 {
+		return errors.New("the schedule has no faults")
+	}
+	if s.Nodes != nil && !slices.Equal(s.Nodes, nodes) {
+		return fmt.Errorf("the schedule is of a cluster of %d nodes, %v, and this one has %v: use --nodes %d",
+			len(s.Nodes), s.Nodes, nodes, len(s.Nodes))
+	}
+	var errs []error
+	for i, f := range s.Faults {
+		if err := f.check(deeds, nodes, until); err != nil {
+			errs = append(errs, fmt.Errorf("fault %d of the schedule: %w", i+1, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f Scheduled) check(deeds Deeds, nodes []string, until time.Duration) error {
+	switch {
+	case f.Fault == nil && f.Nemesis == nil:
+		return errors.New("it does not say what is to be done")
+	case f.At < 0 || f.For <= 0:
+		return fmt.Errorf("it begins at %v and is held for %v: not below 0s, and above 0s",
+			time.Duration(f.At), time.Duration(f.For))
+	case time.Duration(f.At) >= until:
+		return fmt.Errorf("it begins at %v, and faults end %v after the load has begun: use a longer --time-limit",
+			time.Duration(f.At), until)
+	case f.Fault != nil:
+		return deeds.Check(*f.Fault, nodes)
+	}
+	return nil
+}
+
+// Write leaves the schedule in a file, a fault a line.
+func (s *Schedule) Write(path string) error {
+	head, err := json.Marshal(s.Nodes)
+	if err != nil {
+		return err
+	}
+	var faults []string
+	for _, f := range s.Faults {
+		text, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		faults = append(faults, "\n  "+string(text))
+	}
+	text := fmt.Sprintf("{\n \"version\": %d,\n \"nodes\": %s,\n \"faults\": [%s\n ]\n}\n", s.Version, head, strings.Join(faults, ","))
+	return os.WriteFile(path, []byte(text), 0o644)
+}

@@ -1,0 +1,61 @@
+package nemesis
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// holdNodes is a kind of deed that holds nodes in a state in which they do not serve.
+func holdNodes(about string, need harness.Capability, s harness.State) harness.DeedKind {
+	return harness.DeedKind{
+		About: about,
+		Needs: []harness.Capability{need},
+		Takes: func(d harness.Deed) (history.Takes, error) {
+			if _, err := harness.Settings[struct{}](d); err != nil {
+				return history.Takes{}, err
+			}
+			if len(d.Nodes) == 0 || len(d.Links) > 0 {
+				return history.Takes{}, errors.New("it is done to nodes, and to at least one")
+			}
+			return history.Takes{Down: d.Nodes}, nil
+		},
+		Do: func(ctx context.Context, in *harness.Injection, d harness.Deed) error {
+			return in.Hold(ctx, s, d.Nodes...)
+		},
+	}
+}
+
+// impairLinks is a kind of deed that makes links bad. The settings of a deed say how bad, and takes what that comes to.
+func impairLinks[T any](
+	about string, need harness.Capability, how func(settings T) (harness.Impairment, error),
+	takes func(links []harness.Link) history.Takes,
+) harness.DeedKind {
+	read := func(d harness.Deed) (harness.Impairment, error) {
+		settings, err := harness.Settings[T](d)
+		if err != nil {
+			return harness.Impairment{}, err
+		}
+		if len(d.Links) == 0 || len(d.Nodes) > 0 {
+			return harness.Impairment{}, errors.New("it is done to links, and to at least one")
+		}
+		return how(settings)
+	}
+	return harness.DeedKind{
+		About: about,
+		Needs: []harness.Capability{need},
+		Takes: func(d harness.Deed) (history.Takes, error) {
+			_, err := read(d)
+			return takes(d.Links), err
+		},
+		Do: func(ctx context.Context, in *harness.Injection, d harness.Deed) error {
+			i, err := read(d)
+			if err != nil {
+				return err
+			}
+			return in.Impair(ctx, i, d.Links...)
+		},
+	}
+}

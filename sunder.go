@@ -1,0 +1,123 @@
+// Package sunder is the front door: it runs a test of a cluster, judges what was recorded, and writes the report.
+//
+//	outcome, err := sunder.Run(ctx, harness.Test{Target: mine, TimeLimit: 20 * time.Second, Dir: dir})
+//
+// What a test leaves out has a default: five nodes on the local fleet, the workload register, and partitions, kills and
+// pauses. A test that people run by "go test" calls [Require].
+package sunder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports"
+)
+
+// Outcome is what came of a test.
+type Outcome struct {
+	Verdict checkers.Verdict
+	Results []checkers.Result
+	Summary reports.Summary
+	History *history.History
+	// Dir is the run directory, and Report the page in it; empty if it could not be written.
+	Dir, Report string
+	// Trouble is what ended the run early; nil if nothing did.
+	Trouble error
+}
+
+// Runner runs and judges tests. The zero Runner judges by sunder's own checkers.
+type Runner struct {
+	// Checkers are those that there are; nil are [checkers.Default].
+	Checkers checkers.Registry
+	// Options say how to check.
+	Options checkers.Options
+	// Renderers show in the report what checkers attach; nil are [reports.DefaultRenderers].
+	Renderers map[string]reports.Renderer
+	// Judged, if it is there, is told the outcome as soon as the verdict is found, before the report is written.
+	Judged func(Outcome)
+	// Warn, if it is there, is told what went wrong beside the test, and changes nothing of its outcome.
+	Warn func(what string, err error)
+}
+
+// Run is that of a zero [Runner].
+func Run(ctx context.Context, t harness.Test) (Outcome, error) { return Runner{}.Run(ctx, t) }
+
+// Run makes a test, judges it, and writes its report. What the test leaves out is set as [WithDefaults] does.
+//
+// The outcome counts whatever the error: a run that ended early is judged by what it recorded, and a violation is one. The
+// error says why the run ended early, or why its results could not be written. A test that ctx interrupts is healed, and
+// judged all the same.
+func (r Runner) Run(ctx context.Context, t harness.Test) (Outcome, error) {
+	t, err := WithDefaults(t)
+	if err != nil {
+		return Outcome{}, err
+	}
+	runErr := harness.Run(ctx, &t)
+	o, err := r.Judge(context.WithoutCancel(ctx), t.Dir, runErr)
+	return o, errors.Join(runErr, err)
+}
+
+// Judge judges what was recorded in a run directory, and writes the report there. Trouble is what ended the run early, if
+// anything did.
+func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, error) {
+	o := Outcome{Dir: dir, Trouble: trouble}
+	path := filepath.Join(dir, harness.HistoryFile)
+	h, warning, err := history.ReadFile(path)
+	if err != nil {
+		return o, err
+	}
+	if warning != "" {
+		r.warn("the history", errors.New(warning))
+	}
+	o.History = h
+	registry := r.Checkers
+	if registry == nil {
+		registry = checkers.Default()
+	}
+	if o.Results, err = registry.Run(ctx, h, checkers.ForHistory(h), r.Options); err != nil {
+		return o, err
+	}
+	o.Verdict = checkers.Worst(o.Results)
+	page := reports.Run{Dir: dir, History: h, Results: o.Results, Renderers: r.Renderers}
+	if trouble != nil && !errors.Is(trouble, context.Canceled) {
+		page.Trouble = trouble.Error()
+	}
+	o.Summary = page.Summarize()
+	if r.Judged != nil {
+		r.Judged(o)
+	}
+	// The verdict is found. A report that cannot be written is an error all the same; other things are warnings.
+	_, err = history.Compress(path)
+	r.warn("the history stays uncompressed", err)
+	if s, err := harness.ScheduleOf(h); err == nil {
+		r.warn("the schedule", s.Write(filepath.Join(dir, harness.ScheduleFile)))
+	}
+	if err = page.Write(); err != nil {
+		err = fmt.Errorf("the results cannot be written: %w", err)
+	}
+	if o.Verdict == checkers.Valid && trouble == nil {
+		// Nodes' data is evidence only if there is something to look into.
+		r.warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, harness.DataDir)))
+	}
+	if page := filepath.Join(dir, reports.HTMLFile); exists(page) {
+		o.Report = page
+	}
+	return o, err
+}
+
+func (r Runner) warn(what string, err error) {
+	if err != nil && r.Warn != nil {
+		r.Warn(what, err)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
