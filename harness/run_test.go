@@ -391,3 +391,55 @@ func TestDivergedStates(t *testing.T) {
 		require.Equal(t, checkers.Valid, results["linear"].Verdict)
 	})
 }
+
+// A system without leaders is launched, broken, healed and valid; and who aims at a leader is told that there is none.
+func TestALeaderlessCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		test := aTest(t, fake, "mix")
+		test.Target = harnesstest.Leaderless{Fake: fake}
+		test.About.Checkers = append([]string{"linear"}, checkers.Always()...)
+		h, results, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		for name, r := range results {
+			require.Equal(t, checkers.Valid, r.Verdict, "%s: %s", name, r.Why)
+		}
+		require.Empty(t, h.Notes().Claims)
+		require.Empty(t, h.Notes().Statuses)
+		require.NotEmpty(t, h.Notes().Faults)
+
+		test = aTest(t, fake, "kill@leader")
+		test.Target = harnesstest.Leaderless{Fake: fake}
+		require.ErrorContains(t, test.Validate(), "nemesis kill@leader needs leader, which the target does not have")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{NeverServes: true})
+		test := aTest(t, fake, "none")
+		test.Target = harnesstest.Leaderless{Fake: fake}
+		_, _, err := run(t, t.Context(), test)
+		require.ErrorContains(t, err, "is not ready: it reaches no majority")
+	})
+}
+
+// What target and fleet cannot do is refused before anything starts.
+func TestNeedsAreValidated(t *testing.T) {
+	fake := harnesstest.New(harnesstest.Mistakes{})
+	test := aTest(t, fake, "mix")
+	test.Target, test.Fleet = harnesstest.Leaderless{Fake: fake}, wired{fake}
+	require.ErrorContains(t, test.Validate(), "nemesis mix needs link.cut, which the fleet does not have")
+	test = aTest(t, fake, "mix")
+	test.Workload = needy{test.Workload}
+	require.ErrorContains(t, test.Validate(), "the workload needs txn, which the target does not have")
+	require.ErrorIs(t, test.Validate(), harness.ErrUnsupported)
+}
+
+// wired is a fleet that cannot cut links.
+type wired struct{ *harnesstest.Fake }
+
+func (w wired) Can() []harness.Capability {
+	return []harness.Capability{harness.NodeKill, harness.NodePause}
+}
+
+type needy struct{ harness.Workload }
+
+func (needy) Needs() []harness.Capability { return []harness.Capability{"txn"} }

@@ -74,6 +74,9 @@ func (t *Test) Validate() error {
 	demand(t.TimeLimit > 0, "a time limit of %v: above 0", t.TimeLimit)
 	demand(t.OpTimeout > 0, "an operation timeout of %v: above 0", t.OpTimeout)
 	demand(t.LaunchTimeout > 0 && t.RecoverTimeout > 0, "timeouts for launch and recovery must be above 0")
+	if t.Target != nil && t.Workload != nil {
+		errs = append(errs, t.fit())
+	}
 	if t.Schedule != nil {
 		if err := t.Schedule.Check(t.Deeds, NodeNames(t.Nodes), t.TimeLimit-t.calm()); err != nil {
 			errs = append(errs, err)
@@ -83,6 +86,34 @@ func (t *Test) Validate() error {
 		demand(l.Nemesis != nil, "nemesis %q is missing", l.Name)
 		demand(l.Hold > 0, "nemesis %s: a fault that is held for %v: above 0", l.Name, l.Hold)
 		demand(l.Rest >= 0, "nemesis %s: a rest of %v: not below 0", l.Name, l.Rest)
+	}
+	return errors.Join(errs...)
+}
+
+// fit says what is needed and cannot be done. What a fleet must do is known once there is one.
+func (t *Test) fit() error {
+	can := t.Target.Can()
+	errs := []error{Fit("the workload", t.Workload.Needs(), "the target", can)}
+	for _, l := range t.Lanes {
+		errs = append(errs, Fit("nemesis "+l.Name, l.Aiming, "the target", can))
+	}
+	if t.Fleet == nil {
+		return errors.Join(errs...)
+	}
+	can = t.Fleet.Can()
+	if n, ok := t.Target.(Needer); ok {
+		errs = append(errs, Fit("the target", n.Needs(), "the fleet", can))
+	}
+	for _, l := range t.Lanes {
+		errs = append(errs, Fit("nemesis "+l.Name, Missing(l.Needs(), t.Target.Can()), "the fleet", can))
+	}
+	if t.Schedule != nil {
+		for _, f := range t.Schedule.Faults {
+			if f.Fault != nil {
+				needs := Missing(t.Deeds.Needs(*f.Fault), t.Target.Can())
+				errs = append(errs, Fit("fault "+f.Fault.Name(), needs, "the fleet", can))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -33,3 +33,18 @@ func TestTargetsHaveTheirSize(t *testing.T) {
 		}
 	})
 }
+
+func random() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
+
+// Nodes can be aimed at by their names, those that there are.
+func TestAimsMayNameNodes(t *testing.T) {
+	v := harness.View{Nodes: harness.NodeNames(3), Up: harness.NodeNames(3)}
+	require.Equal(t, []string{"n1", "n3"}, targets(random(), v, "n3:n1:n7"))
+	for _, aim := range []string{"", "one", "n", "n0", "n1:", "n1,n2", "node1"} {
+		require.Nil(t, named(aim), aim)
+	}
+	lanes, err := Default().Parse("partition:halves@n2+kill@n1:n2", 1, 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{"n2"}, lanes[0].Nemesis.Next(random(), v).Nodes)
+	require.False(t, CanAct(lanes[0].Nemesis, []string{"n1"}), "there is no n2")
+}

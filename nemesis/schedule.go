@@ -52,10 +52,15 @@ func (all Families) ReadSchedule(path string) (*harness.Schedule, error) {
 // of a time or a trigger, a nemesis (a family, a shape of one, or both as "family:shape"), an aim or the names of nodes, and
 // how long the fault is held.
 func (all Families) ParseSchedule(text []byte) (*harness.Schedule, error) {
-	document, err := yaml.YAMLToJSON(text) // JSON is YAML
+	converted, err := yaml.YAMLToJSON(text) // JSON is YAML
 	if err != nil {
 		return nil, err
 	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, converted); err != nil {
+		return nil, err
+	}
+	document := compact.Bytes()
 	var raw struct {
 		Version *int              `json:"version"`
 		Nodes   []string          `json:"nodes"`

@@ -26,6 +26,7 @@ type Mistakes struct {
 	LeakyCuts   bool // something passes cut links all the same
 	NoCounters  bool // what passes links cannot be read
 	NewCounters bool // what has passed links is forgotten by the second look at a cut one
+	Inert       bool // nothing that is done to nodes or links has any effect
 	NeverPauses bool // pausing a node does nothing, and says so
 	Meddled     bool // somebody else has laid hands on the nodes
 	StuckHeals  bool // mending a link fails
@@ -124,6 +125,9 @@ func (f *Fake) Launch(_ context.Context, s harness.NodeSpec, log io.Writer) (har
 func (f *Fake) Shape(_ context.Context, links map[harness.Link]harness.Impairment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Mistakes.Inert {
+		return nil
+	}
 	for l, i := range links {
 		if !i.Drop && f.Mistakes.StuckHeals {
 			return errors.New("the scissors are stuck")
@@ -131,10 +135,23 @@ func (f *Fake) Shape(_ context.Context, links map[harness.Link]harness.Impairmen
 		if i == (harness.Impairment{}) && f.Mistakes.SlowToElect > 0 {
 			f.calm = time.Now().Add(f.Mistakes.SlowToElect)
 		}
-		f.cut[l] = i != (harness.Impairment{}) && !f.Mistakes.BlindCuts
+		f.cut[l] = (i.Drop || i.Loss > 0) && !f.Mistakes.BlindCuts
 		f.state[l] = i
 	}
 	return nil
+}
+
+// Delays implements [harness.Timer]: a message takes no longer than its link is late.
+func (f *Fake) Delays(_ context.Context, links []harness.Link) (map[harness.Link]time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	took := make(map[harness.Link]time.Duration, len(links))
+	for _, l := range links {
+		if !f.state[l].Drop {
+			took[l] = f.state[l].Delay
+		}
+	}
+	return took, nil
 }
 
 // State returns what is wrong with a link.
@@ -234,6 +251,7 @@ func (f *Fake) elect() {
 func (f *Fake) Can() []harness.Capability {
 	return []harness.Capability{
 		harness.KV, harness.Leader, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut, harness.LinkLoss,
+		harness.LinkDelay,
 	}
 }
 
@@ -310,6 +328,9 @@ func (n *node) Exited() <-chan struct{} {
 
 // Kill implements [harness.Node].
 func (n *node) Kill(context.Context) error {
+	if n.fake.Mistakes.Inert {
+		return errInert
+	}
 	n.fake.mu.Lock()
 	defer n.fake.mu.Unlock()
 	if !n.killed {
@@ -339,6 +360,8 @@ func (n *node) Pause(context.Context) error {
 	return n.set(true)
 }
 
+var errInert = fmt.Errorf("the node does not care: %w", harness.ErrDidNothing)
+
 // Inspect implements [harness.Inspector].
 func (f *Fake) Inspect(context.Context) error {
 	if f.Mistakes.Meddled {
@@ -357,6 +380,9 @@ func (n *node) Unplug(context.Context) error { return n.plug(false) }
 func (n *node) Plug(context.Context) error { return n.plug(true) }
 
 func (n *node) plug(in bool) error {
+	if n.fake.Mistakes.Inert {
+		return errInert
+	}
 	n.fake.mu.Lock()
 	defer n.fake.mu.Unlock()
 	if n.unplugged != in {
@@ -367,6 +393,9 @@ func (n *node) plug(in bool) error {
 }
 
 func (n *node) set(paused bool) error {
+	if n.fake.Mistakes.Inert {
+		return errInert
+	}
 	n.fake.mu.Lock()
 	defer n.fake.mu.Unlock()
 	if n.killed && paused {
@@ -458,4 +487,34 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 		f.values[key] = append(f.values[key], value)
 		return nil
 	})
+}
+
+// Leaderless is a fake cluster as a target whose members tell nothing of leaders: all are alike.
+type Leaderless struct{ Fake *Fake }
+
+// Ports implements [harness.Target].
+func (l Leaderless) Ports() []string { return l.Fake.Ports() }
+
+// Spec implements [harness.Target].
+func (l Leaderless) Spec(p harness.Placement) harness.NodeSpec { return l.Fake.Spec(p) }
+
+// Can implements [harness.Target].
+func (l Leaderless) Can() []harness.Capability { return []harness.Capability{harness.KV} }
+
+// Ready implements [harness.Target].
+func (l Leaderless) Ready(ctx context.Context, n harness.Node) error {
+	if err := n.(*node).wait(ctx); err != nil {
+		return err
+	}
+	l.Fake.mu.Lock()
+	defer l.Fake.mu.Unlock()
+	if !l.Fake.serves(n.Name()) {
+		return errors.New("it reaches no majority")
+	}
+	return nil
+}
+
+// Dial implements [harness.Target].
+func (l Leaderless) Dial(ctx context.Context, n harness.Node) (harness.Client, error) {
+	return l.Fake.Dial(ctx, n)
 }

@@ -95,7 +95,7 @@ func TestTheClient(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.CompareAndSet(t.Context(), "k", "42", "2")
 	require.ErrorIs(t, err, harness.ErrNotApplied)
-	require.False(t, errors.As(err, new(harness.Refusal)), "another index is no other value")
+	require.NotErrorAs(t, err, new(harness.Refusal), "another index is no other value")
 	_, err = c.CompareAndSet(t.Context(), "k", "41", "2")
 	require.ErrorAs(t, err, new(harness.Refusal))
 	require.Equal(t, []string{
@@ -110,7 +110,7 @@ func TestStaleReadsProveNoMismatch(t *testing.T) {
 		s, c := client(t, consistency, "200 9 "+held)
 		_, err := c.CompareAndSet(t.Context(), "k", "41", "2")
 		require.ErrorIs(t, err, harness.ErrNotApplied)
-		require.False(t, errors.As(err, new(harness.Refusal)))
+		require.NotErrorAs(t, err, new(harness.Refusal))
 		require.Equal(t, []string{"GET /v1/kv/k" + query}, s.asked)
 	}
 }
