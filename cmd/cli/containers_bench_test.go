@@ -107,7 +107,7 @@ func BenchmarkPods(b *testing.B) {
 	target, err := etcd.New(etcd.DefaultVersion, false, nil)
 	require.NoError(b, err)
 	defer target.Close()
-	f, facts := etcdFleet(b)
+	f, facts := openDocker(b, "etcd")
 	c := harness.NewCluster(target, f, harness.NodeNames(nodes), func(node string) { b.Errorf("%s ended", node) })
 	defer c.Close()
 	require.NoError(b, c.Launch(b.Context(), 1, func(string) io.Writer { return io.Discard }))

@@ -19,6 +19,7 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/docker"
 	"github.com/sunder-dev/sunder/targets/etcd"
+	"github.com/sunder-dev/sunder/targets/targettest"
 )
 
 // needContainers skips a test where there is no engine, or no image of a target. In CI both must be there.
@@ -111,14 +112,33 @@ func TestStaleReadsAreFound(t *testing.T) {
 	}
 }
 
-// etcdFleet opens a docker fleet for etcd, as a run does.
-func etcdFleet(t testing.TB) (harness.Fleet, map[string]string) {
+// openDocker opens a docker fleet for a target, as a run does.
+func openDocker(t testing.TB, target string) (harness.Fleet, map[string]string) {
 	options := newEntryOptions(Default(), pflag.NewFlagSet("", pflag.ContinueOnError))
+	entry := Default().Targets[target]
 	f, facts, err := options.fleets["docker"].Open(t.Context(), harness.FleetConfig{
-		Dir: t.Name(), Target: etcd.Entry(), Version: etcd.DefaultVersion, Sunder: "(test)", Say: io.Discard,
+		Dir: t.Name(), Target: entry, Version: entry.Version, Sunder: "(test)", Say: io.Discard,
 	})
 	require.NoError(t, err)
 	return f, facts
+}
+
+// Every target passes the suite of targets, in containers.
+func TestTargetsInContainers(t *testing.T) {
+	needContainers(t, "etcd", "consul")
+	c := Default()
+	options := newEntryOptions(c, pflag.NewFlagSet("", pflag.ContinueOnError))
+	for name, entry := range c.Targets {
+		t.Run(name, func(t *testing.T) {
+			target, err := options.targets[name](harness.TargetConfig{Version: entry.Version})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, closeTarget(target)) }()
+			targettest.Test(t, targettest.Config{Target: target, Fleet: func() (harness.Fleet, error) {
+				f, _ := openDocker(t, name)
+				return f, nil
+			}})
+		})
+	}
 }
 
 // aCluster launches a real etcd cluster and waits until it serves.
@@ -126,7 +146,7 @@ func aCluster(t *testing.T, nodes int) (*harness.Cluster, *etcd.Target) {
 	target, err := etcd.New(etcd.DefaultVersion, false, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, target.Close()) })
-	f, _ := etcdFleet(t)
+	f, _ := openDocker(t, "etcd")
 	c := harness.NewCluster(target, f, harness.NodeNames(nodes), func(node string) { t.Errorf("%s ended by itself", node) })
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))

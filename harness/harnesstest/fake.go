@@ -96,7 +96,15 @@ func (f *Fake) Plan(_ context.Context, nodes, _ []string) error {
 }
 
 // Placement implements [harness.Fleet].
-func (f *Fake) Placement(node string) harness.Placement { return harness.Placement{Node: node} }
+func (f *Fake) Placement(node string) harness.Placement {
+	p := harness.Placement{Node: node, DataDir: "/" + node}
+	for _, name := range f.names {
+		p.Members = append(p.Members, harness.Member{Name: name, Addr: map[string]string{
+			"peer": name + ":peer", "client": name + ":client",
+		}})
+	}
+	return p
+}
 
 // Launch implements [harness.Fleet].
 func (f *Fake) Launch(_ context.Context, s harness.NodeSpec, log io.Writer) (harness.Node, error) {
@@ -105,6 +113,9 @@ func (f *Fake) Launch(_ context.Context, s harness.NodeSpec, log io.Writer) (har
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.Closed {
+		return nil, errors.New("the fleet is closed")
+	}
 	n := &node{fake: f, name: s.Name, log: log, exited: make(chan struct{})}
 	f.nodes[s.Name] = n
 	if f.Mistakes.Exits && s.Name == "n1" {
@@ -184,8 +195,13 @@ func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Lin
 	}
 	seen := make(map[harness.Link]harness.Traffic, len(links))
 	for _, l := range links {
-		if n := f.nodes[l.From]; f.cut[l] && n != nil && !n.killed && !n.paused && !n.unplugged && !f.nodes[l.To].unplugged {
-			f.dropped[l]++
+		if n := f.nodes[l.From]; n != nil && !n.killed && !n.paused && !n.unplugged && !f.nodes[l.To].unplugged {
+			if f.cut[l] {
+				f.dropped[l]++
+			}
+			if !f.cut[l] || f.state[l].Loss > 0 && !f.state[l].Drop {
+				f.passed[l]++
+			}
 		}
 		if f.cut[l] && f.Mistakes.LeakyCuts {
 			f.passed[l]++

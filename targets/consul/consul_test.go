@@ -13,6 +13,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/targets/targettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -210,4 +211,11 @@ func TestTiming(t *testing.T) {
 		require.Equal(t, known, target.Timing() != history.Timing{}, flag)
 		require.NoError(t, target.Close())
 	}
+}
+
+func TestTarget(t *testing.T) {
+	target, err := New(DefaultVersion, "", nil)
+	require.NoError(t, err)
+	defer target.Close()
+	targettest.Test(t, targettest.Config{Target: target})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/targets/targettest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -204,4 +205,11 @@ func TestTiming(t *testing.T) {
 	target, err = New("v3.6.16", false, []string{"--election-timeout=2500", "--heartbeat-interval=50", "--max-txn-ops=9"})
 	require.NoError(t, err)
 	require.Equal(t, history.Timing{Heartbeat: 50 * time.Millisecond, Election: 2500 * time.Millisecond}, target.Timing())
+}
+
+func TestTarget(t *testing.T) {
+	target, err := New(DefaultVersion, false, nil)
+	require.NoError(t, err)
+	defer target.Close()
+	targettest.Test(t, targettest.Config{Target: target})
 }

@@ -21,6 +21,11 @@ func (f *Fleet) Shape(ctx context.Context, links map[harness.Link]harness.Impair
 
 // shape returns what the agents said: when the new states were in force.
 func (f *Fleet) shape(ctx context.Context, links map[harness.Link]harness.Impairment) ([]agent.Shaped, error) {
+	for l, i := range links {
+		if err := harness.Fit("link "+l.String(), i.Needs(), "the docker fleet", Can()); err != nil {
+			return nil, err
+		}
+	}
 	receivers := map[string]bool{}
 	f.mu.Lock()
 	for l, i := range links {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -53,7 +52,5 @@ func (o *options) Open(_ context.Context, c harness.FleetConfig) (harness.Fleet,
 	if err != nil {
 		return nil, nil, err
 	}
-	f := New(data, o.latency)
-	f.program, err = os.Executable()
-	return f, nil, err
+	return New(data, o.latency), nil, nil
 }

@@ -24,7 +24,7 @@ import (
 // an address per peer. It needs no root, no Docker and no kernel module.
 type Fleet struct {
 	dir     string
-	program string
+	program string // that runs: nodes of sunder itself are processes of it
 	latency time.Duration
 
 	mu      sync.Mutex
@@ -41,7 +41,8 @@ type Fleet struct {
 // New returns a fleet whose nodes keep their data in directories under dir, and whose links
 // take the given time one way.
 func New(dir string, latency time.Duration) *Fleet {
-	return &Fleet{dir: dir, latency: latency, plan: map[string]map[string]string{}, links: newLinks(), starter: newStarter()}
+	program, _ := os.Executable() // where it is not known, targets must say what they run
+	return &Fleet{dir: dir, program: program, latency: latency, plan: map[string]map[string]string{}, links: newLinks(), starter: newStarter()}
 }
 
 // Can is what local fleets can do.
@@ -168,10 +169,12 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 // Shape implements [harness.Shaper].
 func (f *Fleet) Shape(_ context.Context, links map[harness.Link]harness.Impairment) error {
 	for l, i := range links {
-		switch {
-		case i.Loss > 0:
-			return fmt.Errorf("link %v: a proxy of streams has no packets to lose; the docker fleet does: %w", l, harness.ErrUnsupported)
-		case !f.links.shape(l, i.Drop, f.latency+i.Delay) || i.Drop:
+		if err := harness.Fit("link "+l.String(), i.Needs(), "the local fleet", Can()); err != nil {
+			return err
+		}
+	}
+	for l, i := range links {
+		if !f.links.shape(l, i.Drop, f.latency+i.Delay) || i.Drop {
 			continue
 		}
 		for _, p := range f.proxies {

@@ -22,10 +22,12 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/fleettest"
+	"github.com/sunder-dev/sunder/targets/raft"
 )
 
 // The test binary is also the node that the tests launch, and a controller that can be killed.
 func TestMain(m *testing.M) {
+	raft.ServeIfNode()
 	switch os.Getenv("FLEET_TEST_ROLE") {
 	case "node":
 		node()

@@ -1,0 +1,401 @@
+// Package fleettest proves fleets, in the manner of testing/fstest: what a fleet says that it can, it does, what it cannot it
+// refuses, and it leaves nothing behind. A new fleet proves itself with one call of [Test].
+package fleettest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// Config is what is proved.
+type Config struct {
+	// New returns a fleet on which nothing is planned yet, and a target to launch on it: one that can run there, and whose
+	// members talk to each other all the time. The suite closes the fleet.
+	New func() (harness.Fleet, harness.Target, error)
+}
+
+// patience is how long anything may take that is waited for.
+const patience = 30 * time.Second
+
+// Test runs all checks, each on a fleet of its own, and fails t for what they find.
+func Test(t *testing.T, c Config) {
+	for _, check := range checks {
+		t.Run(check.name, func(t *testing.T) { require.NoError(t, c.check(t.Context(), check)) })
+	}
+}
+
+// Check runs all checks and returns what the first of them finds.
+func Check(ctx context.Context, c Config) error {
+	for _, one := range checks {
+		if err := c.check(ctx, one); err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
+	}
+	return nil
+}
+
+// check is one of the suite.
+type check struct {
+	name string
+	run  func(ctx context.Context, u *underTest) error
+}
+
+var checks = []check{
+	{"places", places}, {"kill", kill}, {"pause", pause}, {"unplug", unplug}, {"cut", cut}, {"loss", loss}, {"delay", delay},
+	{"refusals", refusals}, {"close", closing},
+}
+
+// underTest is a fleet with a cluster of three nodes on it, which serves.
+type underTest struct {
+	fleet   harness.Fleet
+	target  harness.Target
+	cluster *harness.Cluster
+}
+
+func (u *underTest) can(c harness.Capability) bool { return slices.Contains(u.fleet.Can(), c) }
+
+func (c Config) check(ctx context.Context, one check) (err error) {
+	f, target, err := c.New()
+	if err != nil {
+		return err
+	}
+	u := &underTest{fleet: f, target: target}
+	u.cluster = harness.NewCluster(target, f, harness.NodeNames(3), func(string) {})
+	defer func() { err = errors.Join(err, u.cluster.Close()) }()
+	if err := u.cluster.Launch(ctx, 1, func(string) io.Writer { return io.Discard }); err != nil {
+		return err
+	}
+	if err := u.serves(ctx); err != nil {
+		return err
+	}
+	return one.run(ctx, u)
+}
+
+// serves waits until all members serve.
+func (u *underTest) serves(ctx context.Context) error {
+	return eventually(ctx, "all members serve", func() bool {
+		return !slices.ContainsFunc(u.cluster.Nodes(), func(name string) bool { return !u.answers(ctx, u.cluster.Node(name)) })
+	})
+}
+
+// eventually waits until something is so.
+func eventually(ctx context.Context, what string, is func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it never came to be that %s", what)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+// answers says whether a node answers within a moment.
+func (u *underTest) answers(ctx context.Context, n harness.Node) bool {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	return u.target.Ready(ctx, n) == nil
+}
+
+// places looks at the plan: every node knows all members, and where it listens itself; with [harness.NodeAddress], all see a
+// node at the same address.
+func places(_ context.Context, u *underTest) error {
+	first := u.fleet.Placement("n1")
+	for _, name := range u.cluster.Nodes() {
+		p := u.fleet.Placement(name)
+		if p.Node != name || p.DataDir == "" || len(p.Members) != 3 {
+			return fmt.Errorf("the placement of %s is %+v", name, p)
+		}
+		for i, m := range p.Members {
+			if m.Name != u.cluster.Nodes()[i] {
+				return fmt.Errorf("%s sees the members in another order: %+v", name, p.Members)
+			}
+			peer := u.target.Ports()[0]
+			if m.Addr[peer] == "" {
+				return fmt.Errorf("%s does not know where %s is", name, m.Name)
+			}
+			if u.can(harness.NodeAddress) && m.Addr[peer] != first.Members[i].Addr[peer] {
+				return fmt.Errorf("%s sees %s at %s, and n1 at %s", name, m.Name, m.Addr[peer], first.Members[i].Addr[peer])
+			}
+			for _, port := range u.target.Ports() {
+				if m.Name == name && m.Addr[port] == "" {
+					return fmt.Errorf("%s does not know its own port %q", name, port)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// kill ends a node and starts it again, where it was, with what it had.
+func kill(ctx context.Context, u *underTest) error {
+	if !u.can(harness.NodeKill) {
+		return nil
+	}
+	n := u.cluster.Node("n2")
+	var before []string
+	for _, port := range u.target.Ports() {
+		before = append(before, n.Addr(port))
+	}
+	exited := n.Exited()
+	if err := n.Kill(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-exited:
+	default:
+		return errors.New("the node is said to be killed, and has not exited")
+	}
+	if u.answers(ctx, n) {
+		return errors.New("a killed node answers")
+	}
+	if err := n.Kill(ctx); err != nil {
+		return fmt.Errorf("killing what is dead: %w", err)
+	}
+	if err := n.Start(ctx); err != nil {
+		return err
+	}
+	for i, port := range u.target.Ports() {
+		if n.Addr(port) != before[i] {
+			return fmt.Errorf("port %q was at %s, and is at %s after a restart", port, before[i], n.Addr(port))
+		}
+	}
+	select {
+	case <-n.Exited():
+		return errors.New("a node that was started again has exited")
+	default:
+	}
+	return u.serves(ctx)
+}
+
+// pause stops a node, which then says nothing, and lets it go on.
+func pause(ctx context.Context, u *underTest) error {
+	if !u.can(harness.NodePause) {
+		return nil
+	}
+	n := u.cluster.Node("n2")
+	if err := n.Pause(ctx); err != nil {
+		return err
+	}
+	if u.answers(ctx, n) {
+		return errors.New("a paused node answers")
+	}
+	if err := n.Resume(ctx); err != nil {
+		return err
+	}
+	if err := u.serves(ctx); err != nil {
+		return err
+	}
+	// A paused node can be killed, and comes back as one that is not paused.
+	if err := errors.Join(n.Pause(ctx), n.Kill(ctx), n.Start(ctx)); err != nil {
+		return err
+	}
+	return u.serves(ctx)
+}
+
+// unplug pulls out a node's network, or is refused.
+func unplug(ctx context.Context, u *underTest) error {
+	n := u.cluster.Node("n2")
+	p, ok := n.(harness.Unplugger)
+	if !u.can(harness.NodeUnplug) {
+		if ok {
+			return errors.New("the fleet does not say so, and its nodes can be unplugged")
+		}
+		return nil
+	}
+	if !ok {
+		return errors.New("the fleet says so, and its nodes cannot be unplugged")
+	}
+	if err := p.Unplug(ctx); err != nil {
+		return err
+	}
+	if u.answers(ctx, n) {
+		return errors.New("an unplugged node answers")
+	}
+	if err := p.Plug(ctx); err != nil {
+		return err
+	}
+	return u.serves(ctx)
+}
+
+// around returns the links of n3, both ways.
+func around() []harness.Link {
+	return slices.Concat(harness.Link{From: "n3", To: "n1"}.Both(), harness.Link{From: "n3", To: "n2"}.Both())
+}
+
+// shape brings links to a state.
+func shape(ctx context.Context, s harness.Shaper, i harness.Impairment, links []harness.Link) error {
+	states := make(map[harness.Link]harness.Impairment)
+	for _, l := range links {
+		states[l] = i
+	}
+	return s.Shape(ctx, states)
+}
+
+// grows waits until each of some links counts more than before.
+func (u *underTest) grows(ctx context.Context, s harness.Shaper, what string, links []harness.Link, of func(harness.Traffic) uint64) error {
+	before, err := s.Traffic(ctx, links)
+	if err != nil {
+		return err
+	}
+	return eventually(ctx, what, func() bool {
+		if p, ok := u.fleet.(harness.Prober); ok {
+			_ = p.Probe(ctx, links) // what cannot be probed does not grow
+		}
+		now, err := s.Traffic(ctx, links)
+		return err == nil && !slices.ContainsFunc(links, func(l harness.Link) bool { return of(now[l]) <= of(before[l]) })
+	})
+}
+
+func passed(t harness.Traffic) uint64  { return t.Passed }
+func dropped(t harness.Traffic) uint64 { return t.Dropped }
+
+// cut cuts one node off: what is sent there is lost and nothing passes, nobody else notices, and mending takes it back.
+func cut(ctx context.Context, u *underTest) error {
+	if !u.can(harness.LinkCut) {
+		return nil
+	}
+	s, ok := u.fleet.(harness.Shaper)
+	if !ok {
+		return errors.New("the fleet says that it cuts links, and does not shape them")
+	}
+	others := harness.Link{From: "n1", To: "n2"}.Both()
+	if err := shape(ctx, s, harness.Impairment{Drop: true}, around()); err != nil {
+		return err
+	}
+	before, err := s.Traffic(ctx, around())
+	if err != nil {
+		return err
+	}
+	if err := u.grows(ctx, s, "cut links lose something", around(), dropped); err != nil {
+		return err
+	}
+	if err := u.grows(ctx, s, "something passes the links that are not cut", others, passed); err != nil {
+		return err
+	}
+	after, err := s.Traffic(ctx, around())
+	if err != nil {
+		return err
+	}
+	for _, l := range around() {
+		if after[l].Passed != before[l].Passed {
+			return fmt.Errorf("%d bytes have passed %v, which is cut", after[l].Passed-before[l].Passed, l)
+		}
+	}
+	if err := shape(ctx, s, harness.Impairment{}, around()); err != nil {
+		return err
+	}
+	if err := u.grows(ctx, s, "something passes the links that are mended", around(), passed); err != nil {
+		return err
+	}
+	return u.serves(ctx)
+}
+
+// loss lets links lose a part of what is sent there.
+func loss(ctx context.Context, u *underTest) error {
+	if !u.can(harness.LinkLoss) {
+		return nil
+	}
+	s := u.fleet.(harness.Shaper)
+	if err := shape(ctx, s, harness.Impairment{Loss: 0.5}, around()); err != nil {
+		return err
+	}
+	err := errors.Join(
+		u.grows(ctx, s, "lossy links lose something", around(), dropped),
+		u.grows(ctx, s, "something passes lossy links", around(), passed),
+		shape(ctx, s, harness.Impairment{}, around()),
+	)
+	return errors.Join(err, u.serves(ctx))
+}
+
+// delay lets links be late by as much as is asked for, and no longer once they are mended.
+func delay(ctx context.Context, u *underTest) error {
+	if !u.can(harness.LinkDelay) {
+		return nil
+	}
+	const by, most = 40 * time.Millisecond, 2 * time.Second
+	s := u.fleet.(harness.Shaper)
+	timer, ok := u.fleet.(harness.Timer)
+	if !ok {
+		return errors.New("the fleet delays links, and cannot tell how long they take")
+	}
+	within := func(low, high time.Duration) error {
+		return eventually(ctx, fmt.Sprintf("links take from %v to %v", low, high), func() bool {
+			took, err := timer.Delays(ctx, around())
+			return err == nil && len(took) == len(around()) && !slices.ContainsFunc(around(), func(l harness.Link) bool {
+				return took[l] < low || took[l] > high
+			})
+		})
+	}
+	if err := within(0, by-1); err != nil {
+		return err
+	}
+	if err := shape(ctx, s, harness.Impairment{Delay: by}, around()); err != nil {
+		return err
+	}
+	took, err := timer.Delays(ctx, around())
+	if err != nil {
+		return err
+	}
+	for _, l := range around() {
+		if took[l] < by || took[l] > most {
+			return fmt.Errorf("%v is to take %v, and took %v", l, by, took[l])
+		}
+	}
+	if err := shape(ctx, s, harness.Impairment{}, around()); err != nil {
+		return err
+	}
+	return within(0, by-1)
+}
+
+// refusals asks for what the fleet does not say that it can: it must refuse, and do nothing of it.
+func refusals(ctx context.Context, u *underTest) error {
+	s, ok := u.fleet.(harness.Shaper)
+	if !ok {
+		return nil
+	}
+	for _, i := range []harness.Impairment{{Drop: true}, {Loss: 0.5}, {Delay: time.Second}} {
+		if len(harness.Missing(i.Needs(), u.fleet.Can())) == 0 {
+			continue
+		}
+		if err := shape(ctx, s, i, around()); !errors.Is(err, harness.ErrUnsupported) {
+			return fmt.Errorf("the fleet does not have %v, and when asked for it says %w", i.Needs(), err)
+		}
+	}
+	return u.grows(ctx, s, "something passes all links after what was refused", around(), passed)
+}
+
+// closing ends all nodes, and nothing can be launched any more.
+func closing(ctx context.Context, u *underTest) error {
+	var exits []<-chan struct{}
+	for _, name := range u.cluster.Nodes() {
+		exits = append(exits, u.cluster.Node(name).Exited())
+	}
+	if err := u.cluster.Close(); err != nil {
+		return err
+	}
+	for i, exited := range exits {
+		select {
+		case <-exited:
+		default:
+			return fmt.Errorf("%s runs after the fleet was closed", u.cluster.Nodes()[i])
+		}
+	}
+	if _, err := u.fleet.Launch(ctx, u.target.Spec(u.fleet.Placement("n1")), io.Discard); err == nil {
+		return errors.New("a node was launched after the fleet was closed")
+	}
+	return u.cluster.Close()
+}
