@@ -128,13 +128,9 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 	if recover, ok := notes.Phase(history.PhaseRecover); ok {
 		end = recover.From
 	}
-	var nodes []string
 	floor := float64(DefaultMinRate)
-	if notes.Test != nil {
-		nodes = notes.Test.Nodes
-		if notes.Test.MinRate > 0 {
-			floor = notes.Test.MinRate
-		}
+	if notes.Test != nil && notes.Test.MinRate > 0 {
+		floor = notes.Test.MinRate
 	}
 	first, last := end, span.From
 	// Calls before the first fault was set out for are before the faults; those while there were any are those between
@@ -146,7 +142,7 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 			inForce, healing = min(inForce, f.InForce), max(healing, f.Healing)
 		}
 	}
-	parts := reachable(notes.Faults, nodes, stretch{span.From, end})
+	parts := reachable(notes, stretch{span.From, end})
 	var before, during, after, served int
 	again := history.Never // the first success after the last heal
 	for c := range h.Calls() {
@@ -241,10 +237,7 @@ func vetoLast(h *history.History, notes *history.Notes) string {
 		}
 		done[one] = done[one] || c.Kind() == history.OK
 	}
-	var nodes []string
-	if notes.Test != nil {
-		nodes = notes.Test.Nodes
-	}
+	nodes := notes.MembersAt(final.From)
 	asked := make(map[call]bool) // by every member
 	if notes.Last != nil {
 		for _, c := range notes.Last.Calls {

@@ -14,21 +14,26 @@ type stretch struct{ from, to time.Duration }
 // reachable returns the parts of a span in which a quorum of the members could be reached, as far as the faults tell:
 // some member that runs could talk, both ways, with enough others for a majority. A link that loses packets counts as
 // cut: how much is served over it is not known.
-func reachable(faults []history.Fault, nodes []string, span stretch) []stretch {
+func reachable(notes *history.Notes, span stretch) []stretch {
 	times := []time.Duration{span.from, span.to}
-	for _, f := range faults {
-		for _, t := range []time.Duration{f.Began, f.Healed} {
-			if t > span.from && t < span.to {
-				times = append(times, t)
-			}
+	add := func(t time.Duration) {
+		if t > span.from && t < span.to {
+			times = append(times, t)
 		}
+	}
+	for _, f := range notes.Faults {
+		add(f.Began)
+		add(f.Healed)
+	}
+	for _, m := range notes.Memberships {
+		add(m.At)
 	}
 	slices.Sort(times)
 	times = slices.Compact(times)
 	var parts []stretch
 	for i := 1; i < len(times); i++ {
 		part := stretch{times[i-1], times[i]}
-		if !quorate(faults, nodes, part) {
+		if !quorate(notes.Faults, notes.MembersAt(part.from), part) {
 			continue
 		}
 		if n := len(parts); n > 0 && parts[n-1].to == part.from {

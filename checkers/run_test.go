@@ -325,7 +325,7 @@ func TestReachable(t *testing.T) {
 		"one is in touch with two": {five[:3], []history.Fault{fault(10, 20, history.Fault{Took: history.Takes{Cut: links("n1n2", "n2n1")}})}, []stretch{all}},
 		"what is lossy is no way":  {five[:2], []history.Fault{fault(10, 20, history.Fault{Took: history.Takes{Lossy: links("n1n2")}})}, []stretch{{0, ms(10)}, {ms(20), ms(100)}}},
 	} {
-		require.Equal(t, c.want, reachable(c.faults, c.nodes, all), name)
+		require.Equal(t, c.want, reachable(&history.Notes{Test: &history.Test{Nodes: c.nodes}, Faults: c.faults}, all), name)
 	}
 	require.True(t, within([]stretch{{1, 3}, {5, 7}}, 6))
 	require.False(t, within([]stretch{{1, 3}, {5, 7}}, 4))

@@ -49,13 +49,9 @@ func (stats) Check(_ context.Context, h *history.History) Result {
 	}
 	broken = merged(broken)
 	// Where faults never leave a quorum for long, as on one node, nothing can be asked for.
-	var nodes []string
-	if notes.Test != nil {
-		nodes = notes.Test.Nodes
-	}
 	could := time.Duration(0)
 	for _, b := range broken {
-		could += length(reachable(notes.Faults, nodes, b), b)
+		could += length(reachable(notes, b), b)
 	}
 	under := make(map[string]bool) // faults
 	for c := range h.Calls() {

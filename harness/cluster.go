@@ -22,15 +22,18 @@ import (
 type Cluster struct {
 	target Target
 	fleet  Fleet
-	names  []string
+	names  []string // of all nodes, members or not
 	// onExit is told of a node whose process ended without our doing.
 	onExit func(node string)
+	// OnMembers, if it is there, is told who is a member when that changes.
+	OnMembers func(nodes []string)
 	// LastWords, if it is there, returns the last lines that a node wrote.
 	LastWords func(node string) []string
 
 	shaping  sync.Mutex // held while links are decided upon and brought to their state
-	mu       sync.Mutex // guards impaired and members' fields
+	mu       sync.Mutex // guards impaired, current, and members' fields
 	members  map[string]*member
+	current  []string              // those that are members of the cluster now
 	impaired map[Link][]Impairment // by each fault that a link suffers from
 }
 
@@ -52,11 +55,37 @@ type life struct {
 // NewCluster returns a cluster that is not launched yet. The function onExit is told of nodes
 // that end by themselves; it may be called from any goroutine.
 func NewCluster(t Target, f Fleet, nodes []string, onExit func(node string)) *Cluster {
-	return &Cluster{target: t, fleet: f, names: nodes, onExit: onExit, members: map[string]*member{}, impaired: map[Link][]Impairment{}}
+	return &Cluster{target: t, fleet: f, names: nodes, current: nodes, onExit: onExit, members: map[string]*member{}, impaired: map[Link][]Impairment{}}
 }
 
-// Nodes returns the names of all nodes, in order.
+// Nodes returns the names of all nodes, in order, members of the cluster or not.
 func (c *Cluster) Nodes() []string { return c.names }
+
+// Members returns the names of those nodes that are members of the cluster now, in order.
+func (c *Cluster) Members() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.current
+}
+
+// setMembers says who is a member from now on.
+func (c *Cluster) setMembers(nodes []string) error {
+	if unknown := without(nodes, c.names); len(nodes) == 0 || len(unknown) > 0 {
+		return fmt.Errorf("the members are to be %v, and the nodes are %v", nodes, c.names)
+	}
+	c.mu.Lock()
+	c.current = slices.DeleteFunc(slices.Clone(c.names), func(n string) bool { return !slices.Contains(nodes, n) })
+	current := c.current
+	c.mu.Unlock()
+	if c.OnMembers != nil {
+		c.OnMembers(current)
+	}
+	return nil
+}
+
+func without(nodes, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(names, n) })
+}
 
 // Node returns a launched node.
 func (c *Cluster) Node(name string) Node {
@@ -152,10 +181,11 @@ func (c *Cluster) Serving(ctx context.Context) error {
 
 // ready says why the cluster does not serve yet.
 func (c *Cluster) ready(ctx context.Context) error {
+	members := c.Members()
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	var group errgroup.Group
-	for _, name := range c.names {
+	for _, name := range members {
 		group.Go(func() error {
 			if err := c.target.Ready(ctx, c.Node(name)); err != nil {
 				return fmt.Errorf("%s is not ready: %w", name, err)
@@ -166,7 +196,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 	if err := group.Wait(); err != nil || !slices.Contains(c.target.Can(), Leader) {
 		return err
 	}
-	statuses, err := c.statuses(ctx, c.names)
+	statuses, err := c.statuses(ctx, members)
 	if err != nil {
 		return err
 	}
@@ -249,7 +279,7 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 
 // View asks the cluster how it is, for the nemesis to aim.
 func (c *Cluster) View(ctx context.Context) View {
-	v := View{Nodes: c.names, Up: c.up(), Unplugged: c.unplugged()}
+	v := View{Nodes: c.Members(), Up: c.up(), Unplugged: c.unplugged()}
 	statuses, _ := c.statuses(ctx, v.Up) // those that do not answer do not lead, as far as one can see
 	for name, s := range statuses {
 		if s.Role == "leader" {
@@ -266,7 +296,7 @@ func (c *Cluster) up() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var up []string
-	for _, name := range c.names {
+	for _, name := range c.current {
 		if m := c.members[name]; !m.exited && !m.held.any(func(s State) bool { return !s.Serves }) {
 			up = append(up, name)
 		}

@@ -100,7 +100,7 @@ func (c *comparer) compare(ctx context.Context) {
 	c.note(at)
 	a, b, differ := apart(at)
 	if !differ {
-		if len(at) == len(c.cluster.Nodes()) {
+		if len(at) == len(c.cluster.Members()) {
 			c.agreed = common
 		}
 		return

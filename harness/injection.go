@@ -39,6 +39,13 @@ func (in *Injection) Fleet() Fleet { return in.cluster.fleet }
 // Target returns the target that the cluster is of.
 func (in *Injection) Target() Target { return in.cluster.target }
 
+// SetMembers records who is a member of the cluster from now on: those that are not are neither waited for nor aimed at.
+// A deed that changes the membership calls it once the cluster has agreed to the change.
+func (in *Injection) SetMembers(nodes ...string) error { return in.cluster.setMembers(nodes) }
+
+// Members returns who is a member of the cluster now.
+func (in *Injection) Members() []string { return in.cluster.Members() }
+
 // OnHeal pushes an undoing. It is called once, and must bear that although the deed failed.
 func (in *Injection) OnHeal(undo func(context.Context) error) {
 	in.mu.Lock()

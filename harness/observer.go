@@ -128,9 +128,9 @@ func (o *observer) last(ctx context.Context, c *Cluster) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	for {
-		statuses, err := c.statuses(ctx, c.Nodes())
+		statuses, err := c.statuses(ctx, c.Members())
 		if (err == nil && settled(statuses)) || !sleep(ctx, pollInterval) {
-			for _, name := range c.Nodes() {
+			for _, name := range c.Members() {
 				if s, ok := statuses[name]; ok {
 					o.note(name, history.FStatus, s)
 				}
@@ -154,7 +154,7 @@ func (o *observer) hashes(ctx context.Context, c *Cluster) {
 		if now := o.ask(ctx, hasher, c, revision); len(now) >= len(said) {
 			said = now // a round that time ran out on says less
 		}
-		lowest, same := uint64(math.MaxUint64), len(said) == len(c.Nodes())
+		lowest, same := uint64(math.MaxUint64), len(said) == len(c.Members())
 		for _, h := range said {
 			lowest = min(lowest, h.Revision)
 		}
@@ -168,7 +168,7 @@ func (o *observer) hashes(ctx context.Context, c *Cluster) {
 			revision = 0
 		}
 	}
-	for _, name := range c.Nodes() {
+	for _, name := range c.Members() {
 		if h, ok := said[name]; ok {
 			o.note(name, history.FHash, h)
 		}
@@ -180,7 +180,7 @@ func (o *observer) ask(ctx context.Context, hasher Hasher, c *Cluster, revision 
 	var mu sync.Mutex
 	said := make(map[string]history.Hash)
 	var wait sync.WaitGroup
-	for _, name := range c.Nodes() {
+	for _, name := range c.Members() {
 		wait.Go(func() {
 			defer o.crashed("the hashing of " + name)
 			if h, err := hasher.Hash(ctx, c.Node(name), revision); err == nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 		value, _ := json.Marshal(history.Exit{Log: logs[node].last()}) // strings
 		r.log.Append(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: node, Value: value, Err: "the process ended by itself"})
 	})
+	r.cluster.OnMembers = func(nodes []string) { r.note(history.FMembers, history.Members{Nodes: nodes}) }
 	r.cluster.LastWords = func(node string) []string { return logs[node].last() }
 	defer func() { // also if something panics: nothing may be left behind
 		err = errors.Join(err, r.cluster.Close(), logs.close(), r.log.Err(), file.Close())
@@ -281,7 +283,11 @@ func (r *run) finalCalls(ctx context.Context, workers []*worker) {
 	patient, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
 	defer cancel()
 	var wait sync.WaitGroup
-	for i := range r.Nodes {
+	members := r.cluster.Members()
+	for i, node := range r.cluster.Nodes() {
+		if !slices.Contains(members, node) {
+			continue // it need not know anything any more
+		}
 		w := newWorker(r, len(workers)+i, i)
 		wait.Go(func() {
 			defer r.crashed("a last call")

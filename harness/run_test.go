@@ -443,3 +443,43 @@ func (w wired) Can() []harness.Capability {
 type needy struct{ harness.Workload }
 
 func (needy) Needs() []harness.Capability { return []harness.Capability{"txn"} }
+
+// Who is a member is a fact of the history: who has left is neither waited for nor looked at in the end, and a quorum is one
+// of those that are there.
+func TestMembersComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		test := aTest(t, fake, "none")
+		test.Deeds = nemesis.Default().Deeds()
+		test.Deeds["remove"] = harness.DeedKind{
+			About: "take members out of the cluster, and end them",
+			Takes: func(d harness.Deed) (history.Takes, error) { return history.Takes{}, nil },
+			Do: func(ctx context.Context, in *harness.Injection, d harness.Deed) error {
+				in.Saw("members", len(in.Members())-len(d.Nodes))
+				if err := in.SetMembers("n1", "n2", "n3"); err != nil {
+					return err
+				}
+				fake.Leave(d.Nodes...)
+				return nil // they do not come back
+			},
+		}
+		two := []string{"n4", "n5"}
+		test.Schedule = &harness.Schedule{Version: 1, Faults: []harness.Scheduled{
+			{At: harness.Time(5 * time.Second), For: harness.Time(time.Second), Fault: &harness.Fault{
+				Family: "members", Nodes: two, Deeds: []harness.Deed{{Kind: "remove", Nodes: two}},
+			}},
+			{At: harness.Time(10 * time.Second), For: harness.Time(2 * time.Second), Fault: &harness.Fault{
+				Family: "kill", Nodes: []string{"n2"}, Deeds: []harness.Deed{{Kind: "kill", Nodes: []string{"n2"}}},
+			}},
+		}}
+		h, results, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		for name, r := range results {
+			require.Equal(t, checkers.Valid, r.Verdict, "%s: %s", name, r.Why)
+		}
+		n := h.Notes()
+		load, _ := n.Phase(history.PhaseLoad)
+		require.Equal(t, harness.NodeNames(5), n.MembersAt(load.From+4*time.Second))
+		require.Equal(t, harness.NodeNames(3), n.MembersAt(load.From+6*time.Second))
+	})
+}

@@ -156,14 +156,15 @@ func (v view) hit(f history.Fault) []string {
 		cut[l] = true
 	}
 	var minority []string
-	for _, n := range v.test.Nodes {
+	members := v.notes.MembersAt(f.Began)
+	for _, n := range members {
 		reach := 0 // nodes that n can still talk with, itself among them
-		for _, other := range v.test.Nodes {
+		for _, other := range members {
 			if n == other || !cut[history.Link{From: n, To: other}] && !cut[history.Link{From: other, To: n}] {
 				reach++
 			}
 		}
-		if reach <= len(v.test.Nodes)/2 {
+		if reach <= len(members)/2 {
 			minority = append(minority, n)
 		}
 	}
@@ -177,7 +178,8 @@ func (v view) detection() (answer, bool) {
 	lost, all := 0, checkers.Elections(v.h.Notes())
 	for _, f := range v.faults {
 		taken := v.hit(f)
-		if left := len(v.test.Nodes) - len(taken); left <= len(v.test.Nodes)/2 {
+		members := v.notes.MembersAt(f.Began)
+		if left := len(members) - len(taken); left <= len(members)/2 {
 			continue // nobody can win an election
 		}
 		if !slices.ContainsFunc(taken, func(n string) bool { return v.leads(n, f.Began) }) {

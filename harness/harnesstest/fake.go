@@ -152,6 +152,16 @@ func (f *Fake) Shape(_ context.Context, links map[harness.Link]harness.Impairmen
 	return nil
 }
 
+// Leave takes nodes out of the cluster for good: they are no part of any majority, and answer nobody.
+func (f *Fake) Leave(nodes ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.names = slices.DeleteFunc(slices.Clone(f.names), func(n string) bool { return slices.Contains(nodes, n) })
+	for _, name := range nodes {
+		f.nodes[name].broken = true
+	}
+}
+
 // Delays implements [harness.Timer]: a message takes no longer than its link is late.
 func (f *Fake) Delays(_ context.Context, links []harness.Link) (map[harness.Link]time.Duration, error) {
 	f.mu.Lock()

@@ -19,6 +19,8 @@ type Notes struct {
 	Statuses []Said[Status]
 	Hashes   []Said[Hash]
 	Exits    []Said[Exit]
+	// Memberships are the changes of who is a member; see [Notes.MembersAt].
+	Memberships []Said[Members]
 	// Machine, Recovery and Last are nil if the run did not tell.
 	Machine  *Machine
 	Recovery *Recovery
@@ -67,6 +69,19 @@ func (n *Notes) Phase(p Phase) (Span, bool) {
 		return Span{}, false
 	}
 	return n.Phases[i], true
+}
+
+// MembersAt returns the nodes that were members of the cluster at a moment: at first all nodes of the run.
+func (n *Notes) MembersAt(t time.Duration) []string {
+	for _, m := range slices.Backward(n.Memberships) {
+		if m.At <= t {
+			return m.What.Nodes
+		}
+	}
+	if n.Test == nil {
+		return nil
+	}
+	return n.Test.Nodes
 }
 
 // ReadOnly reports whether the operations of a name change nothing: as the run says, or, if it does not, those that are
@@ -184,6 +199,8 @@ func (r *noteReader) read(i int, rec *record) error {
 			return fmt.Errorf("the recovery is told outside of phase %s", PhaseRecover)
 		}
 		return once(&r.Recovery, f, value, "served")
+	case FMembers:
+		return r.members(i, rec.at, value)
 	case FLast:
 		if r.in() != PhaseFinal {
 			return fmt.Errorf("the last calls are told outside of phase %s", PhaseFinal)
@@ -272,6 +289,27 @@ func (r *noteReader) test(i int, value json.RawMessage) error {
 		}
 		known[n] = true
 	}
+	return nil
+}
+
+// members takes a change of who is a member.
+func (r *noteReader) members(i int, at time.Duration, value json.RawMessage) error {
+	m, err := Strictly[Members](value, "nodes")
+	switch {
+	case err != nil:
+		return fmt.Errorf("the members: %w", err)
+	case len(m.Nodes) == 0:
+		return errors.New("the cluster has no members")
+	}
+	for k, node := range m.Nodes {
+		if err := r.member(node); err != nil {
+			return fmt.Errorf("the members: %w", err)
+		}
+		if slices.Contains(m.Nodes[:k], node) {
+			return fmt.Errorf("the members: %s is named twice", quote(node))
+		}
+	}
+	r.Memberships = append(r.Memberships, Said[Members]{i, at, "", m})
 	return nil
 }
 

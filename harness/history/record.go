@@ -16,6 +16,7 @@ const (
 	FStatus   = "status"   // Observer: a [Status] of the event's node
 	FHash     = "hash"     // Observer: a [Hash] of the event's node
 	FExit     = "exit"     // Observer: the event's node ended by itself, an [Exit]; Err says how
+	FMembers  = "members"  // Controller: who is a member of the cluster from now on
 	FHeal     = "heal"     // Nemesis: a fault is undone
 )
 
@@ -138,6 +139,11 @@ type Last struct {
 type LastCall struct {
 	F   string `json:"f"`
 	Key string `json:"key"`
+}
+
+// Members are the nodes that are members of the cluster from now on.
+type Members struct {
+	Nodes []string `json:"nodes"`
 }
 
 // Machine is how much of the machine the run had, while clients called.
