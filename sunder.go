@@ -17,6 +17,7 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/page"
 )
 
 // Outcome is what came of a test.
@@ -37,8 +38,8 @@ type Runner struct {
 	Checkers checkers.Registry
 	// Options say how to check.
 	Options checkers.Options
-	// Renderers show in the report what checkers attach; nil are [reports.DefaultRenderers].
-	Renderers map[string]reports.Renderer
+	// Renderers show in the report what checkers attach, by kind; nil are [page.Default].
+	Renderers map[string]page.Renderer
 	// Judged, if it is there, is told the outcome as soon as the verdict is found, before the report is written.
 	Judged func(Outcome)
 	// Warn, if it is there, is told what went wrong beside the test, and changes nothing of its outcome.
@@ -84,11 +85,11 @@ func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, 
 		return o, err
 	}
 	o.Verdict = checkers.Worst(o.Results)
-	page := reports.Run{Dir: dir, History: h, Results: o.Results, Renderers: r.Renderers}
+	run := reports.Run{Dir: dir, History: h, Results: o.Results}
 	if trouble != nil && !errors.Is(trouble, context.Canceled) {
-		page.Trouble = trouble.Error()
+		run.Trouble = trouble.Error()
 	}
-	o.Summary = page.Summarize()
+	o.Summary = run.Summarize()
 	if r.Judged != nil {
 		r.Judged(o)
 	}
@@ -98,15 +99,16 @@ func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, 
 	if s, err := harness.ScheduleOf(h); err == nil {
 		r.warn("the schedule", s.Write(filepath.Join(dir, harness.ScheduleFile)))
 	}
-	if err = page.Write(); err != nil {
+	// The results are written first: a picture that cannot be drawn changes no verdict.
+	if err = errors.Join(run.WriteResults(), page.Write(run, r.Renderers)); err != nil {
 		err = fmt.Errorf("the results cannot be written: %w", err)
 	}
 	if o.Verdict == checkers.Valid && trouble == nil {
 		// Nodes' data is evidence only if there is something to look into.
 		r.warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, harness.DataDir)))
 	}
-	if page := filepath.Join(dir, reports.HTMLFile); exists(page) {
-		o.Report = page
+	if file := filepath.Join(dir, reports.HTMLFile); exists(file) {
+		o.Report = file
 	}
 	return o, err
 }

@@ -312,3 +312,10 @@ func seconds(t time.Duration) string {
 	}
 	return fmt.Sprintf("%.3f s", t.Seconds())
 }
+
+// Decode reads what a checker attached.
+func Decode[T any](data json.RawMessage) (T, error) {
+	var v T
+	err := json.Unmarshal(data, &v)
+	return v, err
+}

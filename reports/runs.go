@@ -18,28 +18,28 @@ import (
 const (
 	// maxIndexed is how many runs are read at all, the newest first.
 	maxIndexed = 5000
-	// silence is how long a run may write nothing before it is taken for dead. The longest is while it is judged.
-	silence = 10 * time.Minute
+	// Silence is how long a run may write nothing before it is taken for dead. The longest is while it is judged.
+	Silence = 10 * time.Minute
 )
 
-// indexed is a run as an index knows it.
-type indexed struct {
+// Found is a run that was found in a directory.
+type Found struct {
 	Summary
 	Dir    string // below the index, with slashes
 	Status Status
 	Dead   bool // it ended without results, and so without a report
-	// batch is what it counts with: runs of one suite, with other seeds, are one.
-	batch   string
+	// Batch is what it counts with: runs of one suite, with other seeds, are one.
+	Batch   string
 	ofSuite bool
 }
 
-// cell is what runs have in common that are compared with each other.
-func (r indexed) cell() string {
+// Cell is what runs have in common that are compared with each other.
+func (r Found) Cell() string {
 	return fmt.Sprintf("%q", []any{r.Target, r.Fleet, r.Nodes, r.Workload, r.Nemesis, r.Variant})
 }
 
 // Link leads to the run's report, if there is one.
-func (r indexed) Link() string {
+func (r Found) Link() string {
 	if r.Dead {
 		return r.Dir + "/"
 	}
@@ -47,13 +47,13 @@ func (r indexed) Link() string {
 }
 
 // Title says in one line what a run was and how it ended.
-func (r indexed) Title() string {
+func (r Found) Title() string {
 	return fmt.Sprintf("%s, seed %d, %s: %s", r.Started.UTC().Format("2006-01-02 15:04:05"), r.Seed, r.Status, r.Why)
 }
 
-// runs is what there is in a directory: single runs, a suite's, or suites with theirs.
-type runs struct {
-	List     []indexed // the newest first
+// Runs is what there is in a directory: single runs, a suite's, or suites with theirs.
+type Runs struct {
+	List     []Found   // the newest first
 	Lost     []Outcome // what suites were to run, left nothing, and was not run again since
 	Unread   []string  // what could not be read, and why
 	UnderWay int
@@ -73,9 +73,9 @@ type foundSuite struct {
 	alive bool            // it is under way
 }
 
-// readRuns reads the summaries of the runs in a directory.
-func readRuns(dir string) (runs, error) {
-	var found runs
+// ReadRuns reads the summaries of the runs in a directory.
+func ReadRuns(dir string) (Runs, error) {
+	var found Runs
 	var suites []foundSuite
 	// read reads a directory of runs, below which others may be if they are suites.
 	var read func(below string, top bool) error
@@ -92,7 +92,7 @@ func readRuns(dir string) (runs, error) {
 			found.Unread = append(found.Unread, err.Error())
 		}
 		if info, err := os.Stat(filepath.Join(at, SuiteFile)); err == nil {
-			s.alive = !s.Done && time.Since(info.ModTime()) < silence
+			s.alive = !s.Done && time.Since(info.ModTime()) < Silence
 		}
 		newestFirst(entries)
 		for _, e := range entries {
@@ -111,9 +111,9 @@ func readRuns(dir string) (runs, error) {
 				continue
 			}
 			r, err := readRun(at, e.Name(), s.Suite)
-			r.Dir, r.batch = name, name
+			r.Dir, r.Batch = name, name
 			if r.ofSuite {
-				r.batch = "suite " + below
+				r.Batch = "suite " + below
 			}
 			switch {
 			case err == nil:
@@ -134,7 +134,7 @@ func readRuns(dir string) (runs, error) {
 	}
 	err := read("", true)
 	found.Lost = lost(suites)
-	slices.SortStableFunc(found.List, func(a, b indexed) int { return b.Started.Compare(a.Started) })
+	slices.SortStableFunc(found.List, func(a, b Found) int { return b.Started.Compare(a.Started) })
 	return found, err
 }
 
@@ -169,8 +169,8 @@ func lost(suites []foundSuite) (list []Outcome) {
 }
 
 // readRun reads the summary of one run, and measures it by what a suite, if it is of one, said of it.
-func readRun(dir, name string, s Suite) (indexed, error) {
-	run := indexed{Dir: name}
+func readRun(dir, name string, s Suite) (Found, error) {
+	run := Found{Dir: name}
 	i := slices.IndexFunc(s.Outcomes, func(o Outcome) bool { return o.Dir == name })
 	run.ofSuite = i >= 0
 	r, err := readResults(filepath.Join(dir, name))
@@ -221,12 +221,12 @@ func statusOf(s Summary, trouble bool, expect string) Status {
 }
 
 // deadRun reads what is known of a run that left no results: its controller was killed, or is at work.
-func deadRun(dir string, run indexed) (indexed, error) {
+func deadRun(dir string, run Found) (Found, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "test.json"))
 	if err != nil {
 		return run, errNoRun
 	}
-	t, err := unmarshal[history.Test](b)
+	t, err := checkers.Decode[history.Test](b)
 	if err != nil {
 		return run, err
 	}
@@ -236,7 +236,7 @@ func deadRun(dir string, run indexed) (indexed, error) {
 			last = info.ModTime()
 		}
 	}
-	if !run.ofSuite && time.Since(last) < silence { // what a suite speaks of has ended
+	if !run.ofSuite && time.Since(last) < Silence { // what a suite speaks of has ended
 		return run, errUnderWay
 	}
 	run.Summary, run.Status, run.Dead = describe(t), Broken, true
@@ -248,18 +248,6 @@ func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
-
-// isOurs says whether a page is one that sunder wrote.
-func isOurs(path string) (bool, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil // nobody's
-	}
-	return strings.Contains(string(b[:min(len(b), 1000)]), generator), err
-}
-
-// generator marks our pages.
-const generator = `<meta name="generator" content="sunder">`
 
 // ReadSummary reads the summary of the run in a directory. It is an error, [fs.ErrNotExist], if that has no results.
 func ReadSummary(dir string) (Summary, error) {
@@ -273,7 +261,7 @@ func readResults(dir string) (results, error) {
 	if err != nil {
 		return results{}, err
 	}
-	r, err := unmarshal[results](b)
+	r, err := checkers.Decode[results](b)
 	if err == nil && r.Summary.Target == "" {
 		err = errors.New("they do not say of what run they are")
 	}

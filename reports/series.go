@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// series are the runs beside one that did the same, for links. Each has no Dir if there is none.
-type series struct {
+// Series are the runs beside one that did the same, for links. Each has no Dir if there is none.
+type Series struct {
 	Index                    string // of all runs
-	Previous, Next, LastGood indexed
+	Previous, Next, LastGood Found
 }
 
 // maxRead is how many of its neighbours a run looks at, in each direction.
 const maxRead = 500
 
-// seriesOf looks for the neighbours of a run in the directory that it is in. Names begin with the time.
-func seriesOf(dir string, run Summary) (s series) {
+// SeriesOf looks for the neighbours of a run in the directory that it is in. Names begin with the time.
+func SeriesOf(dir string, run Summary) (s Series) {
 	parent, self := filepath.Dir(filepath.Clean(dir)), filepath.Base(filepath.Clean(dir))
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -30,13 +30,13 @@ func seriesOf(dir string, run Summary) (s series) {
 		s.Index = "../" + IndexFile
 	}
 	suite, _ := ReadSuite(parent) // there may be none
-	cell := indexed{Summary: run}.cell()
-	same := func(e os.DirEntry) (indexed, bool) {
+	cell := Found{Summary: run}.Cell()
+	same := func(e os.DirEntry) (Found, bool) {
 		if !e.IsDir() {
-			return indexed{}, false
+			return Found{}, false
 		}
 		r, err := readRun(parent, e.Name(), suite)
-		return r, err == nil && !r.Dead && r.cell() == cell
+		return r, err == nil && !r.Dead && r.Cell() == cell
 	}
 	for _, e := range slices.Backward(entries[max(0, at-maxRead):at]) {
 		r, ok := same(e)

@@ -2,7 +2,6 @@ package reports
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,8 +30,8 @@ const (
 	NotRun  Status = "not run" // there was no time
 )
 
-// statuses are all of them, the worst first.
-var statuses = []Status{Failed, Broken, Unknown, NotRun, Passed}
+// Statuses returns all of them, the worst first.
+func Statuses() []Status { return []Status{Failed, Broken, Unknown, NotRun, Passed} }
 
 // Outcome is what became of a run of a suite.
 type Outcome struct {
@@ -74,7 +73,7 @@ func (s Suite) Count(status Status) (n int) {
 
 // Worst returns the worst status: failed, then error, then unknown and not run, then passed. Of nothing it is unknown.
 func (s Suite) Worst() Status {
-	for _, status := range statuses {
+	for _, status := range Statuses() {
 		if s.Count(status) > 0 {
 			return status
 		}
@@ -101,33 +100,7 @@ func (s Suite) Save(dir string) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, SuiteFile), func(w io.Writer) error { _, err := w.Write(append(b, '\n')); return err })
-}
-
-// Write writes suite.json, junit.xml and summary.md of a suite that has ended into a directory.
-func (s Suite) Write(dir string) error {
-	s.Done = true
-	return errors.Join(
-		s.Save(dir),
-		replaceFile(filepath.Join(dir, JUnitFile), s.JUnit),
-		replaceFile(filepath.Join(dir, SummaryFile), func(w io.Writer) error { _, err := io.WriteString(w, s.Markdown()); return err }),
-	)
-}
-
-// replaceFile writes a file so that a reader never sees half of it, and two writers do not write one file.
-func replaceFile(path string, write func(io.Writer) error) error {
-	next, err := os.CreateTemp(filepath.Dir(path), ".next-*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(next), next.Chmod(0o644), next.Close())
-	if err == nil {
-		err = os.Rename(next.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(next.Name()))
-	}
-	return nil
+	return ReplaceFile(filepath.Join(dir, SuiteFile), func(w io.Writer) error { _, err := w.Write(append(b, '\n')); return err })
 }
 
 // ReadSuite reads what a suite left in a directory.
@@ -141,7 +114,7 @@ func ReadSuite(dir string) (s Suite, err error) {
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
 	for _, o := range s.Outcomes {
-		if !slices.Contains(statuses, o.Status) {
+		if !slices.Contains(Statuses(), o.Status) {
 			return s, fmt.Errorf("%s: run %q has the status %q, which is none", path, o.Name, o.Status)
 		}
 	}

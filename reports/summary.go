@@ -69,7 +69,7 @@ func (r Run) Summarize() Summary {
 	t, _ := r.History.Test()
 	s := describe(t)
 	s.Duration, s.Verdict = r.History.End(), checkers.Worst(r.Results)
-	s.Why = sentence(s.Verdict, r.Results)
+	s.Why = Sentence(s.Verdict, r.Results)
 	if starved := checkers.Starved(r.History); starved != "" {
 		s.Why += " But " + starved + "."
 	}
@@ -101,7 +101,7 @@ func (r Run) Summarize() Summary {
 	for _, result := range r.Results {
 		for _, a := range result.Attach {
 			if a.Kind == checkers.KindAvailability {
-				s.Availability, _ = unmarshal[checkers.Availability](a.Data) // the figures alone
+				s.Availability, _ = checkers.Decode[checkers.Availability](a.Data) // the figures alone
 			}
 		}
 	}
@@ -112,10 +112,15 @@ func (r Run) Summarize() Summary {
 	return s
 }
 
-func median(times []time.Duration) time.Duration {
-	if len(times) == 0 {
-		return 0
+// Sentence is the reason of the worst result.
+func Sentence(v checkers.Verdict, results []checkers.Result) string {
+	for _, r := range results {
+		if r.Verdict == v && v != checkers.Valid {
+			return r.Checker + ": " + r.Why
+		}
 	}
-	times = slices.Sorted(slices.Values(times))
-	return times[len(times)/2]
+	if v == checkers.Valid {
+		return "Nothing that was recorded contradicts what the cluster promises."
+	}
+	return "Nothing was checked."
 }

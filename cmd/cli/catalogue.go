@@ -11,7 +11,7 @@ import (
 	"github.com/sunder-dev/sunder/harness/fleet/docker"
 	"github.com/sunder-dev/sunder/harness/fleet/local"
 	"github.com/sunder-dev/sunder/nemesis"
-	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/page"
 	"github.com/sunder-dev/sunder/targets/consul"
 	"github.com/sunder-dev/sunder/targets/etcd"
 	"github.com/sunder-dev/sunder/targets/raft"
@@ -26,7 +26,7 @@ type Catalogue struct {
 	Nemeses   nemesis.Families
 	Checkers  checkers.Registry
 	// Renderers show in reports what checkers attach, by kind.
-	Renderers map[string]reports.Renderer
+	Renderers map[string]page.Renderer
 }
 
 // Default returns what comes with sunder. Each call returns a new one.
@@ -44,7 +44,7 @@ func Default() Catalogue {
 		Workloads: workloads.Default(),
 		Nemeses:   nemesis.Default(),
 		Checkers:  checkers.Default(),
-		Renderers: reports.DefaultRenderers(),
+		Renderers: page.Default(),
 	}
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
+	"github.com/sunder-dev/sunder/reports/page"
 )
 
 func (a app) newCheckCommand() *cobra.Command {
@@ -73,7 +76,7 @@ suites, only write the index.`,
 		Args: arguments(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if hasRuns(args[0]) {
-				if err := reports.WriteIndex(args[0]); err != nil {
+				if err := index.Write(args[0]); err != nil {
 					return usage(cmd, err)
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), filepath.Join(args[0], reports.IndexFile))
@@ -87,7 +90,8 @@ suites, only write the index.`,
 			if results == nil || cmd.Context().Err() != nil {
 				return verdict // what was found before stays
 			}
-			if err := (reports.Run{Dir: dir, History: h, Results: results, Trouble: reports.Trouble(dir), Renderers: a.Renderers}).Write(); err != nil {
+			run := reports.Run{Dir: dir, History: h, Results: results, Trouble: reports.Trouble(dir)}
+			if err := errors.Join(run.WriteResults(), page.Write(run, a.Renderers)); err != nil {
 				return err
 			}
 			// The indexes tell of this verdict too, if there are any.

@@ -19,6 +19,7 @@ import (
 	sunder "github.com/sunder-dev/sunder"
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
 )
 
 // runFlags are what can be chosen of a run.
@@ -164,7 +165,7 @@ func (f *runFlags) say(w io.Writer, o sunder.Outcome) {
 // whatever else went wrong.
 func (f *runFlags) conclude(cmd *cobra.Command, say io.Writer, o sunder.Outcome, err error) error {
 	if o.Results != nil {
-		if indexErr := reports.WriteIndex(f.out); indexErr != nil {
+		if indexErr := index.Write(f.out); indexErr != nil {
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: index: %v\n", indexErr)
 		}
 		if o.Report != "" {

@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/server"
 )
 
 func newServeCommand() *cobra.Command {
@@ -32,7 +31,7 @@ under way has come to. For programs there are parts of histories as JSON lines, 
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			handler, err := reports.Server{Dir: dir}.Handler()
+			handler, err := server.Server{Dir: dir}.Handler()
 			if err != nil {
 				return usage(cmd, err)
 			}

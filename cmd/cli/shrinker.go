@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/sunder-dev/sunder/checkers"
-	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
 )
 
 // changed returns the options of a run that are not the defaults, and those that may be made smaller.
@@ -84,7 +84,7 @@ func (s shrinker) shrink(ctx context.Context, flags map[string]string, within ti
 	if verdicts == 0 && trouble != "" {
 		return smallest, fmt.Errorf("no run came to a verdict, so that nothing is known: %s", trouble)
 	}
-	return smallest, reports.WriteIndex(s.out)
+	return smallest, index.Write(s.out)
 }
 
 // try runs a run as often as it may be, unless it cannot fail often enough any more.

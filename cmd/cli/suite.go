@@ -20,6 +20,7 @@ import (
 
 	"github.com/sunder-dev/sunder/cmd/suite"
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
 )
 
 //go:embed suites
@@ -195,9 +196,9 @@ func verdictOf(s reports.Suite) error {
 func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) error {
 	w := cmd.OutOrStdout()
 	if os.Getenv("GITHUB_ACTIONS") == "true" {
-		fmt.Fprint(cmd.ErrOrStderr(), s.Annotations())
+		fmt.Fprint(cmd.ErrOrStderr(), index.Annotations(s))
 		if path := os.Getenv("GITHUB_STEP_SUMMARY"); path != "" {
-			if err := appendFile(path, s.Markdown()); err != nil {
+			if err := appendFile(path, index.Markdown(s)); err != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "warning: the job's summary: %v\n", err)
 			}
 		}
@@ -205,7 +206,7 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return errors.Join(e.Encode(s), s.Write(dir), writeIndexes(dir))
+		return errors.Join(e.Encode(s), index.WriteSuite(dir, s), writeIndexes(dir))
 	}
 	for _, o := range s.Outcomes {
 		if o.Status != reports.Passed {
@@ -214,16 +215,16 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 	}
 	fmt.Fprintf(w, "%s: %d passed, %d failed, %d unknown, %d errors, %d not run, in %s\n", s.Name, s.Count(reports.Passed), s.Count(reports.Failed),
 		s.Count(reports.Unknown), s.Count(reports.Broken), s.Count(reports.NotRun), s.Took.Round(time.Second))
-	err := errors.Join(s.Write(dir), writeIndexes(dir))
+	err := errors.Join(index.WriteSuite(dir, s), writeIndexes(dir))
 	fmt.Fprintln(w, filepath.Join(dir, reports.IndexFile))
 	return err
 }
 
 // writeIndexes writes the index of a suite's runs, and renews the one over several suites, if there is one.
 func writeIndexes(dir string) error {
-	err := reports.WriteIndex(dir)
+	err := index.Write(dir)
 	if above := filepath.Dir(filepath.Clean(dir)); above != filepath.Clean(dir) && exists(filepath.Join(above, reports.IndexFile)) {
-		err = errors.Join(err, reports.WriteIndex(above))
+		err = errors.Join(err, index.Write(above))
 	}
 	return err
 }

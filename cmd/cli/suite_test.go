@@ -16,6 +16,7 @@ import (
 	sunder "github.com/sunder-dev/sunder"
 	"github.com/sunder-dev/sunder/cmd/suite"
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
 	"github.com/sunder-dev/sunder/targets/raft"
 )
 
@@ -57,7 +58,7 @@ runs:
     flags: {target-flag: election-timeout=1m, launch-timeout: 1s}
 `)
 	above := t.TempDir()
-	require.NoError(t, reports.WriteIndex(above))
+	require.NoError(t, index.Write(above))
 	out := filepath.Join(above, "out")
 	code, stdout, stderr := typed(t, "suite", file, "-o", out, "--jobs", "3")
 	require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
@@ -104,7 +105,7 @@ func leave(t *testing.T, part, parts int, status reports.Status) string {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "run", "note"), []byte(status), 0o644))
 	s := reports.Suite{Name: "night", Part: part, Parts: parts, Started: time.Date(2026, 11, 22, part, 0, 0, 0, time.UTC)}
 	s.Outcomes = append(s.Outcomes, reports.Outcome{Name: string(status), Status: status, Dir: "run"})
-	require.NoError(t, s.Write(dir))
+	require.NoError(t, index.WriteSuite(dir, s))
 	return dir
 }
 

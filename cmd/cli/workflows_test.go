@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
 )
 
 // The night opens one issue for each cell that fails, and comments on the one that is open. What a target says
@@ -36,7 +37,7 @@ func TestIssuesOfANight(t *testing.T) {
 		outcome("big", reports.Failed, strings.Repeat("x", 4000))
 	}
 	outcome("zookeeper", reports.Failed, "the last one")
-	require.NoError(t, s.Write(dir))
+	require.NoError(t, index.WriteSuite(dir, s))
 
 	said := filepath.Join(bin, "said")
 	require.NoError(t, os.WriteFile(filepath.Join(bin, "gh"), fmt.Appendf(nil, `#!/bin/bash

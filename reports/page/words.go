@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"bytes"
@@ -6,14 +6,6 @@ import (
 	"fmt"
 	"strings"
 )
-
-// count is a number of things in words.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
 
 // inWords writes a JSON object for people: names and values, and of a list of objects how many there are. What is no
 // object stays as it is.

@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // answer is what was observed of one question that people who run a consensus ask of it.
@@ -27,7 +28,7 @@ func review(h *history.History, test history.Test, faults []history.Fault, resul
 	if !ok {
 		load = history.Span{To: h.End()}
 	}
-	v := view{h, h.Notes(), test, faults, reigns(h), make(map[string][]reign), load}
+	v := observed{h, h.Notes(), test, faults, reigns(h), make(map[string][]reign), load}
 	for _, r := range v.reigns {
 		v.led[r.node] = append(v.led[r.node], r)
 	}
@@ -40,8 +41,8 @@ func review(h *history.History, test history.Test, faults []history.Fault, resul
 	return append(answers, v.survival(results))
 }
 
-// view is what a review looks at.
-type view struct {
+// observed is what a review looks at.
+type observed struct {
 	h      *history.History
 	notes  *history.Notes
 	test   history.Test
@@ -51,7 +52,7 @@ type view struct {
 	load   history.Span
 }
 
-func (v view) quorum() (answer, bool) {
+func (v observed) quorum() (answer, bool) {
 	n := len(v.test.Nodes)
 	if n == 0 {
 		return answer{}, false
@@ -66,7 +67,7 @@ func (v view) quorum() (answer, bool) {
 
 // timing compares heartbeats, election timeouts and the time that a change takes, which is the broadcast time and a
 // little more (Raft, section 5.6: broadcast time << election timeout).
-func (v view) timing() (answer, bool) {
+func (v observed) timing() (answer, bool) {
 	if v.test.Timing == nil || v.test.Timing.Heartbeat <= 0 || v.test.Timing.Election <= 0 {
 		return answer{}, false
 	}
@@ -89,10 +90,10 @@ func (v view) timing() (answer, bool) {
 }
 
 // reads reports whether the operations of a name change nothing.
-func (v view) reads(f string) bool { return v.notes.ReadOnly(f) }
+func (v observed) reads(f string) bool { return v.notes.ReadOnly(f) }
 
 // timeouts writes a time as a multiple of the election timeout, if that is known.
-func (v view) timeouts(d time.Duration) string {
+func (v observed) timeouts(d time.Duration) string {
 	if v.test.Timing == nil || v.test.Timing.Election <= 0 {
 		return ""
 	}
@@ -100,7 +101,7 @@ func (v view) timeouts(d time.Duration) string {
 }
 
 // stability counts terms that got a leader, and those of them while no fault was in force.
-func (v view) stability() (answer, bool) {
+func (v observed) stability() (answer, bool) {
 	highest, elections := uint64(0), 0
 	var calm []time.Duration
 	for _, r := range v.reigns {
@@ -123,7 +124,7 @@ func (v view) stability() (answer, bool) {
 	if len(v.reigns) == 0 || minutes <= 0 {
 		return answer{}, false
 	}
-	a := answer{Question: "How stable are leaders?", Answer: fmt.Sprintf("%s under load, %.1f a minute, of which %d with no fault in force in the second before.", count(elections, "election"), float64(elections)/minutes, len(calm))}
+	a := answer{Question: "How stable are leaders?", Answer: fmt.Sprintf("%s under load, %.1f a minute, of which %d with no fault in force in the second before.", view.Count(elections, "election"), float64(elections)/minutes, len(calm))}
 	if len(calm) > 0 {
 		a.Look, a.From, a.To = true, calm[0]-time.Second, calm[0]+time.Second
 	}
@@ -131,7 +132,7 @@ func (v view) stability() (answer, bool) {
 }
 
 // leads says whether a node led at a moment, as far as is known.
-func (v view) leads(node string, at time.Duration) bool {
+func (v observed) leads(node string, at time.Duration) bool {
 	led := v.led[node] // one after the other
 	i, _ := slices.BinarySearchFunc(led, at, func(r reign, t time.Duration) int {
 		if r.to <= t {
@@ -144,7 +145,7 @@ func (v view) leads(node string, at time.Duration) bool {
 
 // hit returns the nodes that a fault took from the rest: killed, paused, or in a minority. One that was not seen to
 // act took none, and neither does one that loses some packets.
-func (v view) hit(f history.Fault) []string {
+func (v observed) hit(f history.Fault) []string {
 	if !f.Confirmed {
 		return nil
 	}
@@ -172,7 +173,7 @@ func (v view) hit(f history.Fault) []string {
 }
 
 // detection measures how long it took to replace a leader that a fault took away.
-func (v view) detection() (answer, bool) {
+func (v observed) detection() (answer, bool) {
 	var took []time.Duration
 	var slowest history.Fault
 	lost, all := 0, checkers.Elections(v.h.Notes())
@@ -198,11 +199,11 @@ func (v view) detection() (answer, bool) {
 	}
 	a := answer{Question: "How soon is a lost leader replaced?"}
 	if len(took) == 0 {
-		a.Look, a.Answer = true, fmt.Sprintf("%s took the leader away; none lasted until another one was elected.", count(lost, "fault"))
+		a.Look, a.Answer = true, fmt.Sprintf("%s took the leader away; none lasted until another one was elected.", view.Count(lost, "fault"))
 		return a, true
 	}
 	a.Answer = fmt.Sprintf("%s took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most%s.",
-		count(lost, "fault"), len(took), milli(median(took)), milli(slices.Max(took)), v.timeouts(slices.Max(took)))
+		view.Count(lost, "fault"), len(took), milli(median(took)), milli(slices.Max(took)), v.timeouts(slices.Max(took)))
 	a.From, a.To = slowest.Began-time.Second/2, slowest.InForce+slices.Max(took)+time.Second/2
 	return a, true
 }
@@ -210,7 +211,7 @@ func (v view) detection() (answer, bool) {
 func milli(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 // followers counts what nodes that did not lead did with changes.
-func (v view) followers() (answer, bool) {
+func (v observed) followers() (answer, bool) {
 	if len(v.reigns) == 0 || len(v.test.Nodes) < 2 {
 		return answer{}, false
 	}
@@ -236,7 +237,7 @@ func (v view) followers() (answer, bool) {
 }
 
 // minority counts what a side without a quorum answered while it was cut off.
-func (v view) minority() (answer, bool) {
+func (v observed) minority() (answer, bool) {
 	type stretch struct {
 		nodes    []string
 		from, to time.Duration
@@ -278,13 +279,13 @@ func (v view) minority() (answer, bool) {
 			}
 		}
 	}
-	a.Answer = fmt.Sprintf("Nodes were cut off from a majority %s; ", count(len(stretches), "time"))
+	a.Answer = fmt.Sprintf("Nodes were cut off from a majority %s; ", view.Count(len(stretches), "time"))
 	if total == 0 {
 		a.Answer += "no call that began and ended there got an answer."
 		return a, true
 	}
 	a.Look = true
-	a.Answer += fmt.Sprintf("%s that began and ended there got an answer: %s.", count(total, "call"), listed(answered))
+	a.Answer += fmt.Sprintf("%s that began and ended there got an answer: %s.", view.Count(total, "call"), listed(answered))
 	return a, true
 }
 
@@ -297,7 +298,7 @@ func listed(counts map[string]int) string {
 }
 
 // recovery measures how long it took from a heal until a call succeeded.
-func (v view) recovery() (answer, bool) {
+func (v observed) recovery() (answer, bool) {
 	var heals []history.Fault
 	for _, f := range v.faults {
 		if f.Healed != history.Never {
@@ -338,19 +339,19 @@ func (v view) recovery() (answer, bool) {
 		took = append(took, first[i])
 	}
 	if len(took) == 0 {
-		a.Look, a.Answer = true, fmt.Sprintf("No call succeeded after any of %s.", count(len(heals), "heal"))
+		a.Look, a.Answer = true, fmt.Sprintf("No call succeeded after any of %s.", view.Count(len(heals), "heal"))
 		return a, true
 	}
-	a.Answer = fmt.Sprintf("After %s the first call succeeded within %s (median), %s at most.", count(len(took), "heal"), milli(median(took)), milli(slices.Max(took)))
+	a.Answer = fmt.Sprintf("After %s the first call succeeded within %s (median), %s at most.", view.Count(len(took), "heal"), milli(median(took)), milli(slices.Max(took)))
 	if missing := len(heals) - len(took); missing > 0 {
 		a.Look = true
-		a.Answer += fmt.Sprintf(" After %s none did.", count(missing, "heal"))
+		a.Answer += fmt.Sprintf(" After %s none did.", view.Count(missing, "heal"))
 	}
 	return a, true
 }
 
 // survival says what became of acknowledged writes.
-func (v view) survival(results []checkers.Result) answer {
+func (v observed) survival(results []checkers.Result) answer {
 	writes, reads := 0, 0
 	at := make(map[string]bool) // nodes
 	final := history.Never
@@ -367,12 +368,12 @@ func (v view) survival(results []checkers.Result) answer {
 			at[op.Node()] = true
 		}
 	}
-	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: count(writes, "change") + " acknowledged. "}
+	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: view.Count(writes, "change") + " acknowledged. "}
 	if reads == 0 {
 		a.Answer += "Nothing was read at the end, so that nothing is known of the last of them."
 		return a
 	}
-	a.Answer += fmt.Sprintf("%s at the end, at %d of %s. ", count(reads, "read"), len(at), count(len(v.test.Nodes), "node"))
+	a.Answer += fmt.Sprintf("%s at the end, at %d of %s. ", view.Count(reads, "read"), len(at), view.Count(len(v.test.Nodes), "node"))
 	for _, r := range results {
 		if r.Checker != "linear" {
 			continue
@@ -390,4 +391,12 @@ func (v view) survival(results []checkers.Result) answer {
 	}
 	a.Answer += "That was not checked."
 	return a
+}
+
+func median(times []time.Duration) time.Duration {
+	if len(times) == 0 {
+		return 0
+	}
+	times = slices.Sorted(slices.Values(times))
+	return times[len(times)/2]
 }

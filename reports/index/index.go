@@ -1,15 +1,22 @@
-package reports
+// Package index draws the page over many runs, and writes what a suite leaves for people and for CI systems.
+package index
 
 import (
 	"cmp"
+	"embed"
+	"errors"
 	"fmt"
-	"html/template"
 	"io"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // maxSquares is how many runs of a cell an index shows, and maxListed how many runs its list has.
@@ -20,14 +27,14 @@ const (
 
 // index is what the page over all runs shows.
 type index struct {
-	runs
+	reports.Runs
 	Rows     []indexRow
-	Listed   []indexed // the newest first
-	More     int       // runs that are not listed
-	Bad      []red     // whose newest runs are not as they should be
-	Counts   map[Status]int
+	Listed   []reports.Found // the newest first
+	More     int             // runs that are not listed
+	Bad      []red           // whose newest runs are not as they should be
+	Counts   map[reports.Status]int
 	Newest   time.Time
-	Statuses []Status
+	Statuses []reports.Status
 }
 
 // Green says that there is something, and that nothing is wrong with it.
@@ -38,10 +45,10 @@ func (x index) Green() bool {
 // indexRow is a cell of the matrix: target, workload, nemesis, and what sets it apart.
 type indexRow struct {
 	Target, Workload, Nemesis, Variant string
-	Squares                            []indexed // the oldest first
-	New                                bool      // the newest are worse than those before
-	Flips                              int       // how often good and bad changed
-	UnknownShare                       int       // percent
+	Squares                            []reports.Found // the oldest first
+	New                                bool            // the newest are worse than those before
+	Flips                              int             // how often good and bad changed
+	UnknownShare                       int             // percent
 	Trends                             []trend
 }
 
@@ -53,25 +60,25 @@ type trend struct {
 
 // batch is runs of one cell that count as one: a run, or those of one suite, with other seeds.
 type batch struct {
-	runs  []indexed // the oldest first
-	worst indexed
+	runs  []reports.Found // the oldest first
+	worst reports.Found
 	mixed bool // some are as they should be, and some are not
 }
 
-func (b batch) good() bool { return b.worst.Status == Passed }
+func (b batch) good() bool { return b.worst.Status == reports.Passed }
 
 // batches groups the runs of a cell, the oldest first, by the newest run of each.
-func batches(of []indexed) []batch {
+func batches(of []reports.Found) []batch {
 	var all []batch
 	for _, r := range of {
 		b := batch{worst: r}
-		if i := slices.IndexFunc(all, func(b batch) bool { return b.worst.batch == r.batch }); i >= 0 {
+		if i := slices.IndexFunc(all, func(b batch) bool { return b.worst.Batch == r.Batch }); i >= 0 {
 			b = all[i]
 			all = slices.Delete(all, i, i+1)
 		}
 		b.runs = append(b.runs, r)
-		b.mixed = b.mixed || (r.Status == Passed) != (b.runs[0].Status == Passed)
-		if slices.Index(statuses, r.Status) < slices.Index(statuses, b.worst.Status) {
+		b.mixed = b.mixed || (r.Status == reports.Passed) != (b.runs[0].Status == reports.Passed)
+		if slices.Index(reports.Statuses(), r.Status) < slices.Index(reports.Statuses(), b.worst.Status) {
 			b.worst = r
 		}
 		all = append(all, b)
@@ -81,49 +88,53 @@ func batches(of []indexed) []batch {
 
 // red is a cell whose newest runs are not as they should be: the worst of them.
 type red struct {
-	indexed
-	Streak   int     // batches in a row, this one included
-	Since    indexed // the worst of the first of them
-	LastGood indexed // the run before that; without a Dir if there is none
+	reports.Found
+	Streak   int           // batches in a row, this one included
+	Since    reports.Found // the worst of the first of them
+	LastGood reports.Found // the run before that; without a Dir if there is none
 }
 
-// WriteIndex writes index.html over all run directories in a directory. A page of that name that is not sunder's stays,
+// Write writes index.html over all run directories in a directory. A page of that name that is not sunder's stays,
 // which is an error.
-func WriteIndex(dir string) error {
-	path := filepath.Join(dir, IndexFile)
+func Write(dir string) error {
+	path := filepath.Join(dir, reports.IndexFile)
 	if ours, err := isOurs(path); err != nil || !ours {
 		return cmp.Or(err, fmt.Errorf("%s is not a page that sunder wrote: it stays as it is", path))
 	}
-	return replaceFile(path, func(w io.Writer) error { return writeIndex(dir, w) })
+	return reports.ReplaceFile(path, func(w io.Writer) error { return Draw(dir, w) })
 }
 
-func writeIndex(dir string, w io.Writer) error {
-	found, err := readRuns(dir)
+// Draw writes the page over all run directories in a directory, as they are now.
+func Draw(dir string, w io.Writer) error {
+	found, err := reports.ReadRuns(dir)
 	if err != nil {
 		return err
 	}
 	return indexPage.Execute(w, newIndex(found))
 }
 
-var indexPage = template.Must(template.New("index.html.tmpl").Funcs(functions).ParseFS(templates, "templates/*.tmpl"))
+//go:embed templates
+var templates embed.FS
 
-func newIndex(found runs) index {
-	x := index{runs: found, Counts: make(map[Status]int), Statuses: []Status{Failed, Broken, Unknown, Passed, NotRun}}
+var indexPage = view.Parse("index.html.tmpl", templates)
+
+func newIndex(found reports.Runs) index {
+	x := index{Runs: found, Counts: make(map[reports.Status]int), Statuses: []reports.Status{reports.Failed, reports.Broken, reports.Unknown, reports.Passed, reports.NotRun}}
 	rows := make(map[string]*indexRow)
 	var order []*indexRow
 	for _, r := range slices.Backward(found.List) { // the oldest first
 		x.Counts[r.Status]++
-		row := rows[r.cell()]
+		row := rows[r.Cell()]
 		if row == nil {
 			target := r.Target
 			if r.Fleet != "" {
 				target += " on " + r.Fleet
 			}
 			if r.Nodes > 0 {
-				target += ", " + count(r.Nodes, "node")
+				target += ", " + view.Count(r.Nodes, "node")
 			}
 			row = &indexRow{Target: target, Workload: r.Workload, Nemesis: r.Nemesis, Variant: r.Variant}
-			rows[r.cell()] = row
+			rows[r.Cell()] = row
 			order = append(order, row)
 		}
 		row.Squares = append(row.Squares, r)
@@ -168,7 +179,7 @@ func (row *indexRow) finish() (r red) {
 		}
 		r.Since, r.Streak = b.worst, len(all)-i
 	}
-	r.indexed = all[len(all)-1].worst
+	r.Found = all[len(all)-1].worst
 	row.Squares = row.Squares[max(0, len(row.Squares)-maxSquares):]
 	row.measure()
 	return r
@@ -178,20 +189,20 @@ func (row *indexRow) finish() (r red) {
 func (row *indexRow) measure() {
 	last, unknown := len(row.Squares)-1, 0
 	for _, r := range row.Squares {
-		if r.Status == Unknown {
+		if r.Status == reports.Unknown {
 			unknown++
 		}
 	}
 	row.UnknownShare = 100 * unknown / len(row.Squares)
 	for _, t := range []struct {
 		name string
-		of   func(indexed) float64
+		of   func(reports.Found) float64
 		text func(float64) string
 	}{
-		{"p99", func(r indexed) float64 { return r.P99.Seconds() }, milliseconds},
-		{"ok/s", func(r indexed) float64 { return r.Rate }, func(v float64) string { return fmt.Sprintf("%.0f", v) }},
-		{"new leader", func(r indexed) float64 { return r.NewLeader.Seconds() }, milliseconds},
-		{"check", func(r indexed) float64 { return r.Check.Seconds() }, milliseconds},
+		{"p99", func(r reports.Found) float64 { return r.P99.Seconds() }, milliseconds},
+		{"ok/s", func(r reports.Found) float64 { return r.Rate }, func(v float64) string { return fmt.Sprintf("%.0f", v) }},
+		{"new leader", func(r reports.Found) float64 { return r.NewLeader.Seconds() }, milliseconds},
+		{"check", func(r reports.Found) float64 { return r.Check.Seconds() }, milliseconds},
 	} {
 		var values []float64
 		for _, r := range row.Squares {
@@ -227,3 +238,15 @@ func polyline(values []float64, width, height float64) string {
 	}
 	return strings.TrimSpace(b.String())
 }
+
+// isOurs says whether a page is one that sunder wrote.
+func isOurs(path string) (bool, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil // nobody's
+	}
+	return strings.Contains(string(b[:min(len(b), 1000)]), generator), err
+}
+
+// generator marks our pages.
+const generator = `<meta name="generator" content="sunder">`

@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // logLine is a line that a node wrote, at a time of the run.
@@ -82,7 +83,7 @@ func answers(h *history.History, from, to time.Duration) (lines []logLine) {
 		if s.Leader != "" {
 			text += ", leader " + s.Leader
 		}
-		lines = append(lines, logLine{e.At, e.Node, clip(text+fmt.Sprintf(", committed %d, applied %d", s.Commit, s.Applied), maxLogText)})
+		lines = append(lines, logLine{e.At, e.Node, view.Clip(text+fmt.Sprintf(", committed %d, applied %d", s.Commit, s.Applied), maxLogText)})
 	}
 	return lines
 }
@@ -119,7 +120,7 @@ func windowOf(path, node string, started time.Time, from, to time.Duration) (lin
 			lines = slices.Delete(lines, maxLogLines/2, maxLogLines/2+1)
 			skipped++
 		}
-		lines = append(lines, logLine{at, node, clip(strings.ToValidUTF8(string(bytes.TrimRight(text, "\r\n")), "\ufffd"), maxLogText)})
+		lines = append(lines, logLine{at, node, view.Clip(strings.ToValidUTF8(string(bytes.TrimRight(text, "\r\n")), "\ufffd"), maxLogText)})
 	}
 	return lines, skipped, nil // the end, or a log that is still being written
 }

@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // reign is the time during which a node held itself for the leader of a term.
@@ -18,7 +19,7 @@ type reign struct {
 	from, to time.Duration
 }
 
-// reigns pieces together, from claims and statuses, who led when. A reign lasts until the node is
+// reigns pieces together, from claims and reports.Statuses(), who led when. A reign lasts until the node is
 // known to be something else. A status whose term may be another one can end a reign, and begins none.
 func reigns(h *history.History) []reign {
 	var all []reign
@@ -96,7 +97,7 @@ func leaderLanes(d *drawing, a axis, y float64, l leaders) float64 {
 	lane := make(map[string]float64)
 	for i, n := range l.nodes {
 		lane[n] = y + laneHeight*float64(i)
-		d.text(gutter-8, lane[n]+13, "name", "end", clip(n, 12))
+		d.text(gutter-8, lane[n]+13, "name", "end", view.Clip(n, 12))
 		d.line(a.left, lane[n]+laneHeight, a.right, lane[n]+laneHeight, "grid")
 	}
 	for _, r := range l.reigns {
@@ -104,7 +105,7 @@ func leaderLanes(d *drawing, a axis, y float64, l leaders) float64 {
 		if !known || !a.shows(r.from, r.to) {
 			continue
 		}
-		class, title := "", fmt.Sprintf("%s leads term %d, %s to %s", r.node, r.term, at(r.from), at(r.to))
+		class, title := "", fmt.Sprintf("%s leads term %d, %s to %s", r.node, r.term, view.At(r.from), view.At(r.to))
 		if l.split[r.term] {
 			class, title = " split", title+" — and so does another node"
 		}
@@ -119,7 +120,7 @@ func leaderLanes(d *drawing, a axis, y float64, l leaders) float64 {
 
 // claims shows terms with more than one leader, each with its moment.
 func (p *Page) claims(of string, data json.RawMessage) error {
-	claims, err := unmarshal[[]checkers.Claim](data)
+	claims, err := checkers.Decode[[]checkers.Claim](data)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (p *Page) claims(of string, data json.RawMessage) error {
 			Table: Table{Head: []string{"Node", "Claimed it at", "By its", "Event"}}, From: claims[0].At, To: claims[n-1].At,
 		}
 		for _, c := range claims[:n] {
-			e.Table.Rows = append(e.Table.Rows, []string{c.Node, at(c.At), c.Source, fmt.Sprint(c.Index)})
+			e.Table.Rows = append(e.Table.Rows, []string{c.Node, view.At(c.At), c.Source, fmt.Sprint(c.Index)})
 		}
 		p.leaders.split[term] = true
 		p.Add(e)

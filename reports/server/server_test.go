@@ -1,4 +1,4 @@
-package reports
+package server
 
 import (
 	"archive/zip"
@@ -18,6 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/page"
+	"github.com/sunder-dev/sunder/reports/reportstest"
 )
 
 const eventLines = `{"index":0,"at":1500000000,"process":-3,"kind":"note","f":"phase","value":"load"}
@@ -28,7 +31,8 @@ const eventLines = `{"index":0,"at":1500000000,"process":-3,"kind":"note","f":"p
 
 func serve(t *testing.T) (dir string, get func(path string) (int, string)) {
 	dir = t.TempDir()
-	runIn(t, dir, "20261101-a", time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), checkers.Valid, nil)
+	run := reportstest.RunIn(t, dir, "20261101-a", time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), checkers.Valid, nil)
+	require.NoError(t, page.Write(run, nil))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "20261101-a", "history.jsonl"), []byte(eventLines), 0o644))
 	handler, err := Server{Dir: dir, Interval: 10 * time.Millisecond}.Handler()
 	require.NoError(t, err)
@@ -123,10 +127,10 @@ func TestArchivesOfOddRuns(t *testing.T) {
 // Whoever has an index.html of their own keeps it: what is served is made for whoever asks.
 func TestTheServerWritesNothing(t *testing.T) {
 	dir, get := serve(t)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, IndexFile), []byte("mine"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, reports.IndexFile), []byte("mine"), 0o644))
 	_, body := get("/index.html")
 	require.Contains(t, body, "20261101-a/report.html")
-	page, err := os.ReadFile(filepath.Join(dir, IndexFile))
+	page, err := os.ReadFile(filepath.Join(dir, reports.IndexFile))
 	require.NoError(t, err)
 	require.Equal(t, "mine", string(page))
 }
@@ -167,7 +171,7 @@ func TestServerQueries(t *testing.T) {
 	for _, f := range z.File {
 		names = append(names, f.Name)
 	}
-	require.ElementsMatch(t, []string{"history.jsonl", HTMLFile, ResultsFile}, names)
+	require.ElementsMatch(t, []string{"history.jsonl", reports.HTMLFile, reports.ResultsFile}, names)
 	code, _ = get("/api/runs/none/zip")
 	require.Equal(t, http.StatusNotFound, code)
 }
@@ -208,6 +212,6 @@ func TestServerLive(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 	until(`[{"run":"run","at":3,"phase":"load","ok":1,"fail":0,"info":0,"faults":1}]`)
-	require.NoError(t, os.WriteFile(filepath.Join(run, ResultsFile), []byte("{}"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(run, reports.ResultsFile), []byte("{}"), 0o644))
 	until("[]")
 }

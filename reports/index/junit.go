@@ -1,4 +1,4 @@
-package reports
+package index
 
 import (
 	"encoding/xml"
@@ -6,6 +6,9 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // The elements of JUnit's XML, as the readers of CI systems know them.
@@ -47,20 +50,20 @@ type (
 )
 
 // JUnit writes the outcomes as JUnit's XML. A verdict of unknown is an error there, never a pass.
-func (s Suite) JUnit(w io.Writer) error {
+func JUnit(w io.Writer, s reports.Suite) error {
 	suite := junitSuite{
-		Name: s.Name, Tests: len(s.Outcomes), Failures: s.Count(Failed), Errors: s.Count(Broken) + s.Count(Unknown), Skipped: s.Count(NotRun),
+		Name: s.Name, Tests: len(s.Outcomes), Failures: s.Count(reports.Failed), Errors: s.Count(reports.Broken) + s.Count(reports.Unknown), Skipped: s.Count(reports.NotRun),
 		Time: s.Took.Seconds(), Timestamp: s.Started.UTC().Format("2006-01-02T15:04:05"),
 	}
 	for _, o := range s.Outcomes {
 		c := junitCase{Name: printable(o.Name), Class: printable(o.Class), Time: o.Took.Seconds(), Out: printable("run it again: " + o.Command)}
 		message := &junitMessage{Message: printable(o.Why), Type: string(o.Status), Text: printable(fmt.Sprintf("%s\n\nexpected: %s\nrun it again: %s\nreport: %s\n", o.Why, o.Expect, o.Command, o.Dir))}
 		switch o.Status {
-		case Failed:
+		case reports.Failed:
 			c.Failure = message
-		case Broken, Unknown:
+		case reports.Broken, reports.Unknown:
 			c.Error = message
-		case NotRun:
+		case reports.NotRun:
 			c.Skipped = message
 		}
 		suite.Cases = append(suite.Cases, c)
@@ -87,5 +90,5 @@ func printable(text string) string {
 			return '?'
 		}
 		return r
-	}, clip(text, 10_000))
+	}, view.Clip(text, 10_000))
 }

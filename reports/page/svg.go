@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"fmt"
@@ -111,12 +111,4 @@ func (a axis) ticks() []time.Duration {
 		}
 	}
 	return ticks
-}
-
-// clip shortens a text to n runes.
-func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
 }

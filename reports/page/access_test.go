@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"fmt"
@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
+	"github.com/sunder-dev/sunder/reports/reportstest"
 )
 
 // pale lists texts that stand out from what is behind them by less than WCAG 2.2 demands (1.4.3, level AA), and how
@@ -58,8 +61,8 @@ type contrast struct {
 	Seen int      `json:"seen"`
 }
 
-func (p *tab) scheme(t testing.TB, name string) {
-	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+func scheme(t testing.TB, p *reportstest.Tab, name string) {
+	_, err := chromedp.Call(p.Context, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
 	require.NoError(t, err)
 }
 
@@ -69,17 +72,17 @@ func TestContrastInABrowser(t *testing.T) {
 	for i, v := range []checkers.Verdict{checkers.Valid, checkers.Unknown, checkers.Invalid} {
 		runIn(t, dir, "2026110"+string(rune('1'+i)), time.Date(2026, 11, 1+i, 0, 0, 0, 0, time.UTC), v, nil)
 	}
-	require.NoError(t, WriteIndex(dir))
-	for name, url := range map[string]string{"report": pageOf(t, aViolation(t, "k", "2", "n2")), "index": "file://" + filepath.Join(dir, IndexFile)} {
-		p := open(t, url)
-		eval[bool](t, p, `[...document.querySelectorAll('details')].map(d => d.open = true).length >= 0`)
-		for _, scheme := range []string{"light", "dark"} {
-			p.scheme(t, scheme)
-			got := eval[contrast](t, p, pale)
+	require.NoError(t, index.Write(dir))
+	for name, url := range map[string]string{"report": pageOf(t, reportstest.AViolation(t, "k", "2", "n2")), "index": "file://" + filepath.Join(dir, reports.IndexFile)} {
+		p := reportstest.Open(t, url)
+		reportstest.Eval[bool](t, p, `[...document.querySelectorAll('details')].map(d => d.open = true).length >= 0`)
+		for _, light := range []string{"light", "dark"} {
+			scheme(t, p, light)
+			got := reportstest.Eval[contrast](t, p, pale)
 			require.Greater(t, got.Seen, 30)
-			require.Empty(t, got.Bad, "%s, %s", name, scheme)
+			require.Empty(t, got.Bad, "%s, %s", name, light)
 		}
-		require.Empty(t, p.wrong(url))
+		require.Empty(t, p.Wrong(url))
 	}
 }
 
@@ -88,7 +91,7 @@ func TestPaleTextIsNoticed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page.html")
 	require.NoError(t, os.WriteFile(path, []byte(`<!doctype html><body style="background:#fff"><p style="color:#777">pale</p><p style="color:#767676">enough</p>
 		<p style="color:#959595;font-size:24px">large</p><p style="color:#fff">white</p><svg viewBox="0 0 100 20"><rect x="0" y="0" width="100" height="20" style="fill:#333"/><text x="5" y="15" style="fill:#000">in a bar</text></svg>`), 0o644))
-	got := eval[contrast](t, open(t, "file://"+path), pale)
+	got := reportstest.Eval[contrast](t, reportstest.Open(t, "file://"+path), pale)
 	require.Equal(t, 5, got.Seen)
 	require.Len(t, got.Bad, 4, got.Bad)
 }
@@ -96,11 +99,11 @@ func TestPaleTextIsNoticed(t *testing.T) {
 // Everything that can be used with a mouse can be reached by Tab, in the order in which it stands, and shows that it
 // has been reached.
 func TestKeyboardInABrowser(t *testing.T) {
-	p := open(t, pageOf(t, aViolation(t, "k", "2", "n2")))
+	p := reportstest.Open(t, pageOf(t, reportstest.AViolation(t, "k", "2", "n2")))
 	var reached []string
 	for {
-		require.NoError(t, chromedp.Do(p.ctx, chromedp.KeyEvent(kb.Tab)))
-		at := eval[string](t, p, `(() => { const e = document.activeElement; if (e === document.body) return '';
+		require.NoError(t, chromedp.Do(p.Context, chromedp.KeyEvent(kb.Tab)))
+		at := reportstest.Eval[string](t, p, `(() => { const e = document.activeElement; if (e === document.body) return '';
 			const s = getComputedStyle(e); if (s.outlineStyle === 'none' || parseFloat(s.outlineWidth) === 0) return 'no outline: ' + e.outerHTML.slice(0, 80);
 			return [...document.querySelectorAll('*')].indexOf(e) + ' ' + e.tagName.toLowerCase(); })()`)
 		if at == "" || len(reached) > 200 {
@@ -120,6 +123,6 @@ func TestKeyboardInABrowser(t *testing.T) {
 		last = place
 		kinds[kind]++
 	}
-	require.Equal(t, eval[int](t, p, `[...document.querySelectorAll('a[href], button, summary')].filter(e => e.checkVisibility()).length`), kinds["a"]+kinds["button"]+kinds["summary"])
+	require.Equal(t, reportstest.Eval[int](t, p, `[...document.querySelectorAll('a[href], button, summary')].filter(e => e.checkVisibility()).length`), kinds["a"]+kinds["button"]+kinds["summary"])
 	require.Equal(t, 1, kinds["svg"], "the picture of the run, which zooms")
 }

@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"cmp"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // Renderer shows what checkers attach of one kind. It decodes the data, and adds to the page what it shows of
@@ -18,8 +20,8 @@ import (
 // happened around it: faults, leaders, and what the nodes wrote.
 type Renderer func(p *Page, of string, data json.RawMessage) error
 
-// DefaultRenderers returns the renderers of sunder, by kind of attachment.
-func DefaultRenderers() map[string]Renderer {
+// Default returns the renderers of sunder, by kind of attachment.
+func Default() map[string]Renderer {
 	return map[string]Renderer{
 		checkers.KindTimeline: (*Page).timeline,
 		checkers.KindClaims:   (*Page).claims,
@@ -71,16 +73,12 @@ const margin = time.Second
 func (p *Page) Add(e Evidence) { p.Evidence = append(p.Evidence, e) }
 
 // show adds all attachments to the page. One that no renderer knows, or that it cannot read, is shown as text.
-func (p *Page) show(r Run, faults []history.Fault) {
-	renderers := r.Renderers
-	if renderers == nil {
-		renderers = DefaultRenderers()
-	}
+func (p *Page) show(r reports.Run, renderers map[string]Renderer, faults []history.Fault) {
 	for _, result := range r.Results {
 		for _, a := range result.Attach {
 			render, ok := renderers[a.Kind]
 			if !ok || render(p, result.Checker, a.Data) != nil {
-				p.Add(Evidence{Of: result.Checker, Heading: a.Kind, Text: clip(string(a.Data), 10_000)})
+				p.Add(Evidence{Of: result.Checker, Heading: a.Kind, Text: view.Clip(string(a.Data), 10_000)})
 			}
 		}
 	}
@@ -98,7 +96,7 @@ func (p *Page) show(r Run, faults []history.Fault) {
 		if e.To == 0 {
 			continue
 		}
-		e.Window = window(e.From-margin, e.To+margin)
+		e.Window = view.Window(e.From-margin, e.To+margin)
 		picture := moment(faults, p.leaders, e.From, e.To)
 		e.Moment = &picture
 		if p.Known {
@@ -117,17 +115,17 @@ func (p *Page) show(r Run, faults []history.Fault) {
 
 // text shows what a checker says in plain words.
 func (p *Page) text(of string, data json.RawMessage) error {
-	text, err := unmarshal[string](data)
+	text, err := checkers.Decode[string](data)
 	if err != nil {
 		return err
 	}
-	p.Add(Evidence{Of: of, Heading: "What it says", Text: clip(strings.TrimSpace(text), 10_000)})
+	p.Add(Evidence{Of: of, Heading: "What it says", Text: view.Clip(strings.TrimSpace(text), 10_000)})
 	return nil
 }
 
 // states shows the nodes whose states have diverged.
 func (p *Page) states(of string, data json.RawMessage) error {
-	seen, err := unmarshal[[]checkers.Sighting](data)
+	seen, err := checkers.Decode[[]checkers.Sighting](data)
 	if err != nil || len(seen) == 0 {
 		return err
 	}
@@ -137,7 +135,7 @@ func (p *Page) states(of string, data json.RawMessage) error {
 	}
 	for _, s := range seen {
 		e.From, e.To = min(e.From, s.At), max(e.To, s.At)
-		e.Table.Rows = append(e.Table.Rows, []string{s.Node, s.Place, clip(s.Hash, 100), at(s.At), fmt.Sprint(s.Index)})
+		e.Table.Rows = append(e.Table.Rows, []string{s.Node, s.Place, view.Clip(s.Hash, 100), view.At(s.At), fmt.Sprint(s.Index)})
 	}
 	p.Add(e)
 	return nil
@@ -145,10 +143,10 @@ func (p *Page) states(of string, data json.RawMessage) error {
 
 // exits shows nodes that ended by themselves.
 func (p *Page) exits(of string, data json.RawMessage) error {
-	exits, err := unmarshal[[]checkers.Exit](data)
+	exits, err := checkers.Decode[[]checkers.Exit](data)
 	for _, x := range exits {
 		p.Add(Evidence{
-			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s", x.Node, at(x.At)),
+			Of: of, Heading: fmt.Sprintf("Node %s ended by itself at %s", x.Node, view.At(x.At)),
 			From: x.At, To: x.At, Text: strings.Join(x.Log, "\n"),
 		})
 	}
@@ -157,25 +155,25 @@ func (p *Page) exits(of string, data json.RawMessage) error {
 
 // availability takes what the review says of how well the run was served.
 func (p *Page) availability(_ string, data json.RawMessage) error {
-	a, err := unmarshal[checkers.Availability](data)
+	a, err := checkers.Decode[checkers.Availability](data)
 	if err != nil || a.Longest == 0 {
 		return err
 	}
 	p.Longest = &answer{
 		Question: "What was the longest time without a success?", Answer: fmt.Sprintf("%s, from %s on.",
-			milli(a.Longest), at(a.From)),
+			milli(a.Longest), view.At(a.From)),
 		From: a.From, To: a.From + a.Longest,
 	}
 	if s := a.AfterFault; s.N > 0 {
 		p.Longest.Answer += fmt.Sprintf(" After %s was in force, the next success came after %s (median), %s at most.",
-			count(s.N, "fault"), milli(s.Median), milli(s.Most))
+			view.Count(s.N, "fault"), milli(s.Median), milli(s.Most))
 	}
 	return nil
 }
 
 // counts shows what became of each kind of operation.
 func (p *Page) counts(_ string, data json.RawMessage) error {
-	counts, err := unmarshal[map[string]checkers.Counts](data)
+	counts, err := checkers.Decode[map[string]checkers.Counts](data)
 	for _, f := range sortedKeys(counts) {
 		p.Counts = append(p.Counts, counted{f, counts[f]})
 	}

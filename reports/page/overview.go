@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // The geometry of the overview: all its panels share one time axis.
@@ -54,8 +55,8 @@ func moment(faults []history.Fault, l leaders, from, to time.Duration) drawing {
 		to = from
 	}
 	a := axis{max(from-margin, 0), to + margin, gutter, overviewWidth - 10}
-	d := drawing{W: overviewWidth, Label: fmt.Sprintf("Faults and leaders from %s to %s", at(a.from), at(a.to))}
-	d.box(a.x(from), 8, a.x(to)-a.x(from), 0, "range", "the violation, "+at(from)+" to "+at(to))
+	d := drawing{W: overviewWidth, Label: fmt.Sprintf("Faults and leaders from %s to %s", view.At(a.from), view.At(a.to))}
+	d.box(a.x(from), 8, a.x(to)-a.x(from), 0, "range", "the violation, "+view.At(from)+" to "+view.At(to))
 	y := faultLanes(&d, a, 24, faults)
 	y = leaderLanes(&d, a, y, l) - panelGap + 6
 	d.Rects[0].H = round(max(y-8, 0))
@@ -104,7 +105,7 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 	for _, f := range faults {
 		if _, ok := lanes[f.F]; !ok {
 			lanes[f.F] = y + laneHeight*float64(len(lanes))
-			d.text(gutter-8, lanes[f.F]+13, "name", "end", clip(f.F, 15))
+			d.text(gutter-8, lanes[f.F]+13, "name", "end", view.Clip(f.F, 15))
 		}
 	}
 	for _, f := range faults {
@@ -118,7 +119,7 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 			continue
 		}
 		drawn[f.F] = end
-		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, at(f.Began), at(f.Healed), state, clip(string(f.FaultEvent.Fault), 400*100/max(len(faults), 100)))
+		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, view.At(f.Began), view.At(f.Healed), state, view.Clip(string(f.FaultEvent.Fault), 400*100/max(len(faults), 100)))
 		d.box(x, lanes[f.F]+2, end-x, laneHeight-4, class, title)
 		if !f.Confirmed {
 			d.text(x+2, lanes[f.F]+13, "mark", "start", "?")
@@ -248,12 +249,4 @@ func niceCeiling(x float64) float64 {
 		}
 	}
 	return 10 * power
-}
-
-// at writes a time of the run for people.
-func at(t time.Duration) string {
-	if t == history.Never {
-		return "the end"
-	}
-	return fmt.Sprintf("%.3f s", t.Seconds())
 }

@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"fmt"
@@ -12,29 +12,31 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/reportstest"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // The review says what was observed: who was cut off and answered all the same, and how long things took.
 func TestReview(t *testing.T) {
-	b := newBuilder(t)
+	b := reportstest.NewBuilder(t)
 	test := history.Test{Version: 1, Checkers: []string{"linear"}, Nodes: []string{"n1", "n2", "n3", "n4"}, Timing: &history.Timing{Heartbeat: 4 * time.Millisecond, Election: 10 * time.Millisecond}}
-	b.note(history.Controller, history.FTest, "", test)
-	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
-	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
-	b.op(0, "write", "n1", "k", "1", "1", history.OK)
-	b.fault(0, "isolate", `{"nodes":["n1"],"links":[{"from":"n1","to":"n2"},{"from":"n1","to":"n3"},{"from":"n4","to":"n1"}]}`, history.OK, "")
-	b.note(history.Observer, history.FClaim, "n2", history.Claim{Term: 2, Source: "log"})
-	b.op(0, "read", "n1", "k", "", "1", history.OK) // by the side without a quorum
-	b.op(1, "write", "n3", "k", "2", "2", history.OK)
-	b.heal(0)
-	b.op(0, "read", "n1", "k", "", "2", history.OK)
-	b.note(history.Controller, history.FPhase, "", history.PhaseFinal)
-	b.op(0, "read", "n4", "k", "", "2", history.OK)
-	require.NoError(t, b.h.Notes().Err())
-	faults := b.h.Notes().Faults
+	b.Note(history.Controller, history.FTest, "", test)
+	b.Note(history.Controller, history.FPhase, "", history.PhaseLoad)
+	b.Note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
+	b.Op(0, "write", "n1", "k", "1", "1", history.OK)
+	b.Fault(0, "isolate", `{"nodes":["n1"],"links":[{"from":"n1","to":"n2"},{"from":"n1","to":"n3"},{"from":"n4","to":"n1"}]}`, history.OK, "")
+	b.Note(history.Observer, history.FClaim, "n2", history.Claim{Term: 2, Source: "log"})
+	b.Op(0, "read", "n1", "k", "", "1", history.OK) // by the side without a quorum
+	b.Op(1, "write", "n3", "k", "2", "2", history.OK)
+	b.Heal(0)
+	b.Op(0, "read", "n1", "k", "", "2", history.OK)
+	b.Note(history.Controller, history.FPhase, "", history.PhaseFinal)
+	b.Op(0, "read", "n4", "k", "", "2", history.OK)
+	require.NoError(t, b.History.Notes().Err())
+	faults := b.History.Notes().Faults
 	var text []string
 	looks := 0
-	for _, a := range review(&b.h, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
+	for _, a := range review(&b.History, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
 		text = append(text, a.Question+" "+a.Answer)
 		if a.Look {
 			looks++
@@ -54,17 +56,17 @@ func TestReview(t *testing.T) {
 }
 
 // reviewed is what a review says, question by question, of a run of three nodes in which n1 leads at first.
-func reviewed(t *testing.T, nodes int, run func(b *builder)) map[string]answer {
-	b := newBuilder(t)
+func reviewed(t *testing.T, nodes int, run func(b *reportstest.Builder)) map[string]answer {
+	b := reportstest.NewBuilder(t)
 	test := history.Test{Version: 1, Checkers: []string{"linear"}, Nodes: []string{"n1", "n2", "n3"}[:nodes]}
-	b.note(history.Controller, history.FTest, "", test)
-	b.note(history.Controller, history.FPhase, "", history.PhaseLoad)
-	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
+	b.Note(history.Controller, history.FTest, "", test)
+	b.Note(history.Controller, history.FPhase, "", history.PhaseLoad)
+	b.Note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
 	run(b)
-	require.NoError(t, b.h.Notes().Err())
-	faults := b.h.Notes().Faults
+	require.NoError(t, b.History.Notes().Err())
+	faults := b.History.Notes().Faults
 	answers := make(map[string]answer)
-	for _, a := range review(&b.h, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
+	for _, a := range review(&b.History, test, faults, []checkers.Result{{Checker: "linear", Verdict: checkers.Valid}}) {
 		answers[a.Question] = a
 	}
 	return answers
@@ -80,10 +82,10 @@ const (
 // The review claims nothing that was not seen.
 func TestReviewClaimsNothingUnseen(t *testing.T) {
 	links := `"links":[{"from":"n1","to":"n2"},{"from":"n2","to":"n1"},{"from":"n1","to":"n3"},{"from":"n3","to":"n1"}]`
-	served := func(b *builder) { b.op(0, "write", "n1", "k", "1", "1", history.OK); b.heal(0) }
+	served := func(b *reportstest.Builder) { b.Op(0, "write", "n1", "k", "1", "1", history.OK); b.Heal(0) }
 
-	a := reviewed(t, 3, func(b *builder) { // some packets are no cut
-		b.fault(0, "loss", `{"nodes":["n1"],"share":0.1,`+links+`}`, history.OK, "")
+	a := reviewed(t, 3, func(b *reportstest.Builder) { // some packets are no cut
+		b.Fault(0, "loss", `{"nodes":["n1"],"share":0.1,`+links+`}`, history.OK, "")
 		served(b)
 	})
 	require.NotContains(t, a, askMinority)
@@ -91,38 +93,38 @@ func TestReviewClaimsNothingUnseen(t *testing.T) {
 	require.Contains(t, a[askFollowers].Answer, "0 were made")
 	require.Equal(t, answer{Question: askSurvival, Look: true, Answer: "1 change acknowledged. Nothing was read at the end, so that nothing is known of the last of them."}, a[askSurvival])
 
-	a = reviewed(t, 3, func(b *builder) { // a fault that did not act
-		b.fault(0, "kill", `{"nodes":["n1"]}`, history.Info, "they were all down already")
+	a = reviewed(t, 3, func(b *reportstest.Builder) { // a fault that did not act
+		b.Fault(0, "kill", `{"nodes":["n1"]}`, history.Info, "they were all down already")
 		served(b)
 	})
 	require.NotContains(t, a, askDetection)
 
-	a = reviewed(t, 3, func(b *builder) { // the same node wins again
-		b.fault(0, "isolate", `{"nodes":["n1"],`+links+`}`, history.OK, "")
-		b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 2, Source: "log"})
+	a = reviewed(t, 3, func(b *reportstest.Builder) { // the same node wins again
+		b.Fault(0, "isolate", `{"nodes":["n1"],`+links+`}`, history.OK, "")
+		b.Note(history.Observer, history.FClaim, "n1", history.Claim{Term: 2, Source: "log"})
 		served(b)
 	})
 	require.Contains(t, a[askDetection].Answer, "1 fault took the leader away; none lasted until another one was elected.")
 
-	a = reviewed(t, 2, func(b *builder) { // without a quorum nobody can win
-		b.fault(0, "kill", `{"nodes":["n1"]}`, history.OK, "")
+	a = reviewed(t, 2, func(b *reportstest.Builder) { // without a quorum nobody can win
+		b.Fault(0, "kill", `{"nodes":["n1"]}`, history.OK, "")
 		served(b)
 	})
 	require.NotContains(t, a, askDetection)
 	require.NotContains(t, reviewed(t, 1, served1), askFollowers, "a node alone follows nobody")
 }
 
-func served1(b *builder) { b.op(0, "write", "n1", "k", "1", "1", history.OK) }
+func served1(b *reportstest.Builder) { b.Op(0, "write", "n1", "k", "1", "1", history.OK) }
 
 // A target that cannot tell its term says that it leads, but not which term.
 func TestVagueStatusesBeginNoReign(t *testing.T) {
-	b := newBuilder(t)
-	b.note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
-	b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "leader", Term: 2, Vague: true})
-	b.note(history.Observer, history.FClaim, "n2", history.Claim{Term: 2, Source: "log"})
-	b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "follower", Term: 2, Vague: true})
+	b := reportstest.NewBuilder(t)
+	b.Note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
+	b.Note(history.Observer, history.FStatus, "n1", history.Status{Role: "leader", Term: 2, Vague: true})
+	b.Note(history.Observer, history.FClaim, "n2", history.Claim{Term: 2, Source: "log"})
+	b.Note(history.Observer, history.FStatus, "n1", history.Status{Role: "follower", Term: 2, Vague: true})
 	ms := time.Millisecond
-	require.Equal(t, []reign{{"n1", 1, 10 * ms, 40 * ms}, {"n2", 2, 30 * ms, 40 * ms}}, reigns(&b.h))
+	require.Equal(t, []reign{{"n1", 1, 10 * ms, 40 * ms}, {"n2", 2, 30 * ms, 40 * ms}}, reigns(&b.History))
 }
 
 // Logs are put in the order of their own times, around a moment, and stay text.
@@ -142,7 +144,7 @@ goroutine 1 [running]:
 	require.Zero(t, left)
 	var got []string
 	for _, l := range lines {
-		got = append(got, l.Node+" "+l.At.String()+" "+clip(l.Text, 40))
+		got = append(got, l.Node+" "+l.At.String()+" "+view.Clip(l.Text, 40))
 	}
 	require.Len(t, got, 5)
 	require.Equal(t, "n2 3.25s 2026-11-22T02:00:03.250+0100 [INFO] fir…", got[0])
@@ -177,15 +179,15 @@ goroutine 1 [running]:
 
 // Between the lines of logs stands what nodes answered, where it is news.
 func TestAnswers(t *testing.T) {
-	b := newBuilder(t)
+	b := reportstest.NewBuilder(t)
 	for range 3 {
-		b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "leader", Term: 2, Leader: "n1", Commit: 7, Applied: 6})
+		b.Note(history.Observer, history.FStatus, "n1", history.Status{Role: "leader", Term: 2, Leader: "n1", Commit: 7, Applied: 6})
 	}
-	b.note(history.Observer, history.FStatus, "n1", history.Status{Role: "follower", Term: 3})
+	b.Note(history.Observer, history.FStatus, "n1", history.Status{Role: "follower", Term: 3})
 	ms := time.Millisecond
-	require.Equal(t, []logLine{{10 * ms, "n1", "asked, it answers: leader, term 2, leader n1, committed 7, applied 6"}, {40 * ms, "n1", "asked, it answers: follower, term 3, committed 0, applied 0"}}, answers(&b.h, 0, time.Second))
-	require.Len(t, answers(&b.h, 20*ms, time.Second), 1)
-	require.Empty(t, answers(&b.h, 0, 5*ms))
+	require.Equal(t, []logLine{{10 * ms, "n1", "asked, it answers: leader, term 2, leader n1, committed 7, applied 6"}, {40 * ms, "n1", "asked, it answers: follower, term 3, committed 0, applied 0"}}, answers(&b.History, 0, time.Second))
+	require.Len(t, answers(&b.History, 20*ms, time.Second), 1)
+	require.Empty(t, answers(&b.History, 0, 5*ms))
 }
 
 // The time of a line is the one that it says is its time; another one neither moves the line nor ends the log.

@@ -1,8 +1,10 @@
-package reports
+// Package server shows a directory of runs on loopback.
+package server
 
 import (
 	"archive/zip"
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +20,8 @@ import (
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/index"
 )
 
 // Server shows a directory of runs on loopback: the index and the reports as they are on disk, what runs that are
@@ -42,7 +46,7 @@ func (s Server) Handler() (http.Handler, error) {
 	})
 	mux.HandleFunc("GET /index.html", func(w http.ResponseWriter, _ *http.Request) { // as it is now, whatever is on disk
 		var page bytes.Buffer
-		if err := writeIndex(s.Dir, &page); err != nil {
+		if err := index.Draw(s.Dir, &page); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -62,7 +66,7 @@ func harmless(files http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		dir, name := path.Split(r.URL.Path)
 		target := strings.Contains(dir, "/logs/") || strings.Contains(dir, "/data/")
-		if page := name == "" || name == HTMLFile; !page || target {
+		if page := name == "" || name == reports.HTMLFile; !page || target {
 			w.Header().Set("Content-Security-Policy", "sandbox; default-src 'none'")
 			if kind := "text/plain; charset=utf-8"; name != "" {
 				if !target && path.Ext(name) == ".json" {
@@ -142,9 +146,9 @@ func (s Server) underWay(known map[string]*progress) []*progress {
 			name := filepath.Join(below, e.Name())
 			switch dir := filepath.Join(s.Dir, name); {
 			case !e.IsDir(): // runs/latest is a link to one of the others
-			case suites && exists(filepath.Join(dir, SuiteFile)):
+			case suites && exists(filepath.Join(dir, reports.SuiteFile)):
 				look(name, false)
-			case !exists(filepath.Join(dir, ResultsFile)):
+			case !exists(filepath.Join(dir, reports.ResultsFile)):
 				if known[name] == nil {
 					known[name] = &progress{Run: filepath.ToSlash(name)}
 				}
@@ -164,8 +168,8 @@ func (p *progress) readOn(path string) error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() || time.Since(info.ModTime()) > silence {
-		return errNoRun
+	if !info.Mode().IsRegular() || time.Since(info.ModTime()) > reports.Silence {
+		return errEnded
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -307,10 +311,14 @@ func archive(runs fs.FS, w http.ResponseWriter, r *http.Request) {
 }
 
 // livePage shows what is under way, and the index below.
-var livePage = func() string {
-	text, err := templates.ReadFile("templates/live.html")
-	if err != nil {
-		panic(err) // it is embedded
-	}
-	return string(text)
-}()
+//
+//go:embed live.html
+var livePage string
+
+// errEnded says that nobody writes a history any more.
+var errEnded = errors.New("the run has ended")
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,4 +1,4 @@
-package reports
+package page
 
 import (
 	"encoding/json"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 // The geometry of a timeline's picture.
@@ -28,7 +29,7 @@ const timelineCaption = "Each bar is a call, from its invocation to its answer; 
 
 // timeline shows operations on a key that no order explains.
 func (p *Page) timeline(of string, data json.RawMessage) error {
-	t, err := unmarshal[checkers.Timeline](data)
+	t, err := checkers.Decode[checkers.Timeline](data)
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func drawTimeline(key string, ops, near []checkers.TimelineOp, width float64) dr
 		if _, ok := rows[o.Process]; !ok {
 			y := 26 + rowHeight*float64(len(rows))
 			rows[o.Process] = y
-			d.text(processGutter-10, y+15, "name", "end", fmt.Sprintf("process %d at %s", o.Process, clip(o.Node, 8)))
+			d.text(processGutter-10, y+15, "name", "end", fmt.Sprintf("process %d at %s", o.Process, view.Clip(o.Node, 8)))
 			d.line(processGutter, y+rowHeight-5, width-10, y+rowHeight-5, "grid")
 		}
 	}
@@ -103,7 +104,7 @@ func drawTimeline(key string, ops, near []checkers.TimelineOp, width float64) dr
 		case !slices.Contains(ops, o):
 			class += " near"
 		}
-		d.box(x, y, end-x, barHeight, class, fmt.Sprintf("%s\nprocess %d at %s\n%s to %s", o.Text, o.Process, o.Node, at(o.Call), at(o.Return)))
+		d.box(x, y, end-x, barHeight, class, fmt.Sprintf("%s\nprocess %d at %s\n%s to %s", o.Text, o.Process, o.Node, view.At(o.Call), view.At(o.Return)))
 		// The text may run on beyond its bar, but not into the next of its row.
 		room := width - x
 		for _, next := range all[i+1:] {
@@ -113,9 +114,9 @@ func drawTimeline(key string, ops, near []checkers.TimelineOp, width float64) dr
 			}
 		}
 		if letters := int((room - 6) / letterWidth); letters < utf8.RuneCountInString(text) {
-			text = clip(text, max(letters, 1))
+			text = view.Clip(text, max(letters, 1))
 		}
-		d.text(x+4, y+15, "inbar", "start", clip(text, 80))
+		d.text(x+4, y+15, "inbar", "start", view.Clip(text, 80))
 	}
 	return d
 }

@@ -1,11 +1,14 @@
-package reports
+// Package page draws the page of one run: what happened, and the evidence.
+package page
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -18,25 +21,14 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports"
+	"github.com/sunder-dev/sunder/reports/view"
 )
 
 //go:embed templates
 var templates embed.FS
 
-var functions = template.FuncMap{
-	"at":    at,
-	"upper": func(v checkers.Verdict) string { return strings.ToUpper(v.String()) },
-	"took":  func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) },
-	"ms":    func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) },
-	"mark": func(s Status) string {
-		return map[Status]string{Passed: "✓", Failed: "✗", Broken: "!", Unknown: "?", NotRun: "–"}[s]
-	},
-	"window": window,
-	"count":  count,
-	"class":  func(s Status) string { return strings.ReplaceAll(string(s), " ", "-") },
-}
-
-var page = template.Must(template.New("report.html.tmpl").Funcs(functions).ParseFS(templates, "templates/*.tmpl"))
+var page = view.Parse("report.html.tmpl", templates)
 
 // script is the one script of the page, and scriptHash what the page's policy lets run.
 var script, scriptHash = func() (template.JS, template.HTMLAttr) {
@@ -48,17 +40,6 @@ var script, scriptHash = func() (template.JS, template.HTMLAttr) {
 	return template.JS(text), template.HTMLAttr("sha256-" + base64.StdEncoding.EncodeToString(sum[:]))
 }()
 
-// window writes a part of the run as the page's address has it; "" if there is none.
-func window(from, to time.Duration) string {
-	if to == 0 || from == history.Never {
-		return ""
-	}
-	if to == history.Never {
-		to = from + time.Second
-	}
-	return fmt.Sprintf("%.3f-%.3f", max(from, 0).Seconds(), to.Seconds())
-}
-
 // Page is what the page of a run shows.
 type Page struct {
 	Title, Sentence, Trouble string
@@ -66,7 +47,7 @@ type Page struct {
 	Test                     history.Test
 	Known                    bool // whether the history describes its run
 	Results                  []checkers.Result
-	Summary                  Summary
+	Summary                  reports.Summary
 	Shown                    map[string]bool // checkers of which there is evidence
 	AllFaults, Unconfirmed   int             // faults
 	Evidence                 []Evidence
@@ -79,7 +60,7 @@ type Page struct {
 	Files                    []file
 	Duration                 time.Duration
 	Review                   []answer
-	Series                   series
+	Series                   reports.Series
 	Buckets                  figures
 	Script                   template.JS
 	ScriptHash               template.HTMLAttr
@@ -104,13 +85,34 @@ type file struct{ Path, Size, SHA256 string }
 // maxFaults bounds the table of faults, which keeps the page small however long the run was.
 const maxFaults = 1000
 
-// writeHTML writes the whole page. It is of one piece: nothing is loaded.
-func (r Run) writeHTML(w io.Writer, s Summary) error {
+// Write writes the page of a run into the run's directory, whole, or not at all. Renderers show what checkers attach, by kind;
+// nil are [Default].
+func Write(r reports.Run, renderers map[string]Renderer) (err error) {
+	if r.Dir, err = r.Place(); err != nil {
+		return err
+	}
+	return reports.ReplaceFile(filepath.Join(r.Dir, reports.HTMLFile), func(to io.Writer) error {
+		w := bufio.NewWriter(to)
+		return errors.Join(draw(w, r, renderers), w.Flush())
+	})
+}
+
+// draw writes the whole page, which is of one piece: nothing is loaded. A picture that crashes is an error like any other.
+func draw(w io.Writer, r reports.Run, renderers map[string]Renderer) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("drawing crashed: %v", p)
+		}
+	}()
+	if renderers == nil {
+		renderers = Default()
+	}
+	s := r.Summarize()
 	notes := r.History.Notes()
 	faults := notes.Faults
 	p := Page{
 		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
-		Summary: s, Duration: r.History.End(), Files: r.files(), Shown: make(map[string]bool),
+		Summary: s, Duration: r.History.End(), Files: files(r.Dir), Shown: make(map[string]bool),
 		leaders: leadersOf(r.History),
 	}
 	if err := notes.Err(); err != nil {
@@ -123,16 +125,16 @@ func (r Run) writeHTML(w io.Writer, s Summary) error {
 	}
 	p.Sentence = s.Why
 	if r.Trouble != "" { // which the page says by itself
-		p.Sentence = sentence(p.Verdict, r.Results)
+		p.Sentence = reports.Sentence(p.Verdict, r.Results)
 	}
-	p.show(r, faults)
+	p.show(r, renderers, faults)
 	p.Overview, p.Buckets = overview(r.History, faults, p.leaders)
 	if p.Known {
 		p.Review = review(r.History, p.Test, faults, r.Results)
 		if p.Longest != nil {
 			p.Review = append(p.Review, *p.Longest)
 		}
-		p.Series = seriesOf(r.Dir, s)
+		p.Series = reports.SeriesOf(r.Dir, s)
 	}
 	p.Script, p.ScriptHash = script, scriptHash
 	p.AllFaults = len(faults)
@@ -143,7 +145,7 @@ func (r Run) writeHTML(w io.Writer, s Summary) error {
 		if len(p.Faults) == maxFaults {
 			continue // all of them are in the picture, and in the history
 		}
-		p.Faults = append(p.Faults, fault{f, clip(inWords(f.FaultEvent.Fault), 300), clip(inWords(f.Evidence), 300)})
+		p.Faults = append(p.Faults, fault{f, view.Clip(detail(f), 300), view.Clip(inWords(f.Evidence), 300)})
 	}
 	for _, m := range []map[string]string{p.Test.Build, p.Test.Options} {
 		for _, name := range slices.Sorted(maps.Keys(m)) {
@@ -153,32 +155,52 @@ func (r Run) writeHTML(w io.Writer, s Summary) error {
 	return page.Execute(w, p)
 }
 
-// sentence is the reason of the worst result.
-func sentence(v checkers.Verdict, results []checkers.Result) string {
-	for _, r := range results {
-		if r.Verdict == v && v != checkers.Valid {
-			return r.Checker + ": " + r.Why
+// detail says what a fault was aimed at, and what it took.
+func detail(f history.Fault) string {
+	if f.Takes == nil { // an earlier sunder recorded it
+		return inWords(f.FaultEvent.Fault)
+	}
+	var what struct {
+		Aim   string   `json:"aim"`
+		Nodes []string `json:"nodes"`
+	}
+	if json.Unmarshal(f.FaultEvent.Fault, &what) != nil {
+		return string(f.FaultEvent.Fault)
+	}
+	var words []string
+	add := func(text string) {
+		if text != "" {
+			words = append(words, text)
 		}
 	}
-	if v == checkers.Valid {
-		return "Nothing that was recorded contradicts what the cluster promises."
+	add(strings.Join(what.Nodes, " "))
+	if what.Aim != "" {
+		add("(" + what.Aim + ")")
 	}
-	return "Nothing was checked."
+	for _, links := range []struct {
+		how  string
+		many int
+	}{{"cut", len(f.Took.Cut)}, {"lossy", len(f.Took.Lossy)}, {"slow", len(f.Took.Slow)}} {
+		if links.many > 0 {
+			add(view.Count(links.many, "link") + " " + links.how)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // files lists what lies beside the report.
-func (r Run) files() []file {
+func files(dir string) []file {
 	var files []file
-	_ = filepath.WalkDir(r.Dir, func(path string, d os.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
 			return filepath.SkipDir // what cannot be listed is left out
 		}
 		if d.IsDir() {
 			return nil
 		}
-		rel, relErr := filepath.Rel(r.Dir, path)
+		rel, relErr := filepath.Rel(dir, path)
 		info, infoErr := d.Info()
-		if relErr == nil && infoErr == nil && rel != HTMLFile && !strings.HasPrefix(rel, ".") &&
+		if relErr == nil && infoErr == nil && rel != reports.HTMLFile && !strings.HasPrefix(rel, ".") &&
 			!strings.HasPrefix(rel, "data"+string(filepath.Separator)) {
 			sum, err := sumOf(path)
 			if err != nil {
@@ -213,12 +235,6 @@ func size(n int64) string {
 	default:
 		return fmt.Sprintf("%d B", n)
 	}
-}
-
-func unmarshal[T any](data json.RawMessage) (T, error) {
-	var v T
-	err := json.Unmarshal(data, &v)
-	return v, err
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
