@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
@@ -62,7 +63,7 @@ func TestEveryBugIsFound(t *testing.T) {
 				code, stdout, _ := typed(t, args...)
 				at, by, why := firstFinding(t, lastLine(stdout))
 				t.Logf("seed %d: exit %d at %v by %v: %s", seed, code, at.Round(time.Millisecond), by, why)
-				if code != exitInvalid {
+				if code != child.Invalid {
 					t.Errorf("seed %d: not found\n%s", seed, stdout)
 					continue
 				}
@@ -140,7 +141,7 @@ func completeAt(h *history.History, r checkers.Result) time.Duration {
 func TestSoak(t *testing.T) {
 	for seed := 1; seed <= *soakRuns; seed++ {
 		code, stdout, stderr := typed(t, "run", "-q", "-o", t.TempDir(), "--time-limit", "20s", "--seed", fmt.Sprint(seed))
-		if code != exitValid {
+		if code != child.Valid {
 			t.Errorf("seed %d: exit %d\n%s%s", seed, code, stdout, stderr)
 			continue
 		}

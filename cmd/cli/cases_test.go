@@ -9,6 +9,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
+	"github.com/sunder-dev/sunder/cmd/child"
 )
 
 // Histories of other tools, each of which was read or judged wrongly once, or is a neighbour of one that was.
@@ -20,49 +21,49 @@ func TestCases(t *testing.T) {
 		code int
 		says []string
 	}{
-		"nil-read.edn":                {code: exitValid, says: []string{"a read of nil says nothing, as in Knossos' register"}},
-		"initial-zero.edn":            {code: exitInvalid, says: []string{"read -> 0", "Nobody wrote 0: if the register may hold it at first, say so (--initial 0)."}},
-		"initial-zero.edn given 0":    {args: []string{"--initial", "0"}, code: exitValid},
-		"initial-zero.edn given 0.0":  {args: []string{"--initial", "0.0"}, code: exitValid},
-		"initial-zero.edn given 1":    {args: []string{"--initial", "1"}, code: exitInvalid},
-		"micro-ops-one.edn":           {code: exitUnknown, says: []string{"looks like a transaction"}},
-		"aborted-read.edn":            {code: exitInvalid, says: []string{"638 is the value of a write that was recorded as failed (event 2)"}},
-		"aborted-read-concurrent.edn": {code: exitInvalid, says: []string{"5 is the value of a write that was recorded as failed (event 1)"}},
-		"history.txt":                 {code: exitInvalid, says: []string{"read -> 7", "Nobody wrote 7"}},
-		"bom.edn":                     {code: exitValid},
-		"json-array.json":             {code: exitUnknown, says: []string{"no value that was written was ever read back"}},
-		"cas-three-tuple.edn":         {code: exitValid, says: []string{"4 operations on 2 keys"}},
-		"cas-found-old.jsonl":         {code: exitInvalid, says: []string{"cas 4 found 4"}},
-		"key-with-newline.jsonl":      {code: exitInvalid, says: []string{`key "a\n::error file=x::injected" is not linearizable`}},
-		"number-forms.jsonl":          {code: exitValid},
+		"nil-read.edn":                {code: child.Valid, says: []string{"a read of nil says nothing, as in Knossos' register"}},
+		"initial-zero.edn":            {code: child.Invalid, says: []string{"read -> 0", "Nobody wrote 0: if the register may hold it at first, say so (--initial 0)."}},
+		"initial-zero.edn given 0":    {args: []string{"--initial", "0"}, code: child.Valid},
+		"initial-zero.edn given 0.0":  {args: []string{"--initial", "0.0"}, code: child.Valid},
+		"initial-zero.edn given 1":    {args: []string{"--initial", "1"}, code: child.Invalid},
+		"micro-ops-one.edn":           {code: child.Unknown, says: []string{"looks like a transaction"}},
+		"aborted-read.edn":            {code: child.Invalid, says: []string{"638 is the value of a write that was recorded as failed (event 2)"}},
+		"aborted-read-concurrent.edn": {code: child.Invalid, says: []string{"5 is the value of a write that was recorded as failed (event 1)"}},
+		"history.txt":                 {code: child.Invalid, says: []string{"read -> 7", "Nobody wrote 7"}},
+		"bom.edn":                     {code: child.Valid},
+		"json-array.json":             {code: child.Unknown, says: []string{"no value that was written was ever read back"}},
+		"cas-three-tuple.edn":         {code: child.Valid, says: []string{"4 operations on 2 keys"}},
+		"cas-found-old.jsonl":         {code: child.Invalid, says: []string{"cas 4 found 4"}},
+		"key-with-newline.jsonl":      {code: child.Invalid, says: []string{`key "a\n::error file=x::injected" is not linearizable`}},
+		"number-forms.jsonl":          {code: child.Valid},
 
 		"two micro-operations": {text: `{:process 0 :type :invoke :f :write :value [[:w 9 1] [:w 8 1]]} {:process 0 :type :ok :f :write :value [[:w 9 1] [:w 8 1]]}`,
-			code: exitUnknown, says: []string{"looks like a transaction"}},
+			code: child.Unknown, says: []string{"looks like a transaction"}},
 		"a transaction": {text: `{:process 0 :type :invoke :f :txn :value [[:append 9 1]]} {:process 0 :type :ok :f :txn :value [[:append 9 1]]}`,
-			code: exitUnknown, says: []string{"a register has no operation txn"}},
+			code: child.Unknown, says: []string{"a register has no operation txn"}},
 		"a nil of a key": {text: keyed + `{:process 1 :type :invoke :f :read :value ["a" nil]} {:process 1 :type :ok :f :read :value ["a" nil]}
-			{:process 1 :type :invoke :f :read :value ["a" nil]} {:process 1 :type :ok :f :read :value ["a" 1]}`, code: exitValid},
+			{:process 1 :type :invoke :f :read :value ["a" nil]} {:process 1 :type :ok :f :read :value ["a" 1]}`, code: child.Valid},
 		"processes with names": {text: `{:process "c-1" :type :invoke :f :write :value 1} {:process :c2 :type :invoke :f :read :value nil} {:process :nemesis :type :info :f :start}
-			{:process "c-1" :type :ok :f :write :value 1} {:process :c2 :type :ok :f :read :value 2}`, code: exitInvalid, says: []string{"read -> 2"}},
+			{:process "c-1" :type :ok :f :write :value 1} {:process :c2 :type :ok :f :read :value 2}`, code: child.Invalid, says: []string{"read -> 2"}},
 		"a completion says what was written": {text: `{:process 0 :type :invoke :f :write :value nil} {:process 0 :type :ok :f :write :value 3}
-			{:process 0 :type :invoke :f :read :value nil} {:process 0 :type :ok :f :read :value 3}`, code: exitValid},
-		"a line that is wrong": {text: "{:process 0 :type :invoke :f :read}\n{:process 0 :type :invoke :f :read}\n", code: exitUsage, says: []string{":2: process 0 calls while"}},
-		"a wrong array":        {text: `[{"process":0,"type":"invoke"}]`, code: exitUsage, says: []string{"operation 0 is none", `field "f" is missing`}},
-		"another array":        {text: `[{"id":0}]`, code: exitUsage, says: []string{"it begins as one JSON array of operations", `unknown field "id"`}},
+			{:process 0 :type :invoke :f :read :value nil} {:process 0 :type :ok :f :read :value 3}`, code: child.Valid},
+		"a line that is wrong": {text: "{:process 0 :type :invoke :f :read}\n{:process 0 :type :invoke :f :read}\n", code: child.Usage, says: []string{":2: process 0 calls while"}},
+		"a wrong array":        {text: `[{"process":0,"type":"invoke"}]`, code: child.Usage, says: []string{"operation 0 is none", `field "f" is missing`}},
+		"another array":        {text: `[{"id":0}]`, code: child.Usage, says: []string{"it begins as one JSON array of operations", `unknown field "id"`}},
 		"a read array": {text: `[{"process":"a","type":"invoke","f":"write","value":1},{"process":"a","type":"ok","f":"write","value":1},
-			{"process":"a","type":"invoke","f":"read"},{"process":"a","type":"ok","f":"read","value":1.0}]`, code: exitValid},
-		"an initial value that is none": {text: "", args: []string{"--initial", "{"}, code: exitUsage, says: []string{"--initial: a JSON value"}},
+			{"process":"a","type":"invoke","f":"read"},{"process":"a","type":"ok","f":"read","value":1.0}]`, code: child.Valid},
+		"an initial value that is none": {text: "", args: []string{"--initial", "{"}, code: child.Usage, says: []string{"--initial: a JSON value"}},
 		// One value, written in two ways; the referee has once confirmed this as a violation.
 		"a replacement character": {text: `{"at":1,"process":0,"kind":"invoke","f":"write","key":"x","value":"\ufffd"}
 {"at":2,"process":0,"kind":"ok","f":"write","key":"x"}
 {"at":3,"process":0,"kind":"invoke","f":"read","key":"x"}
 {"at":4,"process":0,"kind":"ok","f":"read","key":"x","value":"` + "\ufffd" + `"}
-`, code: exitValid},
+`, code: child.Valid},
 		"fields in another order": {text: `{"at":1,"process":0,"kind":"invoke","f":"write","key":"x","value":{"a":"\ufffd","b":[1e0]}}
 {"at":2,"process":0,"kind":"ok","f":"write","key":"x"}
 {"at":3,"process":0,"kind":"invoke","f":"read","key":"x"}
 {"at":4,"process":0,"kind":"ok","f":"read","key":"x","value":{"b":[1],"a":"` + "\ufffd" + `"}}
-`, code: exitValid},
+`, code: child.Valid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("testdata", "cases", name[:len(name)-len(given(name))])

@@ -14,16 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sunder-dev/sunder/checkers"
-)
-
-// Exit codes; the first five are Jepsen's.
-const (
-	exitValid       = 0
-	exitInvalid     = 1
-	exitUnknown     = 2
-	exitUsage       = 254
-	exitError       = 255
-	exitInterrupted = 130
+	"github.com/sunder-dev/sunder/cmd/child"
 )
 
 // Main runs the command line of the program over a catalogue, and ends the program with its exit code.
@@ -36,7 +27,7 @@ func Main(c Catalogue) {
 		cancel()
 		<-signals
 		fmt.Fprint(os.Stderr, "\n", leftBehind)
-		os.Exit(exitInterrupted)
+		os.Exit(child.Interrupted)
 	}()
 	os.Exit(Execute(ctx, c, os.Args[1:], os.Stdout, os.Stderr))
 }
@@ -53,7 +44,7 @@ func Execute(ctx context.Context, c Catalogue, args []string, stdout, stderr io.
 	defer func() {
 		if p := recover(); p != nil { // Go would exit with 2, which means unknown
 			fmt.Fprintf(stderr, "sunder: crashed: %v\n%s", p, debug.Stack())
-			code = exitError
+			code = child.Error
 		}
 	}()
 	root := app{c}.newRoot()
@@ -66,20 +57,20 @@ func Execute(ctx context.Context, c Catalogue, args []string, stdout, stderr io.
 	var exit exitCode
 	switch {
 	case err == nil:
-		return exitValid
+		return child.Valid
 	case errors.As(err, &exit):
 		return int(exit)
 	case errors.As(err, &verdict):
 		return verdict.code()
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "sunder: %v\nSee '%s --help'.\n", err, usage.command)
-		return exitUsage
+		return child.Usage
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "sunder: interrupted")
-		return exitInterrupted
+		return child.Interrupted
 	default:
 		fmt.Fprintf(stderr, "sunder: %v\n", err)
-		return exitError
+		return child.Error
 	}
 }
 
@@ -90,9 +81,9 @@ func (v verdictError) Error() string { return checkers.Verdict(v).String() }
 
 func (v verdictError) code() int {
 	if checkers.Verdict(v) == checkers.Invalid {
-		return exitInvalid
+		return child.Invalid
 	}
-	return exitUnknown
+	return child.Unknown
 }
 
 // usageError is a command line that cannot be meant.

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/targets/raft"
@@ -53,7 +54,7 @@ func lastLine(text string) string {
 
 func TestARunOfTheRightRaft(t *testing.T) {
 	code, stdout, stderr := typed(t, short(t)...)
-	require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
 	require.Contains(t, stdout, "VALID  raft/register/mix seed 1")
 	require.True(t, strings.HasPrefix(stderr, "sunder run --hold 400ms --rate 400 --rest 600ms --time-limit 6s --seed 1\n"), stderr)
 
@@ -72,11 +73,11 @@ func TestARunOfTheRightRaft(t *testing.T) {
 	times := regexp.MustCompile(`\(\d+\.\d\d s\)`)
 	judged, _, _ := strings.Cut(times.ReplaceAllString(stdout, ""), "VALID")
 	code, again, _ := typed(t, "check", dir)
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Contains(t, times.ReplaceAllString(again, ""), judged)
 	require.NoError(t, os.Remove(report))
 	code, again, _ = typed(t, "report", dir)
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Equal(t, report, lastLine(again))
 	require.FileExists(t, report)
 }
@@ -90,7 +91,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	} {
 		t.Run(c.bug, func(t *testing.T) {
 			code, stdout, stderr := typed(t, short(t, "--bug", c.bug, "--nemesis", c.nemesis)...)
-			require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
+			require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
 			require.Contains(t, stdout, c.says)
 			require.Contains(t, stdout, "INVALID")
 			require.Contains(t, stdout, "\n    ! ", "the text picture")
@@ -99,7 +100,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			require.Contains(t, string(page), "✗ INVALID")
 			require.Contains(t, string(page), "✗ impossible", "the drawn picture")
 			code, _, _ = typed(t, "check", filepath.Dir(lastLine(stdout)))
-			require.Equal(t, exitInvalid, code)
+			require.Equal(t, child.Invalid, code)
 			require.DirExists(t, filepath.Join(filepath.Dir(lastLine(stdout)), "data"), "evidence")
 		})
 	}
@@ -109,7 +110,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 func TestRunForPrograms(t *testing.T) {
 	out := t.TempDir()
 	code, stdout, stderr := typed(t, short(t, "--format", "json", "--bug", "stale-read", "--nemesis", "none", "-o", out)...)
-	require.Equal(t, exitInvalid, code, stderr)
+	require.Equal(t, child.Invalid, code, stderr)
 	var got struct {
 		Dir     string
 		Verdict checkers.Verdict
@@ -142,14 +143,14 @@ func TestRunForPrograms(t *testing.T) {
 // One node is a cluster too: it has nobody to differ from.
 func TestOneNode(t *testing.T) {
 	code, stdout, stderr := typed(t, short(t, "--nodes", "1", "--nemesis", "kill,pause")...)
-	require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
 	require.NotContains(t, stdout, "state")
 }
 
 // A mix of compare-and-sets alone gives its keys something to compare.
 func TestCompareAndSetsAlone(t *testing.T) {
 	code, stdout, stderr := typed(t, short(t, "--mix", "cas=1", "--nemesis", "none")...)
-	require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
 	require.Regexp(t, `stats +valid +cas [1-9]\d+ ok`, stdout)
 }
 
@@ -158,7 +159,7 @@ func TestCompareAndSetsAlone(t *testing.T) {
 func TestAMissedBug(t *testing.T) {
 	out := t.TempDir()
 	code, stdout, stderr := typed(t, short(t, "--bug", "forget-vote", "--nemesis", "none", "-o", out)...)
-	require.Equal(t, exitUnknown, code, "%s%s", stdout, stderr)
+	require.Equal(t, child.Unknown, code, "%s%s", stdout, stderr)
 	require.Contains(t, stdout, "the planted bug forget-vote was not found: this run is made to find it: "+(app{Default()}).huntOf([]string{"forget-vote"}))
 	require.Contains(t, stdout, "UNKNOWN  raft/register/none seed 1")
 	page, err := os.ReadFile(filepath.Join(out, reports.IndexFile))
@@ -167,7 +168,7 @@ func TestAMissedBug(t *testing.T) {
 	require.Contains(t, string(page), "the planted bug forget-vote was not found")
 
 	code, stdout, _ = typed(t, "list", "bugs")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	for _, bug := range raft.Bugs() {
 		require.Contains(t, stdout, bug.About)
 		require.Contains(t, stdout, "sunder run --target raft --bug "+bug.Name+" ")
@@ -184,7 +185,7 @@ func TestAFullDisk(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	var exit *exec.ExitError
 	require.ErrorAs(t, cmd.Run(), &exit)
-	require.Equal(t, exitError, exit.ExitCode(), "%s%s", &stdout, &stderr)
+	require.Equal(t, child.Error, exit.ExitCode(), "%s%s", &stdout, &stderr)
 	require.Contains(t, stderr.String(), "the results cannot be written")
 	require.NotContains(t, stdout.String(), "report.html")
 	files, err := filepath.Glob(filepath.Join(out, "*", "*"))
@@ -205,17 +206,17 @@ func TestASecondInterrupt(t *testing.T) {
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGTERM))
 	var exit *exec.ExitError
 	require.ErrorAs(t, c.cmd.Wait(), &exit)
-	require.Equal(t, exitInterrupted, exit.ExitCode())
+	require.Equal(t, child.Interrupted, exit.ExitCode())
 	require.Contains(t, c.stderr.String(), "'sunder clean' removes them")
 	require.Eventually(t, func() bool { return len(c.nodes(t)) == 0 }, 2*time.Second, 10*time.Millisecond)
 	code, stdout, _ := typed(t, "check", c.dir)
-	require.Equal(t, exitUnknown, code, stdout)
+	require.Equal(t, child.Unknown, code, stdout)
 }
 
 // A cluster that never serves is no violation and no pass.
 func TestAClusterThatDoesNotServe(t *testing.T) {
 	code, stdout, stderr := typed(t, short(t, "--target-flag", "election-timeout=1m", "--launch-timeout", "1s")...)
-	require.Equal(t, exitError, code)
+	require.Equal(t, child.Error, code)
 	require.Contains(t, stderr, "the cluster does not serve")
 	require.Contains(t, stdout, "the cluster never served")
 	require.Contains(t, stdout, "the run ended early")
@@ -279,7 +280,7 @@ func TestBadUsage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := typed(t, c.args...)
-			require.Equal(t, exitUsage, code, stderr)
+			require.Equal(t, child.Usage, code, stderr)
 			require.Contains(t, stderr, c.says)
 			require.Contains(t, stderr, "--help'.")
 			require.Empty(t, stdout)
@@ -291,40 +292,33 @@ func TestBadUsage(t *testing.T) {
 
 func TestCheckOfKnownHistories(t *testing.T) {
 	const dir = "../../checkers/testdata/"
-	for file, want := range map[string]int{"valid-handover.jsonl": exitValid, "invalid-stale-read.jsonl": exitInvalid, "unknown-no-fault.jsonl": exitUnknown} {
+	for file, want := range map[string]int{"valid-handover.jsonl": child.Valid, "invalid-stale-read.jsonl": child.Invalid, "unknown-no-fault.jsonl": child.Unknown} {
 		code, stdout, _ := typed(t, "check", dir+file)
 		require.Equal(t, want, code, stdout)
 	}
 	code, stdout, _ := typed(t, "check", "--checker", "leader", dir+"invalid-two-leaders.jsonl")
-	require.Equal(t, exitInvalid, code)
+	require.Equal(t, child.Invalid, code)
 	require.Contains(t, stdout, "term 7 has two leaders: n2 (by its log, at 0.005 s) and n4 (by its log, at 0.009 s)")
 }
 
 func TestListVersionAndHelp(t *testing.T) {
 	code, stdout, _ := typed(t, "list")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	for _, bug := range raft.BugNames() {
 		require.Contains(t, stdout, "  "+bug+" ")
 	}
 	require.Contains(t, stdout, "majorities-ring")
 	code, stdout, _ = typed(t, "version")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Contains(t, stdout, "sunder ")
 	for _, command := range []string{"", "run", "check", "report", "list", "raftd", "agent", "images", "images build", "clean", "doctor"} {
 		code, stdout, _ := typed(t, strings.Fields(command+" --help")...)
-		require.Equal(t, exitValid, code)
+		require.Equal(t, child.Valid, code)
 		require.Contains(t, stdout, "Examples:", command)
 	}
 	code, stdout, _ = typed(t, "completion", "bash")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.NotEmpty(t, stdout)
-}
-
-func TestQuote(t *testing.T) {
-	require.Equal(t, "partition:halves@leader,kill", quote("partition:halves@leader,kill"))
-	require.Equal(t, `''`, quote(""))
-	require.Equal(t, `'a b'`, quote("a b"))
-	require.Equal(t, `'it'\''s'`, quote("it's"))
 }
 
 // controller is a run in a process of its own, under way.
@@ -374,7 +368,7 @@ func TestAKilledController(t *testing.T) {
 	_ = c.cmd.Wait()
 	require.Eventually(t, func() bool { return len(c.nodes(t)) == 0 }, 2*time.Second, 10*time.Millisecond)
 	code, stdout, _ := typed(t, "check", c.dir)
-	require.Equal(t, exitUnknown, code, stdout)
+	require.Equal(t, child.Unknown, code, stdout)
 	require.Regexp(t, `linear +valid`, stdout)
 	require.Regexp(t, `progress +unknown`, stdout)
 }
@@ -387,7 +381,7 @@ func TestAnInterruptedController(t *testing.T) {
 	err := c.cmd.Wait()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit)
-	require.Equal(t, exitInterrupted, exit.ExitCode(), c.stdout)
+	require.Equal(t, child.Interrupted, exit.ExitCode(), c.stdout)
 	require.Less(t, time.Since(start), 20*time.Second)
 	require.Empty(t, c.nodes(t))
 	require.FileExists(t, lastLine(c.stdout.String()))
@@ -404,6 +398,6 @@ func TestAnInterruptedCheck(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, err bytes.Buffer
-	require.Equal(t, exitInterrupted, Execute(ctx, Default(), []string{"check", "../../checkers/testdata/valid-handover.jsonl"}, &out, &err))
+	require.Equal(t, child.Interrupted, Execute(ctx, Default(), []string{"check", "../../checkers/testdata/valid-handover.jsonl"}, &out, &err))
 	require.Contains(t, out.String(), "UNKNOWN")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/docker"
 	"github.com/sunder-dev/sunder/targets/etcd"
@@ -84,7 +85,7 @@ func TestRunsInContainers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := contained(t, args...)
-			require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+			require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
 			require.Contains(t, strings.Split(stderr, "\n")[1], "fleet docker: ")
 			require.FileExists(t, lastLine(stdout))
 		})
@@ -100,7 +101,7 @@ func TestStaleReadsAreFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := contained(t, args...)
-			require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
+			require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
 			require.Contains(t, stdout, "is not linearizable")
 			require.Regexp(t, `leader +valid`, stdout)
 			page, err := os.ReadFile(lastLine(stdout))
@@ -247,17 +248,17 @@ func TestAKilledControllerInContainers(t *testing.T) {
 	c := startController(t, inContainers...)
 	run := filepath.Base(c.dir)
 	code, stdout, _ := typed(t, "clean")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Contains(t, stdout, "kept     "+run+": it lives")
 	require.NoError(t, c.cmd.Process.Kill())
 	_ = c.cmd.Wait()
 	require.Len(t, strings.Fields(ours(t, run)), 3+3+1+3)
 	code, stdout, _ = typed(t, "clean")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Contains(t, stdout, "removed  "+run+": 6 containers, 1 networks, 3 volumes")
 	require.Empty(t, ours(t, run))
 	code, stdout, _ = typed(t, "check", c.dir)
-	require.Equal(t, exitUnknown, code, stdout)
+	require.Equal(t, child.Unknown, code, stdout)
 	require.Regexp(t, `linear +valid`, stdout)
 }
 
@@ -267,23 +268,23 @@ func TestAnInterruptedControllerInContainers(t *testing.T) {
 	require.NoError(t, c.cmd.Process.Signal(syscall.SIGINT))
 	var exit *exec.ExitError
 	require.ErrorAs(t, c.cmd.Wait(), &exit)
-	require.Equal(t, exitInterrupted, exit.ExitCode(), c.stdout)
+	require.Equal(t, child.Interrupted, exit.ExitCode(), c.stdout)
 	require.Empty(t, ours(t, filepath.Base(c.dir)))
 }
 
 func TestDoctorAndImages(t *testing.T) {
 	needContainers(t, "etcd")
 	code, stdout, stderr := typed(t, "doctor")
-	require.Equal(t, exitValid, code, stderr)
+	require.Equal(t, child.Valid, code, stderr)
 	for _, want := range []string{"engine", "cgroup", "kernel", "disk", "nftables", "loss", "etcd", "consul"} {
 		require.Regexp(t, `(?m)^(ok|no)   `+want+` `, stdout)
 	}
 	require.Regexp(t, `(?m)^ok   nftables`, stdout)
 	code, stdout, _ = typed(t, "images")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Contains(t, stdout, "sunder/sunder:")
 	code, stdout, stderr = typed(t, "images", "build", "raft")
-	require.Equal(t, exitValid, code, stderr)
+	require.Equal(t, child.Valid, code, stderr)
 	require.Regexp(t, `^sunder/sunder:[0-9a-f]{12} is there`, stdout)
 }
 
@@ -299,11 +300,11 @@ func TestWithoutAnEngine(t *testing.T) {
 	}
 	dir := t.TempDir()
 	code, said := without("run", "-o", dir, "--target", "etcd")
-	require.Equal(t, exitError, code)
+	require.Equal(t, child.Error, code)
 	require.Contains(t, said, "no container engine")
 	require.Contains(t, said, "'sunder doctor' says what is missing")
 	code, said = without("doctor")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Regexp(t, `(?m)^no   engine `, said)
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -313,6 +314,6 @@ func TestWithoutAnEngine(t *testing.T) {
 func TestWithoutAnImage(t *testing.T) {
 	needContainers(t)
 	code, _, said := typed(t, "run", "-o", t.TempDir(), "--target", "etcd@v3.5.99")
-	require.Equal(t, exitError, code)
+	require.Equal(t, child.Error, code)
 	require.Contains(t, said, "sunder images build etcd@v3.5.99")
 }

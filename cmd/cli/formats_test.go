@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
@@ -38,7 +39,7 @@ func TestForeignHistories(t *testing.T) {
 		path := writeFile(t, "history."+name, text)
 		for _, args := range [][]string{{"check", path}, {"check", path, "--format", name}, {"check", path, "--engine", "porcupine"}, {"check", path, "--engine", "compact"}} {
 			code, stdout, stderr := typed(t, args...)
-			require.Equal(t, exitInvalid, code, "%v: %s%s", args, stdout, stderr)
+			require.Equal(t, child.Invalid, code, "%v: %s%s", args, stdout, stderr)
 			require.Contains(t, stdout, "no order of 3 operations explains read -> 1")
 			require.Contains(t, stdout, "3 of its 3 operations, which no order explains")
 			require.Regexp(t, `\n    ! +\|---\|  read -> 1  process \d`, stdout)
@@ -47,11 +48,11 @@ func TestForeignHistories(t *testing.T) {
 	compressed, err := history.Compress(writeFile(t, "history.jsonl", staleJSONL))
 	require.NoError(t, err)
 	code, stdout, stderr := typed(t, "check", compressed)
-	require.Equal(t, exitInvalid, code, "%s%s", stdout, stderr)
+	require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
 
 	dir := filepath.Dir(writeFile(t, "history.edn", staleEDN))
 	code, _, _ = typed(t, "check", dir)
-	require.Equal(t, exitInvalid, code, "a directory of Jepsen's will do")
+	require.Equal(t, child.Invalid, code, "a directory of Jepsen's will do")
 
 	for want, args := range map[string][]string{
 		"no such format":          {"check", dir, "--format", "xml"},
@@ -61,7 +62,7 @@ func TestForeignHistories(t *testing.T) {
 		"is not a history event":  {"check", writeFile(t, "a", staleEDN), "--format", "sunder"},
 	} {
 		code, _, stderr := typed(t, args...)
-		require.Equal(t, exitUsage, code, "%v: %s", args, stderr)
+		require.Equal(t, child.Usage, code, "%v: %s", args, stderr)
 		if want != "is not a history event" {
 			require.Contains(t, stderr, want)
 		}
@@ -78,25 +79,25 @@ func TestExport(t *testing.T) {
 	for _, c := range []struct {
 		key  string
 		want int
-	}{{"", exitInvalid}, {"x", exitInvalid}, {"y", exitUnknown}} {
+	}{{"", child.Invalid}, {"x", child.Invalid}, {"y", child.Unknown}} {
 		args := []string{"export", path, "-o", out}
 		if c.key != "" {
 			args = append(args, "--key", c.key)
 		}
 		code, stdout, stderr := typed(t, args...)
-		require.Equal(t, exitValid, code, "%s%s", stdout, stderr)
+		require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
 		code, stdout, _ = typed(t, "check", out)
 		require.Equal(t, c.want, code, stdout)
 	}
 	code, stdout, _ := typed(t, "export", path, "--key", "y")
-	require.Equal(t, exitValid, code)
+	require.Equal(t, child.Valid, code)
 	require.Equal(t, "{:index 0, :time 7, :type :invoke, :process 3, :f :write, :value 1}\n{:index 1, :time 8, :type :ok, :process 3, :f :write, :value 1}\n", stdout)
 
 	// What is there is not destroyed by an export that cannot be.
 	none := filepath.Join(t.TempDir(), "none.edn")
 	for _, file := range []string{none, path} {
 		code, _, stderr := typed(t, "export", path, "--key", "z", "-o", file)
-		require.Equal(t, exitUsage, code)
+		require.Equal(t, child.Usage, code)
 		require.Contains(t, stderr, `no client touched the key "z"`)
 	}
 	require.NoFileExists(t, none)
@@ -107,7 +108,7 @@ func TestExport(t *testing.T) {
 	// A completion need not name its key again.
 	short := writeFile(t, "history.jsonl", strings.ReplaceAll(staleJSONL, `"ok","f":"write","key":"x",`, `"ok","f":"write",`))
 	code, stdout, _ = typed(t, "export", short, "--key", "x", "-o", out)
-	require.Equal(t, exitValid, code, stdout)
+	require.Equal(t, child.Valid, code, stdout)
 	code, _, _ = typed(t, "check", out)
-	require.Equal(t, exitInvalid, code)
+	require.Equal(t, child.Invalid, code)
 }

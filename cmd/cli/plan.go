@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	sunder "github.com/sunder-dev/sunder"
+	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/nemesis"
@@ -196,7 +197,7 @@ func (f *runFlags) command(flags *pflag.FlagSet) string {
 			word := "--" + flag.Name
 			switch {
 			case flag.Value.Type() != "bool":
-				word += " " + quote(flagValue(flag))
+				word += " " + child.Quote(flagValue(flag))
 			case flagValue(flag) != "true":
 				word += "=false"
 			}
@@ -216,16 +217,6 @@ func flagValue(flag *pflag.Flag) string {
 		return strings.Trim(v, "[]")
 	}
 	return v
-}
-
-// quote makes a word safe for a shell.
-func quote(word string) string {
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=,:@+%", r)
-	}) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // optionsOf returns the values of all flags.

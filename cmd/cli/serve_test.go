@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/sunder-dev/sunder/cmd/child"
 )
 
 // The server says where it is, answers there, and ends when it is told to.
@@ -28,9 +29,9 @@ func TestServe(t *testing.T) {
 	require.Contains(t, string(body), "there are no runs yet")
 	http.DefaultClient.CloseIdleConnections()
 	cancel()
-	require.Equal(t, exitValid, <-ended)
+	require.Equal(t, child.Valid, <-ended)
 
 	code, _, stderr := typed(t, "serve", "/nowhere")
-	require.Equal(t, exitUsage, code)
+	require.Equal(t, child.Usage, code)
 	require.Contains(t, stderr, "no such file")
 }

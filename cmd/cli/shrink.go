@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sunder-dev/sunder/checkers"
-	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/cmd/shrink"
 	"github.com/sunder-dev/sunder/reports"
 )
 
@@ -62,45 +64,39 @@ func (f *shrinkFlags) run(cmd *cobra.Command, dir string) error {
 	if v := checkers.Worst(results); v != checkers.Invalid {
 		return usage(cmd, fmt.Errorf("%s is %s; only what is invalid can be shrunk", dir, v))
 	}
-	s := shrinker{tries: f.tries, need: f.need, say: func(format string, args ...any) {
+	s := shrink.Shrinker{Tries: f.tries, Need: f.need, Say: func(format string, args ...any) {
 		fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
 	}}
-	if s.program, err = os.Executable(); err != nil {
+	if s.Program, err = os.Executable(); err != nil {
 		return err
 	}
-	s.out = cmp.Or(f.out, filepath.Join("runs", "shrink-"+time.Now().UTC().Format("20060102T150405.000")))
-	if err := os.MkdirAll(s.out, 0o755); err != nil {
+	s.Out = cmp.Or(f.out, filepath.Join("runs", "shrink-"+time.Now().UTC().Format("20060102T150405.000")))
+	if err := os.MkdirAll(s.Out, 0o755); err != nil {
 		return usage(cmd, err)
 	}
-	smallest, err := s.shrink(cmd.Context(), f.changed(test.Options), timeToViolation(h, results))
+	smallest, err := s.Shrink(cmd.Context(), f.changed(test.Options), shrink.TimeToViolation(h, results))
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), commandOf(smallest.flags))
-	if smallest.made == 0 {
+	fmt.Fprintln(cmd.OutOrStdout(), shrink.Command(smallest.Flags))
+	if smallest.Made == 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "nothing smaller failed %d of %d times: this is the run itself\n", f.need, f.tries)
 	} else {
-		fmt.Fprintf(cmd.OutOrStdout(), "failed in %s; their reports are in %s\n", smallest, filepath.Join(s.out, reports.IndexFile))
+		fmt.Fprintf(cmd.OutOrStdout(), "failed in %s; their reports are in %s\n", smallest, filepath.Join(s.Out, reports.IndexFile))
 	}
 	return err
 }
 
-// timeToViolation returns how long the load was on until the evidence of the first violation was complete; 0 if that is
-// not known.
-func timeToViolation(h *history.History, results []checkers.Result) time.Duration {
-	first := history.Never
-	load, _ := h.Notes().Phase(history.PhaseLoad)
-	for _, r := range results {
-		last := time.Duration(0)
-		for _, i := range r.Ops {
-			last = max(last, h.Event(i).At)
+// changed returns the options of a run that are not the defaults, and those that may be made smaller.
+func (a app) changed(options map[string]string) map[string]string {
+	flags := make(map[string]string)
+	a.newRunCommand().Flags().VisitAll(func(f *pflag.Flag) {
+		value, known := options[f.Name]
+		switch {
+		case !known, f.Name == "out", f.Name == "quiet", f.Name == "format", strings.HasPrefix(f.Name, "check-"):
+		case value != flagValue(f), f.Name == "seed", f.Name == "nodes", f.Name == "clients", f.Name == "keys", f.Name == "time-limit", f.Name == "nemesis":
+			flags[f.Name] = value
 		}
-		if r.Verdict == checkers.Invalid && last > 0 {
-			first = min(first, last)
-		}
-	}
-	if first == history.Never {
-		return 0
-	}
-	return max(first-load.From, 0)
+	})
+	return flags
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/cmd/suite"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/reports/index"
@@ -164,7 +165,7 @@ func (f *suiteFlags) begin(s *suite.Suite) (reports.Suite, error) {
 	}
 	for _, c := range s.Cells {
 		result.Outcomes = append(result.Outcomes, reports.Outcome{
-			Name: c.Name(), Suite: s.Name, Class: c.Class(), Expect: string(c.Expect), Command: commandLine(c.Args()),
+			Name: c.Name(), Suite: s.Name, Class: c.Class(), Expect: string(c.Expect), Command: child.CommandLine(c.Args()),
 			Status: reports.NotRun, Why: "the suite ended before it",
 		})
 	}
@@ -181,11 +182,11 @@ func (f *suiteFlags) begin(s *suite.Suite) (reports.Suite, error) {
 func verdictOf(s reports.Suite) error {
 	switch s.Worst() {
 	case reports.Failed:
-		return exitCode(exitInvalid)
+		return exitCode(child.Invalid)
 	case reports.Broken:
-		return exitCode(exitError)
+		return exitCode(child.Error)
 	case reports.Unknown, reports.NotRun:
-		return exitCode(exitUnknown)
+		return exitCode(child.Unknown)
 	default:
 		return nil
 	}

@@ -1,4 +1,5 @@
-package cli
+// Package shrink looks for a smaller run that is invalid too, by running smaller ones.
+package shrink
 
 import (
 	"context"
@@ -9,27 +10,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/cmd/child"
+	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports/index"
 )
 
-// changed returns the options of a run that are not the defaults, and those that may be made smaller.
-func (a app) changed(options map[string]string) map[string]string {
-	flags := make(map[string]string)
-	a.newRunCommand().Flags().VisitAll(func(f *pflag.Flag) {
-		value, known := options[f.Name]
-		switch {
-		case !known, f.Name == "out", f.Name == "quiet", f.Name == "format", strings.HasPrefix(f.Name, "check-"):
-		case value != flagValue(f), f.Name == "seed", f.Name == "nodes", f.Name == "clients", f.Name == "keys", f.Name == "time-limit", f.Name == "nemesis":
-			flags[f.Name] = value
-		}
-	})
-	return flags
-}
-
-func commandOf(flags map[string]string) string { return commandLine(argsOf(flags)) }
+// Command is a run with some flags, as it is typed.
+func Command(flags map[string]string) string { return child.CommandLine(argsOf(flags)) }
 
 func argsOf(flags map[string]string) (args []string) {
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
@@ -38,44 +26,47 @@ func argsOf(flags map[string]string) (args []string) {
 	return args
 }
 
-// shrinker runs smaller and smaller runs.
-type shrinker struct {
-	tries, need  int
-	out, program string
-	say          func(format string, args ...any)
+// Shrinker runs smaller and smaller runs.
+type Shrinker struct {
+	// Tries is how often a smaller run is tried, and Need in how many of them it must be invalid.
+	Tries, Need int
+	// Out is the directory for the runs, and Program the sunder that runs them.
+	Out, Program string
+	// Say is told what became of each smaller run.
+	Say func(format string, args ...any)
 }
 
-// tried is what became of the tries of a run.
-type tried struct {
-	flags                   map[string]string
-	made, invalid, verdicts int
+// Tried is what became of the tries of a run.
+type Tried struct {
+	Flags                   map[string]string
+	Made, invalid, verdicts int
 	trouble                 string // of the last that came to no verdict
 }
 
-func (t tried) String() string {
-	text := fmt.Sprintf("%d of %d tries", t.invalid, t.made)
-	if broken := t.made - t.verdicts; broken > 0 {
+func (t Tried) String() string {
+	text := fmt.Sprintf("%d of %d tries", t.invalid, t.Made)
+	if broken := t.Made - t.verdicts; broken > 0 {
 		text += fmt.Sprintf(" (%d came to no verdict)", broken)
 	}
 	return text
 }
 
-// shrink returns the smallest run that it found, with no tries if nothing smaller failed. Interrupted, it returns the
+// Shrink returns the smallest run that it found, with no tries if nothing smaller failed. Interrupted, it returns the
 // smallest so far. If no run at all comes to a verdict, that is an error: then nothing is known.
-func (s shrinker) shrink(ctx context.Context, flags map[string]string, within time.Duration) (smallest tried, err error) {
-	smallest.flags = flags
+func (s Shrinker) Shrink(ctx context.Context, flags map[string]string, within time.Duration) (smallest Tried, err error) {
+	smallest.Flags = flags
 	verdicts, trouble := 0, ""
 	for again := true; again; {
 		again = false
-		for _, smaller := range smallerRuns(smallest.flags, within) {
+		for _, smaller := range smallerRuns(smallest.Flags, within) {
 			t, err := s.try(ctx, smaller)
 			if err != nil {
 				return smallest, err
 			}
 			verdicts += t.verdicts
 			trouble = t.trouble
-			s.say("invalid in %s: %s", t, commandOf(smaller))
-			if t.invalid >= s.need {
+			s.Say("invalid in %s: %s", t, Command(smaller))
+			if t.invalid >= s.Need {
 				smallest, again, within = t, true, 0
 				break
 			}
@@ -84,26 +75,26 @@ func (s shrinker) shrink(ctx context.Context, flags map[string]string, within ti
 	if verdicts == 0 && trouble != "" {
 		return smallest, fmt.Errorf("no run came to a verdict, so that nothing is known: %s", trouble)
 	}
-	return smallest, index.Write(s.out)
+	return smallest, index.Write(s.Out)
 }
 
 // try runs a run as often as it may be, unless it cannot fail often enough any more.
-func (s shrinker) try(ctx context.Context, flags map[string]string) (tried, error) {
-	t := tried{flags: flags}
-	for t.made < s.tries && t.invalid+s.tries-t.made >= s.need {
-		end, err := runChild(ctx, s.program, s.out, argsOf(flags))
+func (s Shrinker) try(ctx context.Context, flags map[string]string) (Tried, error) {
+	t := Tried{Flags: flags}
+	for t.Made < s.Tries && t.invalid+s.Tries-t.Made >= s.Need {
+		end, err := child.Run(ctx, s.Program, s.Out, argsOf(flags))
 		if err := ctx.Err(); err != nil {
 			return t, err
 		}
-		t.made++
-		switch verdict, same := end.verdict(); {
+		t.Made++
+		switch verdict, same := end.Says(); {
 		case err != nil:
 			t.trouble = err.Error()
-		case end.code == exitUsage: // it is no run at all
-			t.trouble = end.stderr
+		case end.Code == child.Usage: // it is no run at all
+			t.trouble = end.Stderr
 			return t, nil
 		case !same:
-			t.trouble = fmt.Sprintf("exit code %d: %s", end.code, end.stderr)
+			t.trouble = fmt.Sprintf("exit code %d: %s", end.Code, end.Stderr)
 		default:
 			t.verdicts++
 			if verdict == checkers.Invalid {
@@ -155,4 +146,24 @@ func smallerRuns(flags map[string]string, within time.Duration) (runs []map[stri
 		}
 	}
 	return runs
+}
+
+// TimeToViolation returns how long the load was on until the evidence of the first violation was complete; 0 if that is
+// not known.
+func TimeToViolation(h *history.History, results []checkers.Result) time.Duration {
+	first := history.Never
+	load, _ := h.Notes().Phase(history.PhaseLoad)
+	for _, r := range results {
+		last := time.Duration(0)
+		for _, i := range r.Ops {
+			last = max(last, h.Event(i).At)
+		}
+		if r.Verdict == checkers.Invalid && last > 0 {
+			first = min(first, last)
+		}
+	}
+	if first == history.Never {
+		return 0
+	}
+	return max(first-load.From, 0)
 }
