@@ -18,6 +18,7 @@ import (
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/local"
+	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/nemesis"
 	"github.com/sunder-dev/sunder/workloads"
 )
@@ -78,7 +79,7 @@ func WithDefaults(t harness.Test) (harness.Test, error) {
 		return t, err
 	}
 	if t.Fleet == nil {
-		data, err := filepath.Abs(filepath.Join(t.Dir, harness.DataDir))
+		data, err := filepath.Abs(filepath.Join(t.Dir, history.DataDir))
 		if err != nil {
 			return t, err
 		}

@@ -68,8 +68,7 @@ func (r Runner) Run(ctx context.Context, t harness.Test) (Outcome, error) {
 // anything did.
 func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, error) {
 	o := Outcome{Dir: dir, Trouble: trouble}
-	path := filepath.Join(dir, harness.HistoryFile)
-	h, warning, err := history.ReadFile(path)
+	h, warning, err := history.ReadDir(dir)
 	if err != nil {
 		return o, err
 	}
@@ -94,10 +93,10 @@ func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, 
 		r.Judged(o)
 	}
 	// The verdict is found. A report that cannot be written is an error all the same; other things are warnings.
-	_, err = history.Compress(path)
+	_, err = history.Compress(filepath.Join(dir, history.File))
 	r.warn("the history stays uncompressed", err)
 	if s, err := harness.ScheduleOf(h); err == nil {
-		r.warn("the schedule", s.Write(filepath.Join(dir, harness.ScheduleFile)))
+		r.warn("the schedule", s.Write(filepath.Join(dir, history.ScheduleFile)))
 	}
 	// The results are written first: a picture that cannot be drawn changes no verdict.
 	if err = errors.Join(run.WriteResults(), page.Write(run, r.Renderers)); err != nil {
@@ -105,7 +104,7 @@ func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, 
 	}
 	if o.Verdict == checkers.Valid && trouble == nil {
 		// Nodes' data is evidence only if there is something to look into.
-		r.warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, harness.DataDir)))
+		r.warn("nodes' data stays", os.RemoveAll(filepath.Join(dir, history.DataDir)))
 	}
 	if file := filepath.Join(dir, reports.HTMLFile); exists(file) {
 		o.Report = file

@@ -17,14 +17,6 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// The names of files in a run directory.
-const (
-	HistoryFile = "history.jsonl"
-	TestFile    = "test.json"
-	LogDir      = "logs" // one file a node
-	DataDir     = "data" // nodes' own, where a fleet keeps it there
-)
-
 // healTimeout bounds the undoing of all faults.
 const healTimeout = 30 * time.Second
 
@@ -64,7 +56,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 	if t.Fleet == nil || t.Dir == "" {
 		return errors.New("a test needs a fleet and a directory to run")
 	}
-	file, err := os.Create(filepath.Join(t.Dir, HistoryFile))
+	file, err := os.Create(filepath.Join(t.Dir, history.File))
 	if err != nil {
 		return err
 	}
@@ -76,7 +68,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 		return errors.Join(err, file.Close())
 	}
 	r.observe = newObserver(t.Target, r.log, &r.events, r.crashed)
-	logs, err := openLogs(filepath.Join(t.Dir, LogDir), NodeNames(t.Nodes))
+	logs, err := openLogs(filepath.Join(t.Dir, history.LogDir), NodeNames(t.Nodes))
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
@@ -188,7 +180,7 @@ func (r *run) describe() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.Dir, TestFile), append(pretty, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(r.Dir, history.TestFile), append(pretty, '\n'), 0o644)
 }
 
 func (r *run) enter(p history.Phase) {

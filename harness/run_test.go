@@ -42,7 +42,7 @@ func aTest(t *testing.T, fake *harnesstest.Fake, spec string) *harness.Test {
 func run(t *testing.T, ctx context.Context, test *harness.Test) (*history.History, map[string]checkers.Result, error) {
 	t.Helper()
 	runErr := harness.Run(ctx, test)
-	h, warning, err := history.ReadFile(filepath.Join(test.Dir, harness.HistoryFile))
+	h, warning, err := history.ReadFile(filepath.Join(test.Dir, history.File))
 	require.NoError(t, err)
 	require.Empty(t, warning)
 	return h, judge(t, h), runErr
@@ -82,8 +82,8 @@ func TestARightClusterIsValid(t *testing.T) {
 				about, ok := h.Test()
 				require.True(t, ok)
 				require.Equal(t, harness.NodeNames(5), about.Nodes)
-				require.FileExists(t, filepath.Join(test.Dir, harness.TestFile))
-				log, err := os.ReadFile(filepath.Join(test.Dir, harness.LogDir, "n1.log"))
+				require.FileExists(t, filepath.Join(test.Dir, history.TestFile))
+				log, err := os.ReadFile(filepath.Join(test.Dir, history.LogDir, "n1.log"))
 				require.NoError(t, err)
 				require.Contains(t, string(log), "leader 1")
 			})

@@ -12,9 +12,6 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// ScheduleFile is the name of the schedule in a run directory.
-const ScheduleFile = "schedule.json"
-
 // ScheduleVersion is that of schedules as they are described here.
 const ScheduleVersion = 1
 

@@ -30,7 +30,7 @@ func TestAScheduleIsReplayed(t *testing.T) {
 			first, err := harness.ScheduleOf(h)
 			require.NoError(t, err)
 			require.NotEmpty(t, first.Faults)
-			file := filepath.Join(t.TempDir(), harness.ScheduleFile)
+			file := filepath.Join(t.TempDir(), history.ScheduleFile)
 			require.NoError(t, first.Write(file))
 			read, err := nemesis.Default().ReadSchedule(file)
 			require.NoError(t, err)

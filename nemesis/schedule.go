@@ -21,9 +21,9 @@ import (
 // one has it in its history.
 func (all Families) ReadSchedule(path string) (*harness.Schedule, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		file := filepath.Join(path, harness.ScheduleFile)
+		file := filepath.Join(path, history.ScheduleFile)
 		if _, err := os.Stat(file); err != nil {
-			h, _, err := history.ReadFile(filepath.Join(path, harness.HistoryFile))
+			h, _, err := history.ReadDir(path)
 			if err != nil {
 				return nil, err
 			}

@@ -222,7 +222,7 @@ func statusOf(s Summary, trouble bool, expect string) Status {
 
 // deadRun reads what is known of a run that left no results: its controller was killed, or is at work.
 func deadRun(dir string, run Found) (Found, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "test.json"))
+	b, err := os.ReadFile(filepath.Join(dir, history.TestFile))
 	if err != nil {
 		return run, errNoRun
 	}
@@ -231,7 +231,7 @@ func deadRun(dir string, run Found) (Found, error) {
 		return run, err
 	}
 	last := time.Time{}
-	for _, name := range []string{"test.json", "history.jsonl", "history.jsonl.zst"} {
+	for _, name := range append(history.Files(), history.TestFile) {
 		if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.ModTime().After(last) {
 			last = info.ModTime()
 		}

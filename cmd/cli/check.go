@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sunder-dev/sunder/checkers"
-	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/reports/index"
@@ -113,7 +112,7 @@ suites, only write the index.`,
 
 // hasRuns says whether a directory is one of runs, or of suites, and not of a run.
 func hasRuns(dir string) bool {
-	if exists(filepath.Join(dir, harness.HistoryFile)) || exists(filepath.Join(dir, harness.HistoryFile+".zst")) {
+	if slices.ContainsFunc(history.Files(), func(name string) bool { return exists(filepath.Join(dir, name)) }) {
 		return false
 	}
 	entries, err := os.ReadDir(dir)

@@ -20,7 +20,7 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/cmd/child"
-	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/targets/raft"
 )
@@ -338,7 +338,7 @@ func startController(t *testing.T, more ...string) *controller {
 	require.NoError(t, c.cmd.Start())
 	t.Cleanup(func() { _ = c.cmd.Process.Kill() })
 	require.Eventually(t, func() bool {
-		history, err := os.ReadFile(filepath.Join(out, "latest", harness.HistoryFile))
+		history, err := os.ReadFile(filepath.Join(out, "latest", history.File))
 		c.dir, _ = filepath.EvalSymlinks(filepath.Join(out, "latest"))
 		return err == nil && bytes.Count(history, []byte(`"kind":"ok"`)) > 100 && bytes.Count(history, []byte(`"process":-1,"kind":"ok"`)) == 2
 	}, 60*time.Second, 20*time.Millisecond, "load and both faults are under way")

@@ -16,7 +16,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/harness/history/jepsen"
 )
@@ -114,13 +113,13 @@ func open(path string, from format, warnings io.Writer) (h *history.History, dir
 		h, err := openHistory(path, from, warnings)
 		return h, filepath.Dir(path), err
 	}
-	for _, name := range []string{harness.HistoryFile + ".zst", harness.HistoryFile, "history.edn", "history.txt"} {
+	for _, name := range append(history.Files(), "history.edn", "history.txt") {
 		h, err := openHistory(filepath.Join(path, name), from, warnings)
 		if !errors.Is(err, os.ErrNotExist) {
 			return h, path, err
 		}
 	}
-	return nil, "", fmt.Errorf("%s is no run directory: it has no %s", path, harness.HistoryFile)
+	return nil, "", fmt.Errorf("%s is no run directory: it has no %s", path, history.File)
 }
 
 func openHistory(path string, from format, warnings io.Writer) (*history.History, error) {

@@ -40,7 +40,7 @@ var (
 // nodeLogs returns what nodes wrote within a window of the run, in the order of its time; what has no time of its
 // own goes with the line before. Of too much, the middle is left out.
 func nodeLogs(dir string, started time.Time, from, to time.Duration) (lines []logLine, left int) {
-	logs := filepath.Join(dir, "logs")
+	logs := filepath.Join(dir, history.LogDir)
 	files, _ := os.ReadDir(logs) // there may be none
 	for _, f := range files {
 		node, ok := strings.CutSuffix(f.Name(), ".log")

@@ -201,7 +201,7 @@ func files(dir string) []file {
 		rel, relErr := filepath.Rel(dir, path)
 		info, infoErr := d.Info()
 		if relErr == nil && infoErr == nil && rel != reports.HTMLFile && !strings.HasPrefix(rel, ".") &&
-			!strings.HasPrefix(rel, "data"+string(filepath.Separator)) {
+			!strings.HasPrefix(rel, history.DataDir+string(filepath.Separator)) {
 			sum, err := sumOf(path)
 			if err != nil {
 				sum = "cannot be read: " + err.Error()

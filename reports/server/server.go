@@ -152,7 +152,7 @@ func (s Server) underWay(known map[string]*progress) []*progress {
 				if known[name] == nil {
 					known[name] = &progress{Run: filepath.ToSlash(name)}
 				}
-				if known[name].readOn(filepath.Join(dir, "history.jsonl")) == nil {
+				if known[name].readOn(filepath.Join(dir, history.File)) == nil {
 					list = append(list, known[name])
 				}
 			}
@@ -260,7 +260,7 @@ func events(runs fs.FS, w http.ResponseWriter, r *http.Request) {
 }
 
 func historyOf(runs fs.FS, run string) (*history.History, error) {
-	for _, name := range []string{"history.jsonl.zst", "history.jsonl"} {
+	for _, name := range history.Files() {
 		if info, err := fs.Stat(runs, run+"/"+name); err != nil || !info.Mode().IsRegular() {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // Entry is the local fleet in a catalogue.
@@ -48,7 +49,7 @@ func (o *options) Check(c harness.FleetConfig) error {
 
 // Open implements [harness.FleetOptions].
 func (o *options) Open(_ context.Context, c harness.FleetConfig) (harness.Fleet, map[string]string, error) {
-	data, err := filepath.Abs(filepath.Join(c.Dir, harness.DataDir))
+	data, err := filepath.Abs(filepath.Join(c.Dir, history.DataDir))
 	if err != nil {
 		return nil, nil, err
 	}
