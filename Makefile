@@ -41,10 +41,10 @@ agree: ## the engines against trying all orders and against porcupine, over mill
 	$(GO) test -run Agrees -agree.small 2000000 -agree.medium 200000 -agree.seed $(or $(SEED),0) -v -timeout 60m ./checkers/register
 
 bugs: ## every planted bug must be found, within a minute of load each; SEEDS=5 for more runs
-	$(GO) test ./cmd/sunder -run TestEveryBug -bugs.seeds $(or $(SEEDS),1) -v -timeout 3h
+	$(GO) test ./cmd/cli -run TestEveryBug -bugs.seeds $(or $(SEEDS),1) -v -timeout 3h
 
 soak: ## the right Raft must be found right: 20 runs of 20 s with different seeds
-	$(GO) test ./cmd/sunder -run TestSoak -soak.runs $(or $(RUNS),20) -v -timeout 3h
+	$(GO) test ./cmd/cli -run TestSoak -soak.runs $(or $(RUNS),20) -v -timeout 3h
 
 clean: ## what builds and runs leave
 	rm -rf bin runs

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -93,8 +94,9 @@ func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, 
 		r.Judged(o)
 	}
 	// The verdict is found. A report that cannot be written is an error all the same; other things are warnings.
-	_, err = history.Compress(filepath.Join(dir, history.File))
-	r.warn("the history stays uncompressed", err)
+	if _, err = history.Compress(filepath.Join(dir, history.File)); !errors.Is(err, fs.ErrNotExist) { // it is compressed
+		r.warn("the history stays uncompressed", err)
+	}
 	if s, err := harness.ScheduleOf(h); err == nil {
 		r.warn("the schedule", s.Write(filepath.Join(dir, history.ScheduleFile)))
 	}

@@ -35,6 +35,7 @@ type Fleet struct {
 	proxies []*proxy
 	nodes   []*process
 	starter starter
+	planned bool
 	closed  bool
 }
 
@@ -42,7 +43,7 @@ type Fleet struct {
 // take the given time one way.
 func New(dir string, latency time.Duration) *Fleet {
 	program, _ := os.Executable() // where it is not known, targets must say what they run
-	return &Fleet{dir: dir, program: program, latency: latency, plan: map[string]map[string]string{}, links: newLinks(), starter: newStarter()}
+	return &Fleet{dir: dir, program: program, latency: latency, plan: map[string]map[string]string{}, links: newLinks()}
 }
 
 // Can is what local fleets can do.
@@ -61,6 +62,7 @@ func (f *Fleet) Plan(ctx context.Context, nodes, ports []string) error {
 		return errors.New("a node without ports cannot be reached")
 	}
 	f.order, f.peer = nodes, ports[0]
+	f.starter, f.planned = newStarter(), true // which Close ends
 	addrs, err := freeAddrs(ctx, loopback(ctx), len(nodes)*len(ports))
 	if err != nil {
 		return err
@@ -241,6 +243,8 @@ func (f *Fleet) Close() error {
 	for _, p := range f.proxies {
 		p.close()
 	}
-	f.starter.close()
+	if f.planned {
+		f.starter.close()
+	}
 	return errors.Join(errs...)
 }
