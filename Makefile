@@ -30,7 +30,7 @@ lint: ## format and lint, and the workflows too
 	$(ACTIONLINT)
 
 bench: ## benchmarks of what must be fast
-	$(GO) test -run '^$$' -bench . -benchmem ./harness/history ./checkers ./reports
+	$(GO) test -run '^$$' -bench . -benchmem ./harness/history ./checkers ./reports/page
 
 bench-check: ## deciding linearizability, beside porcupine, the least of three rounds each; and from file to verdict
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./checkers/register

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+	"github.com/sunder-dev/sunder/nemesis"
+)
+
+var updateDocs = flag.Bool("update", false, "write the generated tables of the README anew")
+
+const root = "../.."
+
+// The tables of the README that sunder could print are those that it would print.
+func TestGeneratedTables(t *testing.T) {
+	c := Default()
+	bugs := "| planted bug | in | after | what is wrong | found by |\n| --- | --- | --- | --- | --- |\n"
+	for _, b := range c.planted() {
+		bugs += fmt.Sprintf("| `%s` | %s, %s | %s | %s | `%s` |\n", b.Name, b.Target, b.Layer, b.Source, b.About,
+			strings.ReplaceAll(b.Property, " or ", "` or `"))
+	}
+	nemeses := "| nemesis | what it does | shapes | aims | needs |\n| --- | --- | --- | --- | --- |\n"
+	each(c.Nemeses, func(name string, f nemesis.Family) {
+		var needs []string
+		for _, n := range f.Needs() {
+			needs = append(needs, "`"+string(n)+"`")
+		}
+		nemeses += fmt.Sprintf("| `%s` | %s | %s | %s | %s |\n", name, f.About, strings.Join(f.Shapes, ", "), strings.Join(f.Aims, ", "),
+			strings.Join(needs, ", "))
+	})
+	path := filepath.Join(root, "README.md")
+	readme, err := os.ReadFile(path)
+	require.NoError(t, err)
+	want := string(readme)
+	for name, table := range map[string]string{"bugs": bugs, "nemeses": nemeses} {
+		begin := "<!-- " + name + ": generated -->\n"
+		from := strings.Index(want, begin)
+		require.Positive(t, from, "the README has a place for %s", name)
+		from += len(begin)
+		to := from + strings.Index(want[from:], "<!-- end -->")
+		want = want[:from] + table + want[to:]
+	}
+	if *updateDocs {
+		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
+		return
+	}
+	require.Equal(t, want, string(readme), "run: go test ./cmd/cli -run GeneratedTables -update")
+}
+
+// Every run in README and docs is one that sunder would begin.
+func TestRunsInDocs(t *testing.T) {
+	a := app{Default()}
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	require.NoError(t, err)
+	seen := 0
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			for line := range strings.Lines(block[1]) {
+				command, ok := strings.CutPrefix(strings.ReplaceAll(line, "go run ./cmd/sunder", "sunder"), "sunder run")
+				if !ok || strings.Contains(command, "runs/latest") || strings.Contains(command, "mine.yaml") {
+					continue
+				}
+				seen++
+				require.NoError(t, a.try(words(command)), "%s: %s", page, line)
+			}
+		}
+	}
+	require.Greater(t, seen, 10)
+}
+
+// words splits a line as a shell does, without its comment.
+func words(line string) (all []string) {
+	for _, w := range regexp.MustCompile(`'([^']*)'|(#.*)|(\S+)`).FindAllStringSubmatch(line, -1) {
+		if w[2] != "" {
+			break
+		}
+		all = append(all, w[1]+w[3])
+	}
+	return all
+}
+
+// The Go code of the guide is compiled as it stands, each block in the file that it names.
+func TestTheGuideCompiles(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "adding.md"))
+	require.NoError(t, err)
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	packages := []string{"build", "-o", os.DevNull, "-overlay"}
+	var dirs []string
+	whole, err := filepath.Abs(root)
+	require.NoError(t, err)
+	for i, block := range regexp.MustCompile("(?s)```go\n// (\\S+\\.go)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		source := filepath.Join(t.TempDir(), fmt.Sprintf("%d.go", i))
+		require.NoError(t, os.WriteFile(source, []byte(block[2]), 0o600))
+		overlay.Replace[filepath.Join(whole, block[1])] = source
+		if dir := "./" + filepath.Dir(block[1]); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	require.Len(t, dirs, 6, "each kind has its code")
+	b, err := json.Marshal(overlay)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "overlay.json")
+	require.NoError(t, os.WriteFile(file, b, 0o600))
+	cmd := exec.CommandContext(t.Context(), "go", append(append(packages, file), dirs...)...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// Every command has an example, and says what it is for.
+func TestEveryCommandHasHelp(t *testing.T) {
+	var look func(c *cobra.Command)
+	look = func(c *cobra.Command) {
+		require.NotEmpty(t, c.Short, c.Name())
+		if c.Name() != "version" {
+			require.NotEmpty(t, c.Example, c.Name())
+		}
+		for _, below := range c.Commands() {
+			look(below)
+		}
+	}
+	look(app{Default()}.newRoot())
+}
