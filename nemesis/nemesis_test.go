@@ -3,6 +3,7 @@ package nemesis
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,7 +91,7 @@ func TestParse(t *testing.T) {
 
 	for spec, want := range map[string]string{
 		"":                  "no nemesis is named",
-		"earthquake":        `unknown family "earthquake"; known are delay, kill, loss, partition, pause, unplug`,
+		"earthquake":        `unknown family "earthquake"; known are ` + strings.Join(Default().Names(), ", "),
 		"partition:square":  `partition has no shape "square"; known are isolate`,
 		"partition@nobody":  `partition has no aim "nobody"`,
 		"kill:halves":       "kill has no shape to choose",

@@ -1,9 +1,8 @@
 package raft
 
 import (
-	"slices"
-
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
 // Bugs are the bugs that can be planted in the built-in Raft, by name. This is the one list of them: tests, the suite
@@ -72,11 +71,11 @@ func Bugs() []harness.Bug {
 	}
 }
 
-// BugNames returns the names of the planted bugs, sorted.
-func BugNames() (names []string) {
+// parseBugs reads the names of planted bugs, separated by commas.
+func parseBugs(list string) (core.Bugs, error) {
+	var known []core.Bug
 	for _, b := range Bugs() {
-		names = append(names, b.Name)
+		known = append(known, core.Bug(b.Name))
 	}
-	slices.Sort(names)
-	return names
+	return core.ParseBugs(list, known)
 }

@@ -8,8 +8,6 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
-	"github.com/sunder-dev/sunder/targets/raft/core"
-	"github.com/sunder-dev/sunder/targets/raft/node"
 )
 
 // Entry is the built-in Raft in a catalogue.
@@ -43,7 +41,7 @@ func New(flags map[string]string, bugs ...string) (*Target, error) {
 	}
 	if len(bugs) > 0 {
 		list := strings.Join(bugs, ",")
-		if _, err := core.ParseBugs(list, node.Bugs()); err != nil {
+		if _, err := parseBugs(list); err != nil {
 			return nil, err
 		}
 		t.Flags = append(t.Flags, "--bug", list)

@@ -57,7 +57,7 @@ func (n *Node) Config() (c node.Config, err error) {
 	if c.ID, err = parseID(n.id); err != nil {
 		return c, err
 	}
-	c.Bugs, err = core.ParseBugs(n.bugs, node.Bugs())
+	c.Bugs, err = parseBugs(n.bugs)
 	return c, err
 }
 

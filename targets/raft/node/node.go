@@ -29,15 +29,6 @@ const (
 	ApplyTwice core.Bug = "apply-twice"
 )
 
-// Bugs lists every bug that can be planted in a node.
-func Bugs() []core.Bug {
-	return []core.Bug{
-		core.QuorumMinusOne, core.ForgetVote, core.TwoVotes, core.VoteStaleLog, core.CommitOldTerm,
-		core.StaleRead, core.LeaseRead, core.NoStepDown,
-		AckBeforeFsync, AckBeforeCommit, CASUnchecked, ApplyTwice,
-	}
-}
-
 // Config is what a node must know from the start.
 type Config struct {
 	ID     core.ID
