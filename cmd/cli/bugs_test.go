@@ -122,8 +122,8 @@ func completeAt(h *history.History, r checkers.Result) time.Duration {
 			}
 		}
 	}
-	if at != history.Never {
-		return at
+	if at != history.Never || len(r.Ops) == 0 {
+		return at // it rests on no event, such as that nothing happened
 	}
 	last := time.Duration(0)
 	for _, i := range r.Ops {

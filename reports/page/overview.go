@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
@@ -94,6 +95,14 @@ func figuresOf(buckets []bucket) (f figures) {
 
 func heading(d *drawing, y float64, text string) { d.text(4, y-9, "heading", "start", text) }
 
+// laneName is a fault's name where there is little room: of "partition:halves", the shape.
+func laneName(fault string) string {
+	if _, shape, ok := strings.Cut(fault, ":"); ok && len(fault) > 12 {
+		return shape
+	}
+	return fault
+}
+
 // faultLanes draws a lane for each kind of fault.
 func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 	faults = slices.DeleteFunc(slices.Clone(faults), func(f history.Fault) bool { return !a.shows(f.Began, f.Healed) })
@@ -105,7 +114,7 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 	for _, f := range faults {
 		if _, ok := lanes[f.F]; !ok {
 			lanes[f.F] = y + laneHeight*float64(len(lanes))
-			d.text(gutter-8, lanes[f.F]+13, "name", "end", view.Clip(f.F, 15))
+			d.text(gutter-8, lanes[f.F]+13, "name", "end", view.Clip(laneName(f.F), 15))
 		}
 	}
 	for _, f := range faults {
@@ -119,7 +128,7 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 			continue
 		}
 		drawn[f.F] = end
-		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, view.At(f.Began), view.At(f.Healed), state, view.Clip(string(f.FaultEvent.Fault), 400*100/max(len(faults), 100)))
+		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, view.At(f.Began), view.At(f.Healed), state, view.Clip(detail(f), 400*100/max(len(faults), 100)))
 		d.box(x, lanes[f.F]+2, end-x, laneHeight-4, class, title)
 		if !f.Confirmed {
 			d.text(x+2, lanes[f.F]+13, "mark", "start", "?")
