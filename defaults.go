@@ -178,7 +178,10 @@ func MakeDir(dir string) (string, error) {
 // BuildInfo says what runs on what.
 func BuildInfo() map[string]string {
 	info := map[string]string{
-		"go": runtime.Version(), "os": runtime.GOOS + "/" + runtime.GOARCH, "sunder": "(devel)", "cpus": fmt.Sprint(runtime.NumCPU()),
+		"go":     runtime.Version(),
+		"os":     runtime.GOOS + "/" + runtime.GOARCH,
+		"sunder": "(devel)",
+		"cpus":   fmt.Sprint(runtime.NumCPU()),
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {

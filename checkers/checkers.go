@@ -222,13 +222,16 @@ func ForHistory(h *history.History) []string {
 	}
 }
 
-// Run judges a history by the named checkers, in order. Options that are left out are the [Defaults]. What of the history cannot be read, and a planted bug that
-// was not found, are results of their own.
+// Run judges a history by the named checkers, in order. Options that are left out are the [Defaults]. What of the
+// history cannot be read, and a planted bug that was not found, are results of their own.
 func (all Registry) Run(ctx context.Context, h *history.History, names []string, o Options) ([]Result, error) {
 	o = o.orDefaults()
 	var results []Result
 	if err := h.Notes().Err(); err != nil {
-		results = append(results, Result{Checker: ofHistory, Verdict: Unknown, Why: fmt.Sprintf("it cannot be read as a whole: %v", err)})
+		results = append(
+			results,
+			Result{Checker: ofHistory, Verdict: Unknown, Why: fmt.Sprintf("it cannot be read as a whole: %v", err)},
+		)
 	}
 	for _, name := range names {
 		entry, model, err := all.Find(name)
@@ -274,7 +277,11 @@ func guard(ctx context.Context, name string, c Checker, h *history.History) (r R
 	start := time.Now()
 	defer func() {
 		if p := recover(); p != nil {
-			r = Result{Verdict: Unknown, Why: fmt.Sprintf("the checker crashed: %v", p), Attach: attach(KindText, string(debug.Stack()))}
+			r = Result{
+				Verdict: Unknown,
+				Why:     fmt.Sprintf("the checker crashed: %v", p),
+				Attach:  attach(KindText, string(debug.Stack())),
+			}
 		}
 		r.Checker, r.Took = name, time.Since(start)
 	}()

@@ -69,7 +69,15 @@ func byStatus(statuses []history.Said[history.Status]) (said []history.Said[hist
 	for i := range statuses {
 		s := &statuses[i]
 		if s.What.Role == "leader" && s.What.Term > 0 && !s.What.Vague {
-			said = append(said, history.Said[history.Claim]{Index: s.Index, At: s.At, Node: s.Node, What: history.Claim{Term: s.What.Term, Source: "status"}})
+			said = append(
+				said,
+				history.Said[history.Claim]{
+					Index: s.Index,
+					At:    s.At,
+					Node:  s.Node,
+					What:  history.Claim{Term: s.What.Term, Source: "status"},
+				},
+			)
 		}
 	}
 	return said

@@ -97,11 +97,35 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	case definite == 0:
 		return Result{Verdict: Unknown, Why: "no operation is known to have happened, so that nothing was seen"}
 	case written == 0:
-		return Result{Verdict: Unknown, Why: fmt.Sprintf("nothing was written, so that %s proved nothing: let clients write, too", count(ops, "operation"))}
+		return Result{
+			Verdict: Unknown,
+			Why: fmt.Sprintf(
+				"nothing was written, so that %s proved nothing: let clients write, too",
+				count(ops, "operation"),
+			),
+		}
 	case readBack == 0:
-		return Result{Verdict: Unknown, Why: fmt.Sprintf("no value that was written was ever read back, so that %s proved nothing: let clients read the keys that they write", count(ops, "operation"))}
+		return Result{
+			Verdict: Unknown,
+			Why: fmt.Sprintf(
+				"no value that was written was ever read back, so that %s proved nothing: let clients read the keys that "+
+					"they write",
+				count(ops, "operation"),
+			),
+		}
 	}
-	return remarked(Result{Verdict: Valid, Why: fmt.Sprintf("%s on %s are linearizable (%s), by an order that was replayed", count(ops, "operation"), count(len(keys), "key"), engines(decisions))}, h)
+	return remarked(
+		Result{
+			Verdict: Valid,
+			Why: fmt.Sprintf(
+				"%s on %s are linearizable (%s), by an order that was replayed",
+				count(ops, "operation"),
+				count(len(keys), "key"),
+				engines(decisions),
+			),
+		},
+		h,
+	)
 }
 
 // remarked adds what was read in another way than it may have been meant.
@@ -149,7 +173,13 @@ func (l linear) decide(ctx context.Context, keys []*keyed, w *witness) []registe
 }
 
 // decideSafely decides a key on a goroutine of its own, where a crash would take the process with it.
-func decideSafely(ctx context.Context, k *keyed, engine register.Engine, limits register.Limits, w *witness) (d register.Decision) {
+func decideSafely(
+	ctx context.Context,
+	k *keyed,
+	engine register.Engine,
+	limits register.Limits,
+	w *witness,
+) (d register.Decision) {
 	defer func() {
 		if p := recover(); p != nil {
 			d = register.Decision{Result: porcupine.Unknown, Engine: engine, Why: fmt.Sprintf("the engine crashed: %v", p)}
@@ -158,7 +188,14 @@ func decideSafely(ctx context.Context, k *keyed, engine register.Engine, limits 
 	d = register.Decide(ctx, k.ops, engine, limits)
 	if d.Result == porcupine.Ok {
 		if err := w.replays(k, d.Order); err != nil {
-			return register.Decision{Result: porcupine.Unknown, Engine: d.Engine, Why: fmt.Sprintf("the order that was found explains nothing (%v): that is a mistake of sunder; please report it with this history", err)}
+			return register.Decision{
+				Result: porcupine.Unknown,
+				Engine: d.Engine,
+				Why: fmt.Sprintf(
+					"the order that was found explains nothing (%v): that is a mistake of sunder; please report it with this history",
+					err,
+				),
+			}
 		}
 		d.Order = nil // it may be long, and has done what it is for
 	}
@@ -169,7 +206,16 @@ func decideSafely(ctx context.Context, k *keyed, engine register.Engine, limits 
 func undecided(keys []*keyed, decisions []register.Decision, open []int) string {
 	var list []string
 	for _, i := range open[:min(len(open), 5)] {
-		list = append(list, fmt.Sprintf("%s (%s, engine %s: %s)", named(keys[i].name), count(len(keys[i].ops), "operation"), decisions[i].Engine, decisions[i].Why))
+		list = append(
+			list,
+			fmt.Sprintf(
+				"%s (%s, engine %s: %s)",
+				named(keys[i].name),
+				count(len(keys[i].ops), "operation"),
+				decisions[i].Engine,
+				decisions[i].Why,
+			),
+		)
 	}
 	if len(open) > len(list) {
 		list = append(list, "…")
@@ -196,7 +242,14 @@ func engines(decisions []register.Decision) string {
 }
 
 // explain cuts the keys that cannot be explained down to what shows it.
-func (l linear) explain(ctx context.Context, h *history.History, w *witness, keys []*keyed, decisions []register.Decision, bad []int) Result {
+func (l linear) explain(
+	ctx context.Context,
+	h *history.History,
+	w *witness,
+	keys []*keyed,
+	decisions []register.Decision,
+	bad []int,
+) Result {
 	ctx, stop := context.WithTimeout(ctx, maxExplain)
 	defer stop()
 	r := Result{Verdict: Invalid}
@@ -211,8 +264,15 @@ func (l linear) explain(ctx context.Context, h *history.History, w *witness, key
 		proof := l.prove(ctx, k, d, limits)
 		judged := w.judge(ctx, proof)
 		if judged == porcupine.Ok {
-			refuted = append(refuted, fmt.Sprintf("engine %s and porcupine differ on %s of %s: that is a mistake of sunder; please report it with this history",
-				d.Engine, count(len(proof.Ops), "operation"), named(k.name)))
+			refuted = append(
+				refuted,
+				fmt.Sprintf(
+					"engine %s and porcupine differ on %s of %s: that is a mistake of sunder; please report it with this history",
+					d.Engine,
+					count(len(proof.Ops), "operation"),
+					named(k.name),
+				),
+			)
 			continue
 		}
 		line := newTimeline(ctx, h, k, d, proof)

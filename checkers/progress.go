@@ -172,8 +172,14 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 		case n < leastCalls:
 			return fmt.Sprintf("only %s succeeded%s", count(n, "operation"), where)
 		case time >= shortest && rate < wanted:
-			return fmt.Sprintf("only %s succeeded%s in the %.1f s in which a quorum could be reached: %s a second, and %s are wanted (--min-rate)",
-				count(n, "operation"), where, time.Seconds(), short(rate), short(wanted))
+			return fmt.Sprintf(
+				"only %s succeeded%s in the %.1f s in which a quorum could be reached: %s a second, and %s are wanted (--min-rate)",
+				count(n, "operation"),
+				where,
+				time.Seconds(),
+				short(rate),
+				short(wanted),
+			)
 		}
 		return ""
 	}
@@ -205,8 +211,14 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 		faults = fmt.Sprintf("%s, of which %d did nothing and are left out",
 			count(len(notes.Faults), "fault"), len(notes.Faults)-acted)
 	}
-	return "", fmt.Sprintf("%s; %d operations succeeded before, %d during and %d after them, %s a second while a quorum could be reached",
-		faults, before, during, after, short(float64(served)/max(quorate.Seconds(), 1e-9)))
+	return "", fmt.Sprintf(
+		"%s; %d operations succeeded before, %d during and %d after them, %s a second while a quorum could be reached",
+		faults,
+		before,
+		during,
+		after,
+		short(float64(served)/max(quorate.Seconds(), 1e-9)),
+	)
 }
 
 // short writes a rate with three digits at the most.

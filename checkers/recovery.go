@@ -105,11 +105,21 @@ func judgeRecovery(h *history.History, notes *history.Notes, again []reply, load
 	}
 	switch {
 	case first == history.Never && loadEnd-whole >= bound:
-		return late("the cluster does not serve: for %s after the last heal (%s), with the network whole and all members up, no call succeeded; %s is the bound (--recover-timeout)",
-			seconds(loadEnd-whole), seconds(whole), bound)
+		return late(
+			"the cluster does not serve: for %s after the last heal (%s), with the network whole and all members up, no "+
+				"call succeeded; %s is the bound (--recover-timeout)",
+			seconds(loadEnd-whole),
+			seconds(whole),
+			bound,
+		)
 	case first != history.Never && first-whole > bound:
-		return late("the cluster was slow to serve: the first call succeeded %s after the last heal (%s), with the network whole and all members up; %s is the bound (--recover-timeout)",
-			seconds(first-whole), seconds(whole), bound)
+		return late(
+			"the cluster was slow to serve: the first call succeeded %s after the last heal (%s), with the network whole "+
+				"and all members up; %s is the bound (--recover-timeout)",
+			seconds(first-whole),
+			seconds(whole),
+			bound,
+		)
 	}
 	final, served := notes.Phase(history.PhaseFinal)
 	recovering, _ := notes.Phase(history.PhaseRecover)
@@ -118,15 +128,26 @@ func judgeRecovery(h *history.History, notes *history.Notes, again []reply, load
 		return unknown("the run says that the cluster does not recover (%s), and went on as if it had",
 			quoted(notes.Recovery.Why))
 	case served && final.From-max(whole, recovering.From)-grace > bound:
-		return late("the cluster was slow to recover: its members agreed on a leader %s after the last heal (%s), with the network whole and all members up; %s is the bound (--recover-timeout)",
-			seconds(final.From-whole), seconds(whole), bound)
+		return late(
+			"the cluster was slow to recover: its members agreed on a leader %s after the last heal (%s), with the "+
+				"network whole and all members up; %s is the bound (--recover-timeout)",
+			seconds(final.From-whole),
+			seconds(whole),
+			bound,
+		)
 	case !served && notes.Recovery == nil:
 		return unknown("the run ended before it was seen whether the cluster recovers")
 	case !served && h.End()-whole < bound:
 		return unknown("the run ended %s after the last heal, sooner than the cluster had to recover", seconds(h.End()-whole))
 	case !served:
-		return late("the cluster does not recover: %s after the last heal (%s), with the network whole and all members up, %s; %s is the bound (--recover-timeout)",
-			seconds(h.End()-whole), seconds(whole), quoted(notes.Recovery.Why), bound)
+		return late(
+			"the cluster does not recover: %s after the last heal (%s), with the network whole and all members up, %s; %s "+
+				"is the bound (--recover-timeout)",
+			seconds(h.End()-whole),
+			seconds(whole),
+			quoted(notes.Recovery.Why),
+			bound,
+		)
 	case first == history.Never:
 		return unknown("no call succeeded after the last heal; the members agreed on a leader at %s", seconds(final.From))
 	}
@@ -213,7 +234,11 @@ func Elections(notes *history.Notes) (won []history.Said[history.Claim]) {
 // NewLeader returns how long after a fault was in force a node that it did not take away won one of all elections, if
 // one did before it was healed.
 func NewLeader(all []history.Said[history.Claim], f history.Fault, taken []string) (time.Duration, bool) {
-	i, _ := slices.BinarySearchFunc(all, f.InForce, func(e history.Said[history.Claim], t time.Duration) int { return cmp.Or(cmp.Compare(e.At, t), -1) })
+	i, _ := slices.BinarySearchFunc(
+		all,
+		f.InForce,
+		func(e history.Said[history.Claim], t time.Duration) int { return cmp.Or(cmp.Compare(e.At, t), -1) },
+	)
 	for ; i < len(all) && all[i].At < f.Healing; i++ {
 		if !slices.Contains(taken, all[i].Node) {
 			return all[i].At - f.InForce, true

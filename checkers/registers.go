@@ -18,10 +18,10 @@ type keyed struct {
 	values
 }
 
-// registers sorts a history's operations by key, in the order of their first calls. It leaves out what
-// says nothing: what failed, and reads without an answer. A compare-and-set of which the target said
-// that it found another value stays, as the observation that it is. Registers hold initial at first. What is no operation
-// of a register is an error, but for the model register on keys that have no other.
+// registers sorts a history's operations by key, in the order of their first calls. It leaves out what says nothing:
+// what failed, and reads without an answer. A compare-and-set of which the target said that it found another value
+// stays, as the observation that it is. Registers hold initial at first. What is no operation of a register is an
+// error, but for the model register on keys that have no other.
 func registers(h *history.History, initial json.RawMessage, model string) ([]*keyed, error) {
 	passed := make([]bool, h.KeyIDs()) // keys that are of another model
 	if model == modelRegister {

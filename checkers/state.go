@@ -86,16 +86,30 @@ func (state) Check(_ context.Context, h *history.History) Result {
 		return diverged(seen, differ)
 	}
 	if len(agree) == 0 {
-		return Result{Verdict: Unknown, Why: "after the last heal, no two nodes were seen at the same place of their logs: there is nothing to compare"}
+		return Result{
+			Verdict: Unknown,
+			Why:     "after the last heal, no two nodes were seen at the same place of their logs: there is nothing to compare",
+		}
 	}
 	for _, node := range notes.MembersAt(h.End()) {
 		if !agree[node] {
-			return Result{Verdict: Unknown, Why: fmt.Sprintf("after the last heal, %s was not seen at the same place of its log as "+
-				"others: its state was compared with none", node)}
+			return Result{
+				Verdict: Unknown,
+				Why: fmt.Sprintf("after the last heal, %s was not seen at the same place of its log as "+
+					"others: its state was compared with none", node),
+			}
 		}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("nodes were in the same state at each of %s at which they were compared, %d of them before the last heal; all %d agree at the end",
-		count(compared, "place"), before, len(agree))}
+	return Result{
+		Verdict: Valid,
+		Why: fmt.Sprintf(
+			"nodes were in the same state at each of %s at which they were compared, %d of them before the last heal; all "+
+				"%d agree at the end",
+			count(compared, "place"),
+			before,
+			len(agree),
+		),
+	}
 }
 
 // diverged says which nodes differ from the others, from where on, and when that was seen.

@@ -93,7 +93,11 @@ func (stats) Check(_ context.Context, h *history.History) Result {
 		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded (%s): more clients, a longer run or another mix may help",
 			strings.Join(never, ", "), r.Why)
 	case len(calm) > 0:
-		r.Verdict, r.Why = Unknown, fmt.Sprintf("%s never succeeded while there were faults (%s): more clients, shorter faults or a longer run may help", strings.Join(calm, ", "), r.Why)
+		r.Verdict, r.Why = Unknown, fmt.Sprintf(
+			"%s never succeeded while there were faults (%s): more clients, shorter faults or a longer run may help",
+			strings.Join(calm, ", "),
+			r.Why,
+		)
 	}
 	return r
 }

@@ -97,7 +97,12 @@ func newTimeline(ctx context.Context, h *history.History, k *keyed, d register.D
 
 func newTimelineOp(o history.Op, text string) TimelineOp {
 	return TimelineOp{
-		Index: o.Call.Index, Process: o.Call.Process, Node: o.Call.Node, Text: clip(text, maxText), Call: o.Call.At, Return: o.Return.At,
+		Index:   o.Call.Index,
+		Process: o.Call.Process,
+		Node:    o.Call.Node,
+		Text:    clip(text, maxText),
+		Call:    o.Call.At,
+		Return:  o.Return.At,
 	}
 }
 
@@ -152,7 +157,13 @@ func (k *keyed) origin(h *history.History, p register.Proof) string {
 			_, left, _ = left.Pair()
 		}
 		if k.id(left) == found {
-			return fmt.Sprintf("%s is the value of a %s that was recorded as failed (event %d): it happened all the same, or its client must record info", value, c.F(), c.Index())
+			return fmt.Sprintf(
+				"%s is the value of a %s that was recorded as failed (event %d): it happened all the same, or its client "+
+					"must record info",
+				value,
+				c.F(),
+				c.Index(),
+			)
 		}
 	}
 	return fmt.Sprintf("Nobody wrote %s: if the register may hold it at first, say so (--initial %s)",
@@ -173,7 +184,11 @@ func (k *keyed) near(h *history.History, p register.Proof, shown []TimelineOp) (
 	for _, o := range shown {
 		known[o.Index] = true
 	}
-	culprit, _ := slices.BinarySearchFunc(k.ops, p.Last, func(o register.Op, id uint32) int { return cmp.Compare(o.ID, id) })
+	culprit, _ := slices.BinarySearchFunc(
+		k.ops,
+		p.Last,
+		func(o register.Op, id uint32) int { return cmp.Compare(o.ID, id) },
+	)
 	for low, high := culprit-1, culprit+1; len(list) < maxNear && (low >= 0 || high < len(k.ops)); low, high = low-1, high+1 {
 		for _, i := range []int{low, high} {
 			if i < 0 || i >= len(k.ops) || len(list) == maxNear || known[int(k.ops[i].ID)] {
@@ -211,7 +226,11 @@ func (t Timeline) referee() string {
 		return ""
 	}
 	if n := len(t.Ops) + t.Left; n > maxConfirmed {
-		return fmt.Sprintf(" (found by engine %s, and not confirmed by porcupine, which is not asked about more than %d operations)", t.Engine, maxConfirmed)
+		return fmt.Sprintf(
+			" (found by engine %s, and not confirmed by porcupine, which is not asked about more than %d operations)",
+			t.Engine,
+			maxConfirmed,
+		)
 	}
 	return " (found by engine " + t.Engine + ", and not confirmed by porcupine, for want of time)"
 }
@@ -264,7 +283,20 @@ func (t Timeline) Text() string {
 		} else if to := column(o.Return); to > from {
 			bar += strings.Repeat("-", to-from-1) + "|"
 		}
-		fmt.Fprintf(&b, "%*s %-*s  %-*s  process %-4d %-4s %s .. %s\n", digits, mark, width, bar, words, o.Text, o.Process, o.Node, seconds(o.Call), end)
+		fmt.Fprintf(
+			&b,
+			"%*s %-*s  %-*s  process %-4d %-4s %s .. %s\n",
+			digits,
+			mark,
+			width,
+			bar,
+			words,
+			o.Text,
+			o.Process,
+			o.Node,
+			seconds(o.Call),
+			end,
+		)
 	}
 	if t.Left > 0 {
 		fmt.Fprintf(&b, "  … and %s more\n", count(t.Left, "operation"))

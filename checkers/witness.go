@@ -22,7 +22,11 @@ type witness struct {
 }
 
 func newWitness(h *history.History, initial history.Value) *witness {
-	w := &witness{h: h, register: referee.Register[history.Value]{Initial: initial, Same: sameValue}, definite: make([]int, h.KeyIDs())}
+	w := &witness{
+		h:        h,
+		register: referee.Register[history.Value]{Initial: initial, Same: sameValue},
+		definite: make([]int, h.KeyIDs()),
+	}
 	for c := range h.Calls() {
 		if isDefinite(c) {
 			w.definite[c.KeyID()]++
@@ -89,7 +93,11 @@ func (w *witness) replays(k *keyed, order []uint32) error {
 	if recorded := w.definite[w.h.Call(last).KeyID()]; definite != recorded {
 		return fmt.Errorf("%d operations were recorded, and %d were looked at", recorded, definite)
 	}
-	return w.register.Replay(len(k.ops), func(i int) referee.Step[history.Value] { return w.step(w.h.Call(int(k.ops[i].ID))) }, order)
+	return w.register.Replay(
+		len(k.ops),
+		func(i int) referee.Step[history.Value] { return w.step(w.h.Call(int(k.ops[i].ID))) },
+		order,
+	)
 }
 
 // maxConfirmed bounds the operations of a proof that porcupine is asked about. Proofs are a dozen operations long.

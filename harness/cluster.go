@@ -55,7 +55,15 @@ type life struct {
 // NewCluster returns a cluster that is not launched yet. The function onExit is told of nodes
 // that end by themselves; it may be called from any goroutine.
 func NewCluster(t Target, f Fleet, nodes []string, onExit func(node string)) *Cluster {
-	return &Cluster{target: t, fleet: f, names: nodes, current: nodes, onExit: onExit, members: map[string]*member{}, impaired: map[Link][]Impairment{}}
+	return &Cluster{
+		target:   t,
+		fleet:    f,
+		names:    nodes,
+		current:  nodes,
+		onExit:   onExit,
+		members:  map[string]*member{},
+		impaired: map[Link][]Impairment{},
+	}
 }
 
 // Nodes returns the names of all nodes, in order, members of the cluster or not.

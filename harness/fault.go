@@ -57,8 +57,8 @@ type DeedKind struct {
 // Deeds are the kinds of deeds that a run knows, by name.
 type Deeds map[string]DeedKind
 
-// Check says what is wrong with a fault on a cluster of the given nodes: deeds that nobody knows, settings that cannot be
-// meant, nodes that are not there. Nothing is done.
+// Check says what is wrong with a fault on a cluster of the given nodes: deeds that nobody knows, settings that cannot
+// be meant, nodes that are not there. Nothing is done.
 func (k Deeds) Check(f Fault, nodes []string) error {
 	_, err := k.takes(f, nodes)
 	return err

@@ -56,9 +56,9 @@ func all(impairments []Impairment) (sum Impairment) {
 // at all do so many times in this time.
 const probeTimeout = 2 * time.Second
 
-// Impair makes links bad until the fault is healed, beside what other faults did to them. It returns once it was seen to act
-// on every link, except on those that have nobody to send on them: what is to lose something has lost something, and what
-// is to be late is measured.
+// Impair makes links bad until the fault is healed, beside what other faults did to them. It returns once it was seen
+// to act on every link, except on those that have nobody to send on them: what is to lose something has lost something,
+// and what is to be late is measured.
 func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) error {
 	shaper, ok := in.cluster.fleet.(Shaper)
 	if !ok {
@@ -96,7 +96,12 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 }
 
 // seeLost waits until every link was seen to lose something, and returns what went over them by then.
-func (in *Injection) seeLost(ctx context.Context, shaper Shaper, links []Link, before map[Link]Traffic) (now map[Link]Traffic, err error) {
+func (in *Injection) seeLost(
+	ctx context.Context,
+	shaper Shaper,
+	links []Link,
+	before map[Link]Traffic,
+) (now map[Link]Traffic, err error) {
 	var silent, idle []string
 	unseen := links
 	began := time.Now()

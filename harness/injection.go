@@ -13,9 +13,9 @@ import (
 // the stack of what undoes it. Each undoing is pushed before its deed, so that a deed that fails
 // half-way is undone too.
 //
-// Most kinds of deeds hold nodes in a state ([Injection.Hold]) or impair links ([Injection.Impair]): both count the faults
-// that do so, undo and record by themselves. A deed that is neither calls [Injection.OnHeal], does it, and tells by
-// [Injection.Saw] how it was seen to act.
+// Most kinds of deeds hold nodes in a state ([Injection.Hold]) or impair links ([Injection.Impair]): both count the
+// faults that do so, undo and record by themselves. A deed that is neither calls [Injection.OnHeal], does it, and tells
+// by [Injection.Saw] how it was seen to act.
 type Injection struct {
 	cluster *Cluster
 
@@ -39,8 +39,8 @@ func (in *Injection) Fleet() Fleet { return in.cluster.fleet }
 // Target returns the target that the cluster is of.
 func (in *Injection) Target() Target { return in.cluster.target }
 
-// SetMembers records who is a member of the cluster from now on: those that are not are neither waited for nor aimed at.
-// A deed that changes the membership calls it once the cluster has agreed to the change.
+// SetMembers records who is a member of the cluster from now on: those that are not are neither waited for nor aimed
+// at. A deed that changes the membership calls it once the cluster has agreed to the change.
 func (in *Injection) SetMembers(nodes ...string) error { return in.cluster.setMembers(nodes) }
 
 // Members returns who is a member of the cluster now.
@@ -96,7 +96,12 @@ func (in *Injection) Hold(ctx context.Context, s State, nodes ...string) error {
 	hit, err := in.cluster.enter(ctx, s, nodes)
 	in.Saw(s.Name, hit.nodes)
 	if err == nil {
-		if missed := slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(hit.nodes, n) }); len(missed) > 0 {
+		if missed := slices.DeleteFunc(
+			slices.Clone(nodes),
+			func(n string) bool { return slices.Contains(hit.nodes, n) },
+		); len(
+			missed,
+		) > 0 {
 			in.Saw("already_down", missed)
 		}
 	}

@@ -148,7 +148,10 @@ func processTicks(pid int) (ticks uint64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	_, rest, _ := strings.Cut(string(text[max(0, bytes.LastIndexByte(text, ')')):]), " ") // its name may have anything in it
+	_, rest, _ := strings.Cut(
+		string(text[max(0, bytes.LastIndexByte(text, ')')):]),
+		" ",
+	) // its name may have anything in it
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return 0, false

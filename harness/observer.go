@@ -39,7 +39,14 @@ type claimKey struct {
 }
 
 func newObserver(t Target, log *history.Log, e *events, crashed func(who string)) *observer {
-	return &observer{target: t, log: log, events: e, crashed: crashed, claims: map[claimKey]bool{}, latest: map[string]history.Status{}}
+	return &observer{
+		target:  t,
+		log:     log,
+		events:  e,
+		crashed: crashed,
+		claims:  map[claimKey]bool{},
+		latest:  map[string]history.Status{},
+	}
 }
 
 // leader returns the node that claimed the highest term so far.

@@ -74,7 +74,16 @@ func Run(ctx context.Context, t *Test) (err error) {
 	}
 	r.cluster = NewCluster(t.Target, t.Fleet, NodeNames(t.Nodes), func(node string) {
 		value, _ := json.Marshal(history.Exit{Log: logs[node].last()}) // strings
-		r.log.Append(history.Event{Process: history.Observer, Kind: history.Note, F: history.FExit, Node: node, Value: value, Err: "the process ended by itself"})
+		r.log.Append(
+			history.Event{
+				Process: history.Observer,
+				Kind:    history.Note,
+				F:       history.FExit,
+				Node:    node,
+				Value:   value,
+				Err:     "the process ended by itself",
+			},
+		)
 	})
 	r.cluster.OnMembers = func(nodes []string) { r.note(history.FMembers, history.Members{Nodes: nodes}) }
 	r.cluster.LastWords = func(node string) []string { return logs[node].last() }
@@ -91,7 +100,11 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	r.enter(history.PhaseLaunch)
 	launch, cancel := context.WithTimeout(ctx, r.LaunchTimeout)
 	defer cancel()
-	if err := r.cluster.Launch(launch, r.Seed, func(node string) io.Writer { return r.observe.tap(node, logs[node]) }); err != nil {
+	if err := r.cluster.Launch(
+		launch,
+		r.Seed,
+		func(node string) io.Writer { return r.observe.tap(node, logs[node]) },
+	); err != nil {
 		return errors.Join(err, r.inspect(ctx))
 	}
 	stopObserving := r.observe.poll(r.cluster)

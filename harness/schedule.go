@@ -77,8 +77,8 @@ func ScheduleOf(h *history.History) (*Schedule, error) {
 	return s, nil
 }
 
-// Check says what is wrong with a schedule on a cluster of the given nodes, with the given deeds, where faults may begin
-// until the load has lasted for some time. It names the fault.
+// Check says what is wrong with a schedule on a cluster of the given nodes, with the given deeds, where faults may
+// begin until the load has lasted for some time. It names the fault.
 func (s *Schedule) Check(deeds Deeds, nodes []string, until time.Duration) error {
 	if s.Version != ScheduleVersion {
 		return fmt.Errorf("the schedule is of version %d, and only version %d is known", s.Version, ScheduleVersion)
@@ -129,6 +129,11 @@ func (s *Schedule) Write(path string) error {
 		}
 		faults = append(faults, "\n  "+string(text))
 	}
-	text := fmt.Sprintf("{\n \"version\": %d,\n \"nodes\": %s,\n \"faults\": [%s\n ]\n}\n", s.Version, head, strings.Join(faults, ","))
+	text := fmt.Sprintf(
+		"{\n \"version\": %d,\n \"nodes\": %s,\n \"faults\": [%s\n ]\n}\n",
+		s.Version,
+		head,
+		strings.Join(faults, ","),
+	)
 	return os.WriteFile(path, []byte(text), 0o644)
 }

@@ -66,10 +66,10 @@ const (
 	noneWord = "none"
 )
 
-// Parse reads a spec into lanes. A spec is a list of lanes joined by "+", which act side by side; a
-// lane is a list of nemeses joined by ",", of which one is drawn for each fault; a nemesis is
-// "family", "family:shape", "family@aim" or "family:shape@aim", where an aim may also be the names of nodes, "n1:n3". A lane holds and rests as given,
-// unless it ends in "=hold/rest" or "=hold/rest/trigger". "mix" is short for "partition,kill,pause", and "none" is no lane.
+// Parse reads a spec into lanes. A spec is a list of lanes joined by "+", which act side by side; a lane is a list of
+// nemeses joined by ",", of which one is drawn for each fault; a nemesis is "family", "family:shape", "family@aim" or
+// "family:shape@aim", where an aim may also be the names of nodes, "n1:n3". A lane holds and rests as given, unless it
+// ends in "=hold/rest" or "=hold/rest/trigger". "mix" is short for "partition,kill,pause", and "none" is no lane.
 func (all Families) Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
 	var lanes []harness.Lane
 	for text := range strings.SplitSeq(spec, "+") {

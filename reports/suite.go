@@ -100,7 +100,10 @@ func (s Suite) Save(dir string) error {
 	if err != nil {
 		return err
 	}
-	return ReplaceFile(filepath.Join(dir, SuiteFile), func(w io.Writer) error { _, err := w.Write(append(b, '\n')); return err })
+	return ReplaceFile(
+		filepath.Join(dir, SuiteFile),
+		func(w io.Writer) error { _, err := w.Write(append(b, '\n')); return err },
+	)
 }
 
 // ReadSuite reads what a suite left in a directory.

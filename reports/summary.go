@@ -50,8 +50,15 @@ var variants = []string{"bug", "serializable", "consistency", "image", "target-f
 // describe summarizes what a run was to be.
 func describe(t history.Test) Summary {
 	s := Summary{
-		Target: t.Target, Fleet: t.Fleet, Nodes: len(t.Nodes), Workload: t.Workload, Nemesis: t.Nemesis, Bug: cmp.Or(t.Bug, t.Options["bug"]),
-		Seed: t.Seed, Started: t.Started, Command: t.Command,
+		Target:   t.Target,
+		Fleet:    t.Fleet,
+		Nodes:    len(t.Nodes),
+		Workload: t.Workload,
+		Nemesis:  t.Nemesis,
+		Bug:      cmp.Or(t.Bug, t.Options["bug"]),
+		Seed:     t.Seed,
+		Started:  t.Started,
+		Command:  t.Command,
 	}
 	for _, name := range variants {
 		if v := t.Options[name]; v != "" && v != "false" && v != "0s" {

@@ -42,7 +42,9 @@ func decodeJSON(text json.RawMessage) (v any, ok bool) {
 }
 
 // escapes finds escapes one after the other: pairs of surrogates, halves of such pairs, and others.
-var escapes = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.`)
+var escapes = regexp.MustCompile(
+	`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.`,
+)
 
 // keepHalves keeps halves of surrogate pairs apart, which encoding/json all makes one character of.
 func keepHalves(text string) string {

@@ -67,7 +67,10 @@ func (d decider) explore(ops []Op) (result porcupine.CheckResult, order []uint32
 	}
 }
 
-func exploreWith[M mask](d decider, plan *plan) (result porcupine.CheckResult, order []uint32, why string, limited bool) {
+func exploreWith[M mask](
+	d decider,
+	plan *plan,
+) (result porcupine.CheckResult, order []uint32, why string, limited bool) {
 	s := newExplorer[M](d, plan)
 	root := config[M]{state: s.states.id(held{})}
 	for v := range s.demand.visits {
@@ -257,7 +260,10 @@ func (s *explorer[M]) expand(c *config[M]) {
 		}
 	}
 	slices.SortStableFunc(s.stack[from:], func(a, b frame[M]) int {
-		return cmp.Or(cmp.Compare(s.returnOf[b.op], s.returnOf[a.op]), cmp.Compare(len(s.uses.list[b.used]), len(s.uses.list[a.used])))
+		return cmp.Or(
+			cmp.Compare(s.returnOf[b.op], s.returnOf[a.op]),
+			cmp.Compare(len(s.uses.list[b.used]), len(s.uses.list[a.used])),
+		)
 	})
 }
 

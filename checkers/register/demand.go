@@ -79,7 +79,11 @@ func newDemand(p *plan) demand {
 				continue
 			}
 			d.visits[v] = append(d.visits[v], r)
-			earlier, _ := slices.BinarySearchFunc(p.returns, o.Call, func(op int32, t int64) int { return cmp.Compare(p.ops[op].Return, t) })
+			earlier, _ := slices.BinarySearchFunc(
+				p.returns,
+				o.Call,
+				func(op int32, t int64) int { return cmp.Compare(p.ops[op].Return, t) },
+			)
 			bound = before[earlier].than(Value(v))
 		}
 	}

@@ -47,7 +47,10 @@ func judged(ops []Op, d Decision) []Op {
 		return ops
 	}
 	// What may have put in place what was there is not needed by any order.
-	return slices.DeleteFunc(withoutVersions(ops), func(o Op) bool { return o.inDoubt() && o.Action == Swap && o.Old == o.Value })
+	return slices.DeleteFunc(
+		withoutVersions(ops),
+		func(o Op) bool { return o.inDoubt() && o.Action == Swap && o.Old == o.Value },
+	)
 }
 
 // minimizer cuts histories down.
@@ -271,7 +274,8 @@ func (m *minimizer) withOrigins(part, known []Op) []Op {
 		installed[v] = true
 		origin := -1
 		for i := range known {
-			if w, ok := known[i].installs(); ok && w == v && known[i].Call <= o.Return && (origin < 0 || known[i].Call > known[origin].Call) {
+			if w, ok := known[i].installs(); ok && w == v && known[i].Call <= o.Return &&
+				(origin < 0 || known[i].Call > known[origin].Call) {
 				origin = i
 			}
 		}

@@ -52,7 +52,8 @@ func provable(ops, rest []Op) bool {
 			return -1
 		})
 		seen := func(r Op) bool { return r.Return >= o.Call && r.Call <= firstReturn[i] }
-		if slices.ContainsFunc(observers[v], seen) || slices.ContainsFunc(differences, func(d Op) bool { return d.Old != v && seen(d) }) {
+		if slices.ContainsFunc(observers[v], seen) ||
+			slices.ContainsFunc(differences, func(d Op) bool { return d.Old != v && seen(d) }) {
 			return false
 		}
 	}

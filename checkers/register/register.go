@@ -152,7 +152,11 @@ func Decide(ctx context.Context, ops []Op, engine Engine, limits Limits) Decisio
 		if out, ok := d.unique(ops, engine == Versioned); ok {
 			return out
 		}
-		return Decision{Result: porcupine.Unknown, Engine: engine, Why: "a value is written twice, or deleted, or a difference was observed"}
+		return Decision{
+			Result: porcupine.Unknown,
+			Engine: engine,
+			Why:    "a value is written twice, or deleted, or a difference was observed",
+		}
 	case Compact:
 		return d.compact(ops)
 	case Porcupine:

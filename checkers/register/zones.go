@@ -113,7 +113,10 @@ func sortAny[Z any](zones []Z, key func(*Z) int64) {
 	for i := range zones {
 		order[i] = placed{key(&zones[i]), int32(i)}
 	}
-	slices.SortFunc(order, func(a, b placed) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.place, b.place)) })
+	slices.SortFunc(
+		order,
+		func(a, b placed) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.place, b.place)) },
+	)
 	sorted := make([]Z, len(zones))
 	for i, p := range order {
 		sorted[i] = zones[p.place]

@@ -1,5 +1,5 @@
-// Package child runs `sunder run` in a process of its own, and reads how it ended: whatever becomes of it, whoever asked for it
-// goes on.
+// Package child runs `sunder run` in a process of its own, and reads how it ended: whatever becomes of it, whoever
+// asked for it goes on.
 package child
 
 import (
@@ -26,7 +26,8 @@ type Ended struct {
 	Stderr  string           // the last of it
 }
 
-// Says returns what the results of a run say, and whether its exit code says the same: alone, it may be that of a crash.
+// Says returns what the results of a run say, and whether its exit code says the same: alone, it may be that of a
+// crash.
 func (e Ended) Says() (v checkers.Verdict, same bool) {
 	if e.Summary == nil {
 		return checkers.Unknown, false

@@ -56,8 +56,18 @@ them may be compressed by gzip or zstd, and "-" is standard input. Nothing is wr
 			return err
 		},
 	}
-	cmd.Flags().StringSliceVar(&only, "checker", nil, "checkers to run (default those that the history asks for): "+names(a.Checkers))
-	cmd.Flags().StringVar(&initial, "initial", "", "what registers hold before anything is written, as JSON (default null)")
+	cmd.Flags().StringSliceVar(
+		&only,
+		"checker",
+		nil,
+		"checkers to run (default those that the history asks for): "+names(a.Checkers),
+	)
+	cmd.Flags().StringVar(
+		&initial,
+		"initial",
+		"",
+		"what registers hold before anything is written, as JSON (default null)",
+	)
 	cmd.Flags().Var(&from, "format", "what the file is: "+formatNames())
 	check.add(cmd.Flags())
 	return cmd
@@ -128,7 +138,12 @@ func exists(path string) bool {
 }
 
 // judge runs checkers and prints what they find. The error is the verdict, if it is no pass.
-func (a app) judge(cmd *cobra.Command, h *history.History, names []string, o checkers.Options) ([]checkers.Result, error) {
+func (a app) judge(
+	cmd *cobra.Command,
+	h *history.History,
+	names []string,
+	o checkers.Options,
+) ([]checkers.Result, error) {
 	results, err := a.Checkers.Run(cmd.Context(), h, names, o)
 	if err != nil {
 		return nil, err

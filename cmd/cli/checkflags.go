@@ -32,7 +32,12 @@ func (f *checkFlags) add(flags *pflag.FlagSet) {
 
 // options returns what the flags say; how far a long check is gets written to w.
 func (f *checkFlags) options(w io.Writer) checkers.Options {
-	return checkers.Options{Time: f.time, Memory: uint64(f.memory) << 20, Engine: register.Engine(f.engine), Progress: checkProgress(w)}
+	return checkers.Options{
+		Time:     f.time,
+		Memory:   uint64(f.memory) << 20,
+		Engine:   register.Engine(f.engine),
+		Progress: checkProgress(w),
+	}
 }
 
 // checkProgress writes a line every few seconds, once a check takes long.

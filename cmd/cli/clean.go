@@ -31,7 +31,14 @@ ends. Runs that end by themselves leave nothing, and every run in containers cle
 					fmt.Fprintf(cmd.OutOrStdout(), "kept     %s: %s\n", r.Run, r.Kept)
 					continue
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "removed  %s: %d containers, %d networks, %d volumes\n", r.Run, r.Containers, r.Networks, r.Volumes)
+				fmt.Fprintf(
+					cmd.OutOrStdout(),
+					"removed  %s: %d containers, %d networks, %d volumes\n",
+					r.Run,
+					r.Containers,
+					r.Networks,
+					r.Volumes,
+				)
 			}
 			stale, imagesErr := engine.CleanImages(cmd.Context())
 			for _, ref := range stale {

@@ -1,4 +1,5 @@
-// Package cli is the command line: one file a subcommand. It is handed a catalogue of what there is, and knows no name of it.
+// Package cli is the command line: one file a subcommand. It is handed a catalogue of what there is, and knows no name
+// of it.
 package cli
 
 import (

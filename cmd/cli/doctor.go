@@ -63,22 +63,43 @@ var costs = map[string]string{
 
 func (a app) examine(ctx context.Context, say io.Writer) []finding {
 	all := []finding{
-		{what: "sunder", has: sunder.BuildInfo()["sunder"] + ", " + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH},
+		{
+			what: "sunder",
+			has:  sunder.BuildInfo()["sunder"] + ", " + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH,
+		},
 	}
 	engine, err := docker.Connect(ctx)
 	if err != nil {
-		return append(all, finding{what: "engine", lack: err.Error(), cost: "no etcd, no Consul, no --fleet docker; start Docker, or point DOCKER_HOST to it"})
+		return append(
+			all,
+			finding{
+				what: "engine",
+				lack: err.Error(),
+				cost: "no etcd, no Consul, no --fleet docker; start Docker, or point DOCKER_HOST to it",
+			},
+		)
 	}
 	defer engine.Close()
 	f := engine.Facts()
-	all = append(all,
-		finding{what: "engine", has: fmt.Sprintf("%s, API %s, %s, %d CPUs, %.1f GB", f.Version, f.API, f.OS, f.CPUs, float64(f.MemoryBytes)/1e9)},
+	all = append(
+		all,
+		finding{
+			what: "engine",
+			has:  fmt.Sprintf("%s, API %s, %s, %d CPUs, %.1f GB", f.Version, f.API, f.OS, f.CPUs, float64(f.MemoryBytes)/1e9),
+		},
 		finding{what: "cgroup", has: f.Cgroup},
 		finding{what: "kernel", has: f.Kernel},
 		disk(f.Root),
 	)
 	if !f.Direct {
-		all = append(all, finding{what: "addresses", lack: "containers cannot be reached directly, so clients go through ports that the engine forwards", cost: "a call to a dead node is accepted and then lost, so more calls are in doubt"})
+		all = append(
+			all,
+			finding{
+				what: "addresses",
+				lack: "containers cannot be reached directly, so clients go through ports that the engine forwards",
+				cost: "a call to a dead node is accepted and then lost, so more calls are in doubt",
+			},
+		)
 	}
 	all = append(all, kernel(ctx, engine, say)...)
 	return append(all, a.servers(ctx, engine)...)
@@ -93,7 +114,11 @@ func disk(root string) finding {
 	}
 	free := s.Bavail * uint64(s.Bsize)
 	if free < need {
-		return finding{what: "disk", lack: fmt.Sprintf("%.1f GB free in %s", float64(free)/1e9, root), cost: "images, and the nodes' data, may not fit: some GB should be free"}
+		return finding{
+			what: "disk",
+			lack: fmt.Sprintf("%.1f GB free in %s", float64(free)/1e9, root),
+			cost: "images, and the nodes' data, may not fit: some GB should be free",
+		}
 	}
 	return finding{what: "disk", has: fmt.Sprintf("%.1f GB free in %s", float64(free)/1e9, root)}
 }

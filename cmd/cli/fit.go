@@ -63,7 +63,10 @@ func (c Catalogue) chooseFleet(asked string, demands []demand, options *entryOpt
 		return asked, "as asked for", nil
 	}
 	candidates := c.fleetsByWeight()
-	wanted := slices.DeleteFunc(slices.Clone(candidates), func(name string) bool { return !options.given(owner{"fleet", name}) })
+	wanted := slices.DeleteFunc(
+		slices.Clone(candidates),
+		func(name string) bool { return !options.given(owner{"fleet", name}) },
+	)
 	if len(wanted) > 0 {
 		candidates, why = wanted, "has the options that were given"
 	}

@@ -45,7 +45,9 @@ var formats = map[format]struct {
 }
 
 // unwarned is a reader that has nothing to warn of.
-func unwarned(read func(io.Reader, string) (*history.History, error)) func(io.Reader, string) (*history.History, string, error) {
+func unwarned(
+	read func(io.Reader, string) (*history.History, error),
+) func(io.Reader, string) (*history.History, string, error) {
 	return func(r io.Reader, name string) (*history.History, string, error) {
 		h, err := read(r, name)
 		return h, "", err

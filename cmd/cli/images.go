@@ -37,7 +37,14 @@ one that was built here, or pulls the official one; --image names another.`,
 				return err
 			}
 			for _, i := range list {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-30s %6.1f MB  made %s  %s\n", i.Ref, float64(i.Bytes)/1e6, i.Made.Format(time.DateTime), i.Version)
+				fmt.Fprintf(
+					cmd.OutOrStdout(),
+					"%-30s %6.1f MB  made %s  %s\n",
+					i.Ref,
+					float64(i.Bytes)/1e6,
+					i.Made.Format(time.DateTime),
+					i.Version,
+				)
 			}
 			if len(list) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), "none yet; 'sunder images build etcd' makes one")

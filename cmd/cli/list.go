@@ -80,7 +80,8 @@ func (a app) listAll(w io.Writer, cells []fit) error {
 	return nil
 }
 
-// printMatrix writes a line for what runs together of target, workload and fleet, and one for each reason why some does not.
+// printMatrix writes a line for what runs together of target, workload and fleet, and one for each reason why some does
+// not.
 func printMatrix(w io.Writer, cells []fit) {
 	type row struct{ target, workload, fleet string }
 	var rows []row
@@ -99,7 +100,14 @@ func printMatrix(w io.Writer, cells []fit) {
 	}
 	fmt.Fprintln(w, "What runs together")
 	for _, r := range rows {
-		fmt.Fprintf(w, "  %-8s %-10s %-8s %s\n", r.target, r.workload, r.fleet, cmp.Or(strings.Join(runs[r], ", "), "nothing"))
+		fmt.Fprintf(
+			w,
+			"  %-8s %-10s %-8s %s\n",
+			r.target,
+			r.workload,
+			r.fleet,
+			cmp.Or(strings.Join(runs[r], ", "), "nothing"),
+		)
 		for _, hole := range holes[r] {
 			fmt.Fprintf(w, "  %28s  no: %s\n", "", hole)
 		}

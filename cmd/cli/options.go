@@ -17,8 +17,8 @@ type owner struct{ kind, name string } // "target", "etcd"
 
 func (o owner) String() string { return o.kind + " " + o.name }
 
-// entryOptions are the options of all entries that a run can choose from, as flags of one command. Entries may have options
-// of the same name: the flag is then that of each.
+// entryOptions are the options of all entries that a run can choose from, as flags of one command. Entries may have
+// options of the same name: the flag is then that of each.
 type entryOptions struct {
 	flags     *pflag.FlagSet
 	owners    map[string][]owner // by flag
@@ -72,7 +72,8 @@ func (o *entryOptions) add(by owner, f *flag.Flag) {
 func (o *entryOptions) foreign(chosen ...owner) (err error) {
 	o.flags.Visit(func(f *pflag.Flag) {
 		owners := o.owners[f.Name]
-		if owners == nil || err != nil || slices.ContainsFunc(owners, func(by owner) bool { return slices.Contains(chosen, by) }) {
+		if owners == nil || err != nil ||
+			slices.ContainsFunc(owners, func(by owner) bool { return slices.Contains(chosen, by) }) {
 			return
 		}
 		var words []string

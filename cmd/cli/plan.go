@@ -171,7 +171,11 @@ func (f *runFlags) leastRate(flags *pflag.FlagSet) (float64, error) {
 	case f.rate <= 0 || f.minRate <= f.rate/4:
 		return f.minRate, nil
 	case asked && f.minRate > f.rate:
-		return 0, fmt.Errorf("--min-rate: %v calls a second cannot succeed where --rate makes %v at the most", f.minRate, f.rate)
+		return 0, fmt.Errorf(
+			"--min-rate: %v calls a second cannot succeed where --rate makes %v at the most",
+			f.minRate,
+			f.rate,
+		)
 	case asked:
 		return f.minRate, nil
 	}

@@ -81,22 +81,53 @@ func (f *runFlags) usage(cmd *cobra.Command) error {
 // declare declares the flags of a run: its own, and the options of all entries.
 func (f *runFlags) declare(flags *pflag.FlagSet) {
 	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+`; "etcd@v3.5.35" names a version`)
-	flags.StringVar(&f.fleet, "fleet", fleetAuto, "what nodes run on: "+names(f.Fleets)+"; auto is the lightest that can do what is needed")
+	flags.StringVar(
+		&f.fleet,
+		"fleet",
+		fleetAuto,
+		"what nodes run on: "+names(f.Fleets)+"; auto is the lightest that can do what is needed",
+	)
 	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+names(f.Workloads))
 	flags.StringVar(&f.nemesis, "nemesis", "mix", `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+`; or "mix", "none"`)
 	flags.IntVar(&f.nodes, "nodes", 5, "nodes of the cluster")
 	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
-	flags.Float64Var(&f.minRate, "min-rate", checkers.DefaultMinRate, "calls a second that must succeed, while a quorum can be reached, for a pass to mean something; at the most a quarter of --rate")
+	flags.Float64Var(
+		&f.minRate,
+		"min-rate",
+		checkers.DefaultMinRate,
+		"calls a second that must succeed, while a quorum can be reached, for a pass to mean something; at the most a "+
+			"quarter of --rate",
+	)
 	flags.DurationVar(&f.timeLimit, "time-limit", 30*time.Second, "how long clients call")
 	flags.DurationVar(&f.opTimeout, "op-timeout", time.Second, "after how long a client gives a call up")
 	flags.DurationVar(&f.hold, "hold", 2*time.Second, "how long a fault lasts, on average")
-	flags.DurationVar(&f.rest, "rest", time.Second, "how long the cluster is left alone after a fault, on average; 0s goes from one fault straight to the next")
-	flags.DurationVar(&f.launchTimeout, "launch-timeout", 30*time.Second, "how long the cluster may take to serve at first")
-	flags.DurationVar(&f.recoverTimeout, "recover-timeout", 30*time.Second, "how long the healed cluster may take to serve again")
+	flags.DurationVar(
+		&f.rest,
+		"rest",
+		time.Second,
+		"how long the cluster is left alone after a fault, on average; 0s goes from one fault straight to the next",
+	)
+	flags.DurationVar(
+		&f.launchTimeout,
+		"launch-timeout",
+		30*time.Second,
+		"how long the cluster may take to serve at first",
+	)
+	flags.DurationVar(
+		&f.recoverTimeout,
+		"recover-timeout",
+		30*time.Second,
+		"how long the healed cluster may take to serve again",
+	)
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of calls and faults (default drawn)")
-	flags.StringVar(&f.schedule, "schedule", "", "replay the faults of a file, or of a run directory, instead of --nemesis; "+
-		"see docs/schedules.md")
+	flags.StringVar(
+		&f.schedule,
+		"schedule",
+		"",
+		"replay the faults of a file, or of a run directory, instead of --nemesis; "+
+			"see docs/schedules.md",
+	)
 	flags.StringSliceVar(&f.bugs, "bug", nil, "plant bugs in the target; see 'sunder list bugs'")
 	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
 	flags.StringVarP(&f.out, "out", "o", "runs", "directory for run directories")
@@ -161,8 +192,8 @@ func (f *runFlags) say(w io.Writer, o sunder.Outcome) {
 	fmt.Fprintln(w, summary(o.History, o.Verdict))
 }
 
-// conclude says where the report is, renews the index, and turns what came of the run into one error: a violation is one,
-// whatever else went wrong.
+// conclude says where the report is, renews the index, and turns what came of the run into one error: a violation is
+// one, whatever else went wrong.
 func (f *runFlags) conclude(cmd *cobra.Command, say io.Writer, o sunder.Outcome, err error) error {
 	if o.Results != nil {
 		if indexErr := index.Write(f.out); indexErr != nil {

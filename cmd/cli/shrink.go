@@ -82,7 +82,12 @@ func (f *shrinkFlags) run(cmd *cobra.Command, dir string) error {
 	if smallest.Made == 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "nothing smaller failed %d of %d times: this is the run itself\n", f.need, f.tries)
 	} else {
-		fmt.Fprintf(cmd.OutOrStdout(), "failed in %s; their reports are in %s\n", smallest, filepath.Join(s.Out, reports.IndexFile))
+		fmt.Fprintf(
+			cmd.OutOrStdout(),
+			"failed in %s; their reports are in %s\n",
+			smallest,
+			filepath.Join(s.Out, reports.IndexFile),
+		)
 	}
 	return err
 }
@@ -94,7 +99,13 @@ func (a app) changed(options map[string]string) map[string]string {
 		value, known := options[f.Name]
 		switch {
 		case !known, f.Name == "out", f.Name == "quiet", f.Name == "format", strings.HasPrefix(f.Name, "check-"):
-		case value != flagValue(f), f.Name == "seed", f.Name == "nodes", f.Name == "clients", f.Name == "keys", f.Name == "time-limit", f.Name == "nemesis":
+		case value != flagValue(f),
+			f.Name == "seed",
+			f.Name == "nodes",
+			f.Name == "clients",
+			f.Name == "keys",
+			f.Name == "time-limit",
+			f.Name == "nemesis":
 			flags[f.Name] = value
 		}
 	})

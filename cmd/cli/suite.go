@@ -214,8 +214,17 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 			fmt.Fprintf(w, "%-8s %s\n         %s\n         %s\n", o.Status, o.Name, oneLine(o.Why), o.Command)
 		}
 	}
-	fmt.Fprintf(w, "%s: %d passed, %d failed, %d unknown, %d errors, %d not run, in %s\n", s.Name, s.Count(reports.Passed), s.Count(reports.Failed),
-		s.Count(reports.Unknown), s.Count(reports.Broken), s.Count(reports.NotRun), s.Took.Round(time.Second))
+	fmt.Fprintf(
+		w,
+		"%s: %d passed, %d failed, %d unknown, %d errors, %d not run, in %s\n",
+		s.Name,
+		s.Count(reports.Passed),
+		s.Count(reports.Failed),
+		s.Count(reports.Unknown),
+		s.Count(reports.Broken),
+		s.Count(reports.NotRun),
+		s.Took.Round(time.Second),
+	)
 	err := errors.Join(index.WriteSuite(dir, s), writeIndexes(dir))
 	fmt.Fprintln(w, filepath.Join(dir, reports.IndexFile))
 	return err
@@ -224,7 +233,10 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 // writeIndexes writes the index of a suite's runs, and renews the one over several suites, if there is one.
 func writeIndexes(dir string) error {
 	err := index.Write(dir)
-	if above := filepath.Dir(filepath.Clean(dir)); above != filepath.Clean(dir) && exists(filepath.Join(above, reports.IndexFile)) {
+	if above := filepath.Dir(
+		filepath.Clean(dir),
+	); above != filepath.Clean(dir) &&
+		exists(filepath.Join(above, reports.IndexFile)) {
 		err = errors.Join(err, index.Write(above))
 	}
 	return err
@@ -233,7 +245,10 @@ func writeIndexes(dir string) error {
 // oneLine keeps what a program said from being taken for something else: by a terminal, or by a CI system that reads
 // commands from what is printed.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }), " ")
+	return strings.Join(
+		strings.FieldsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }),
+		" ",
+	)
 }
 
 func appendFile(path, text string) error {

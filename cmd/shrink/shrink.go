@@ -53,7 +53,11 @@ func (t Tried) String() string {
 
 // Shrink returns the smallest run that it found, with no tries if nothing smaller failed. Interrupted, it returns the
 // smallest so far. If no run at all comes to a verdict, that is an error: then nothing is known.
-func (s Shrinker) Shrink(ctx context.Context, flags map[string]string, within time.Duration) (smallest Tried, err error) {
+func (s Shrinker) Shrink(
+	ctx context.Context,
+	flags map[string]string,
+	within time.Duration,
+) (smallest Tried, err error) {
 	smallest.Flags = flags
 	verdicts, trouble := 0, ""
 	for again := true; again; {

@@ -36,7 +36,14 @@ func ReadParts(dirs []string) (parts []Part, err error) {
 			case a.Started.Equal(b.Started) || a.Part > 0 && a.Part == b.Part:
 				return nil, fmt.Errorf("%s and %s are the same part of %s", other.dir, dir, a.Name)
 			case a.Parts != b.Parts:
-				return nil, fmt.Errorf("%s and %s are of %s in %d and in %d parts: their runs overlap", other.dir, dir, a.Name, max(b.Parts, 1), max(a.Parts, 1))
+				return nil, fmt.Errorf(
+					"%s and %s are of %s in %d and in %d parts: their runs overlap",
+					other.dir,
+					dir,
+					a.Name,
+					max(b.Parts, 1),
+					max(a.Parts, 1),
+				)
 			}
 		}
 		parts = append(parts, p)
@@ -53,7 +60,16 @@ func Merge(out string, parts []Part) (joined reports.Suite, err error) {
 	missing := make(map[string][]int) // parts of a suite that were not given
 	for _, p := range parts {
 		if p.err != nil {
-			joined.Outcomes = append(joined.Outcomes, reports.Outcome{Name: p.dir, Class: p.dir, Part: true, Status: reports.Broken, Why: "the suite left nothing: " + p.err.Error()})
+			joined.Outcomes = append(
+				joined.Outcomes,
+				reports.Outcome{
+					Name:   p.dir,
+					Class:  p.dir,
+					Part:   true,
+					Status: reports.Broken,
+					Why:    "the suite left nothing: " + p.err.Error(),
+				},
+			)
 			continue
 		}
 		if joined.Started.IsZero() || p.suite.Started.Before(joined.Started) {
@@ -81,7 +97,16 @@ func Merge(out string, parts []Part) (joined reports.Suite, err error) {
 		outcomes, err := copyRuns(out, p)
 		joined.Outcomes = append(joined.Outcomes, outcomes...)
 		if err != nil { // what can be said is said all the same
-			joined.Outcomes = append(joined.Outcomes, reports.Outcome{Name: p.dir, Class: p.dir, Part: true, Status: reports.Broken, Why: "not all of it could be copied: " + err.Error()})
+			joined.Outcomes = append(
+				joined.Outcomes,
+				reports.Outcome{
+					Name:   p.dir,
+					Class:  p.dir,
+					Part:   true,
+					Status: reports.Broken,
+					Why:    "not all of it could be copied: " + err.Error(),
+				},
+			)
 		}
 	}
 	return joined, nil

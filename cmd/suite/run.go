@@ -15,8 +15,8 @@ import (
 type Runner struct {
 	// Program is the sunder that runs them, and Out the directory for the runs.
 	Program, Out string
-	// Jobs is how many runs there are at a time, and Budget after how long none is begun any more that would end later; 0 is
-	// no limit.
+	// Jobs is how many runs there are at a time, and Budget after how long none is begun any more that would end later; 0
+	// is no limit.
 	Jobs   int
 	Budget time.Duration
 	// AtLeast is the time that a run takes if all goes well, and AtMost if nothing does.
@@ -99,7 +99,13 @@ func (r Runner) runCell(ctx context.Context, c Cell, o reports.Outcome) reports.
 	case end.Summary == nil:
 		o.Status, o.Why = reports.Broken, fmt.Sprintf("exit code %d and no verdict: %s", end.Code, end.Stderr)
 	default:
-		o.Status, o.Why = reports.Broken, fmt.Sprintf("%s (exit code %d, and its results say %s: %s)", o.Why, end.Code, end.Summary.Verdict, end.Stderr)
+		o.Status, o.Why = reports.Broken, fmt.Sprintf(
+			"%s (exit code %d, and its results say %s: %s)",
+			o.Why,
+			end.Code,
+			end.Summary.Verdict,
+			end.Stderr,
+		)
 	}
 	return o
 }

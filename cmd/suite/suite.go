@@ -55,7 +55,13 @@ func (c Cell) Class() string {
 
 // Args returns the arguments of `sunder run`.
 func (c Cell) Args() []string {
-	args := []string{"--target=" + c.Target, "--fleet=" + c.Fleet, "--workload=" + c.Workload, "--nemesis=" + c.Nemesis, "--seed=" + strconv.FormatUint(c.Seed, 10)}
+	args := []string{
+		"--target=" + c.Target,
+		"--fleet=" + c.Fleet,
+		"--workload=" + c.Workload,
+		"--nemesis=" + c.Nemesis,
+		"--seed=" + strconv.FormatUint(c.Seed, 10),
+	}
 	for _, flag := range slices.Sorted(maps.Keys(c.Flags)) {
 		args = append(args, "--"+flag+"="+c.Flags[flag])
 	}
@@ -273,7 +279,10 @@ func (e entry) cells(common map[string]string) (cells []Cell, field string, err 
 	maps.Copy(flags, e.Flags)
 	for _, reserved := range []string{"target", "fleet", "workload", "nemesis", "seed", "out", "format"} {
 		if _, ok := flags[reserved]; ok {
-			return nil, ".flags", fmt.Errorf("%s is no flag of a run in a suite: it is a field beside flags, or the suite's own", reserved)
+			return nil, ".flags", fmt.Errorf(
+				"%s is no flag of a run in a suite: it is a field beside flags, or the suite's own",
+				reserved,
+			)
 		}
 	}
 	for _, target := range or(e.Target, "raft") {

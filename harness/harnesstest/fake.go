@@ -67,8 +67,14 @@ type Fake struct {
 // New returns a fake cluster with the given mistakes.
 func New(m Mistakes) *Fake {
 	return &Fake{
-		Mistakes: m, Claims: true, nodes: map[string]*node{}, cut: map[harness.Link]bool{}, state: map[harness.Link]harness.Impairment{},
-		dropped: map[harness.Link]uint64{}, passed: map[harness.Link]uint64{}, values: map[string][]string{},
+		Mistakes: m,
+		Claims:   true,
+		nodes:    map[string]*node{},
+		cut:      map[harness.Link]bool{},
+		state:    map[harness.Link]harness.Impairment{},
+		dropped:  map[harness.Link]uint64{},
+		passed:   map[harness.Link]uint64{},
+		values:   map[string][]string{},
 	}
 }
 
@@ -250,7 +256,9 @@ func (f *Fake) serves(name string) bool {
 		}
 	}
 	n := f.nodes[name]
-	return n != nil && !n.killed && !n.paused && !n.broken && !n.unplugged && !f.Mistakes.NeverServes && !time.Now().Before(f.calm) && reach > len(f.names)/2
+	return n != nil && !n.killed && !n.paused && !n.broken && !n.unplugged && !f.Mistakes.NeverServes &&
+		!time.Now().Before(f.calm) &&
+		reach > len(f.names)/2
 }
 
 // elect finds out who leads now; the caller holds mu.
@@ -276,7 +284,13 @@ func (f *Fake) elect() {
 // Can implements [harness.Target] and [harness.Fleet]: it is both in one.
 func (f *Fake) Can() []harness.Capability {
 	return []harness.Capability{
-		harness.KV, harness.Leader, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut, harness.LinkLoss,
+		harness.KV,
+		harness.Leader,
+		harness.NodeKill,
+		harness.NodePause,
+		harness.NodeUnplug,
+		harness.LinkCut,
+		harness.LinkLoss,
 		harness.LinkDelay,
 	}
 }

@@ -44,7 +44,16 @@ func (r *noteReader) fault(e Event) error {
 		if v.Nothing || len(v.Evidence) > 0 {
 			return fmt.Errorf("fault %d has evidence before it has begun", v.ID)
 		}
-		f := Fault{FaultEvent: v, F: e.F, Index: e.Index, Began: e.At, InForce: Never, Healing: Never, Healed: Never, Err: e.Err}
+		f := Fault{
+			FaultEvent: v,
+			F:          e.F,
+			Index:      e.Index,
+			Began:      e.At,
+			InForce:    Never,
+			Healing:    Never,
+			Healed:     Never,
+			Err:        e.Err,
+		}
 		if err := f.take(r.member); err != nil {
 			return fmt.Errorf("fault %d: %w", v.ID, err)
 		}

@@ -73,8 +73,16 @@ func (b *builder) build(r *raw) (rec record, err error) {
 		return rec, errors.New("too many different names of operations and nodes")
 	}
 	rec = record{
-		at: time.Duration(r.at), process: int32(r.process), kind: r.kind, key: b.symbols.id(r.key), f: uint16(f), node: uint16(node),
-		value: r.number, form: r.form,
+		at: time.Duration(
+			r.at,
+		),
+		process: int32(r.process),
+		kind:    r.kind,
+		key:     b.symbols.id(r.key),
+		f:       uint16(f),
+		node:    uint16(node),
+		value:   r.number,
+		form:    r.form,
 	}
 	if r.form == literal {
 		rec.value = b.texts.add(r.value)

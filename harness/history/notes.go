@@ -150,7 +150,10 @@ func readNotes(h *History) *Notes {
 		r.Problems = append(r.Problems, Problem{h.last - 1, "a client calls, or is answered, after phase end"})
 	}
 	if len(h.others) > 0 && r.Test == nil && len(r.Problems) == 0 {
-		r.Problems = append(r.Problems, Problem{0, "the history has notes of a run, and does not begin with a description of it"})
+		r.Problems = append(
+			r.Problems,
+			Problem{0, "the history has notes of a run, and does not begin with a description of it"},
+		)
 	}
 	return r.Notes
 }

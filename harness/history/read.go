@@ -178,7 +178,14 @@ func decodeChunks(r io.Reader) (chunks <-chan *chunk, stop func()) {
 			case <-quit:
 				return
 			}
-			*c = chunk{free: free, text: append(c.text[:0], rest...), done: make(chan struct{}), records: c.records[:0], texts: c.texts, extras: c.extras[:0]}
+			*c = chunk{
+				free:    free,
+				text:    append(c.text[:0], rest...),
+				done:    make(chan struct{}),
+				records: c.records[:0],
+				texts:   c.texts,
+				extras:  c.extras[:0],
+			}
 			c.texts.clear()
 			rest, ended = c.fill(r, rest)
 			if len(c.text) == 0 && c.broken == nil {

@@ -13,7 +13,8 @@ type symbols struct {
 	recent [1 << recentBits]recentSymbol
 }
 
-// recentBits makes recent a table of 128 KiB: thousands of keys have room in it, and it fits a processor's second cache.
+// recentBits makes recent a table of 128 KiB: thousands of keys have room in it, and it fits a processor's second
+// cache.
 const recentBits = 13
 
 // recentSymbol is a string's end and its length, which are all of it if it is short, and its number.

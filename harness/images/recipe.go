@@ -112,12 +112,17 @@ func goBuild(ctx context.Context, dir, arch, out string, progress io.Writer, arg
 // advice says what helps against what goes wrong most often; docs/containers.md says more.
 func advice(said string) string {
 	for what, helps := range map[string]string{
-		"no space left on device": "the module cache and the build cache need some gigabytes: make room where 'go env GOMODCACHE GOCACHE TMPDIR' says, or set them to where there is some",
-		"signal: killed":          "the compiler was killed, most likely for want of memory: Consul needs about 4 GB; GOFLAGS=-p=1 takes less",
-		"toolchain not available": "the server wants another Go than the one that is here: install that one, or let Go fetch it (GOTOOLCHAIN=auto)",
-		"unknown revision":        "the module proxy does not have this version: see the server's releases for those that there are",
-		"404 Not Found":           "the module proxy does not have this version: see the server's releases for those that there are",
-		"dial tcp":                "the module proxy cannot be reached: 'go env GOPROXY' says which is asked",
+		"no space left on device": "the module cache and the build cache need some gigabytes: make room where 'go env " +
+			"GOMODCACHE GOCACHE TMPDIR' says, or set them to where there is some",
+		"signal: killed": "the compiler was killed, most likely for want of memory: Consul needs about 4 GB; " +
+			"GOFLAGS=-p=1 takes less",
+		"toolchain not available": "the server wants another Go than the one that is here: install that one, or let Go " +
+			"fetch it (GOTOOLCHAIN=auto)",
+		"unknown revision": "the module proxy does not have this version: see the server's releases for those " +
+			"that there are",
+		"404 Not Found": "the module proxy does not have this version: see the server's releases for those " +
+			"that there are",
+		"dial tcp": "the module proxy cannot be reached: 'go env GOPROXY' says which is asked",
 	} {
 		if strings.Contains(said, what) {
 			return "\n" + helps

@@ -64,10 +64,15 @@ func buildSelf(ctx context.Context, arch, dir string, progress io.Writer) (progr
 	if findErr == nil && strings.HasPrefix(command, strings.TrimSpace(string(here))) {
 		return program, goBuild(ctx, ".", arch, program, progress, command)
 	}
-	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") && !strings.Contains(info.Main.Version, "+dirty") {
+	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") &&
+		!strings.Contains(info.Main.Version, "+dirty") {
 		return Build(ctx, Recipe{
 			Name: "sunder", Version: info.Main.Version, Module: strings.TrimSuffix(command, "/cmd/sunder"), Package: command,
 		}, arch, dir, progress)
 	}
-	return "", fmt.Errorf("build it with CGO_ENABLED=0 go build %s, and run that; or run this one in sunder's source tree, where it can build itself", command)
+	return "", fmt.Errorf(
+		"build it with CGO_ENABLED=0 go build %s, and run that; or run this one in sunder's source tree, where it can "+
+			"build itself",
+		command,
+	)
 }

@@ -1,5 +1,5 @@
-// Package deedtest proves kinds of deeds, in the manner of testing/fstest: that they do what they say, that others see it,
-// and that healing takes it back. A new kind proves itself with one call of [Test].
+// Package deedtest proves kinds of deeds, in the manner of testing/fstest: that they do what they say, that others see
+// it, and that healing takes it back. A new kind proves itself with one call of [Test].
 package deedtest
 
 import (
@@ -72,7 +72,12 @@ func checkTakes(kind harness.DeedKind, d harness.Deed) (history.Takes, error) {
 	}
 	again, err := kind.Takes(read)
 	if err != nil || !reflect.DeepEqual(takes, again) {
-		return takes, fmt.Errorf("what it takes is %v at first, and %v (%w) after the deed was written and read", takes, again, err)
+		return takes, fmt.Errorf(
+			"what it takes is %v at first, and %v (%w) after the deed was written and read",
+			takes,
+			again,
+			err,
+		)
 	}
 	if reflect.DeepEqual(takes, history.Takes{}) {
 		return takes, errors.New("it takes nothing from the cluster: then nobody needs to know of it")

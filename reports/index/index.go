@@ -119,7 +119,11 @@ var templates embed.FS
 var indexPage = view.Parse("index.html.tmpl", templates)
 
 func newIndex(found reports.Runs) index {
-	x := index{Runs: found, Counts: make(map[reports.Status]int), Statuses: []reports.Status{reports.Failed, reports.Broken, reports.Unknown, reports.Passed, reports.NotRun}}
+	x := index{
+		Runs:     found,
+		Counts:   make(map[reports.Status]int),
+		Statuses: []reports.Status{reports.Failed, reports.Broken, reports.Unknown, reports.Passed, reports.NotRun},
+	}
 	rows := make(map[string]*indexRow)
 	var order []*indexRow
 	for _, r := range slices.Backward(found.List) { // the oldest first
@@ -148,7 +152,12 @@ func newIndex(found reports.Runs) index {
 		}
 	}
 	slices.SortStableFunc(order, func(a, b *indexRow) int {
-		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.Nemesis, b.Nemesis))
+		return cmp.Or(
+			cmp.Compare(a.Target, b.Target),
+			cmp.Compare(a.Workload, b.Workload),
+			cmp.Compare(a.Variant, b.Variant),
+			cmp.Compare(a.Nemesis, b.Nemesis),
+		)
 	})
 	for _, row := range order {
 		x.Rows = append(x.Rows, *row)

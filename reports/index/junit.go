@@ -52,12 +52,28 @@ type (
 // JUnit writes the outcomes as JUnit's XML. A verdict of unknown is an error there, never a pass.
 func JUnit(w io.Writer, s reports.Suite) error {
 	suite := junitSuite{
-		Name: s.Name, Tests: len(s.Outcomes), Failures: s.Count(reports.Failed), Errors: s.Count(reports.Broken) + s.Count(reports.Unknown), Skipped: s.Count(reports.NotRun),
-		Time: s.Took.Seconds(), Timestamp: s.Started.UTC().Format("2006-01-02T15:04:05"),
+		Name:      s.Name,
+		Tests:     len(s.Outcomes),
+		Failures:  s.Count(reports.Failed),
+		Errors:    s.Count(reports.Broken) + s.Count(reports.Unknown),
+		Skipped:   s.Count(reports.NotRun),
+		Time:      s.Took.Seconds(),
+		Timestamp: s.Started.UTC().Format("2006-01-02T15:04:05"),
 	}
 	for _, o := range s.Outcomes {
-		c := junitCase{Name: printable(o.Name), Class: printable(o.Class), Time: o.Took.Seconds(), Out: printable("run it again: " + o.Command)}
-		message := &junitMessage{Message: printable(o.Why), Type: string(o.Status), Text: printable(fmt.Sprintf("%s\n\nexpected: %s\nrun it again: %s\nreport: %s\n", o.Why, o.Expect, o.Command, o.Dir))}
+		c := junitCase{
+			Name:  printable(o.Name),
+			Class: printable(o.Class),
+			Time:  o.Took.Seconds(),
+			Out:   printable("run it again: " + o.Command),
+		}
+		message := &junitMessage{
+			Message: printable(o.Why),
+			Type:    string(o.Status),
+			Text: printable(
+				fmt.Sprintf("%s\n\nexpected: %s\nrun it again: %s\nreport: %s\n", o.Why, o.Expect, o.Command, o.Dir),
+			),
+		}
 		switch o.Status {
 		case reports.Failed:
 			c.Failure = message
@@ -69,7 +85,13 @@ func JUnit(w io.Writer, s reports.Suite) error {
 		suite.Cases = append(suite.Cases, c)
 	}
 	all := junitSuites{
-		Name: s.Name, Tests: suite.Tests, Failures: suite.Failures, Errors: suite.Errors, Skipped: suite.Skipped, Time: suite.Time, Suites: []junitSuite{suite},
+		Name:     s.Name,
+		Tests:    suite.Tests,
+		Failures: suite.Failures,
+		Errors:   suite.Errors,
+		Skipped:  suite.Skipped,
+		Time:     suite.Time,
+		Suites:   []junitSuite{suite},
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err

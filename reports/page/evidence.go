@@ -130,12 +130,18 @@ func (p *Page) states(of string, data json.RawMessage) error {
 		return err
 	}
 	e := Evidence{
-		Of: of, Heading: "The states of nodes have diverged", Table: Table{Head: []string{"Node", "Place", "Hash of its state", "Seen at", "Event"}},
-		From: seen[0].At, To: seen[0].At,
+		Of:      of,
+		Heading: "The states of nodes have diverged",
+		Table:   Table{Head: []string{"Node", "Place", "Hash of its state", "Seen at", "Event"}},
+		From:    seen[0].At,
+		To:      seen[0].At,
 	}
 	for _, s := range seen {
 		e.From, e.To = min(e.From, s.At), max(e.To, s.At)
-		e.Table.Rows = append(e.Table.Rows, []string{s.Node, s.Place, view.Clip(s.Hash, 100), view.At(s.At), fmt.Sprint(s.Index)})
+		e.Table.Rows = append(
+			e.Table.Rows,
+			[]string{s.Node, s.Place, view.Clip(s.Hash, 100), view.At(s.At), fmt.Sprint(s.Index)},
+		)
 	}
 	p.Add(e)
 	return nil

@@ -43,7 +43,8 @@ func reigns(h *history.History) []reign {
 		words = append(words, word{c.Index, c.At, c.Node, c.What.Term, true})
 	}
 	for _, s := range notes.Statuses {
-		if leads := s.What.Role == "leader"; !leads || !s.What.Vague { // a vague leader leads some term, and perhaps not this one
+		if leads := s.What.Role == "leader"; !leads ||
+			!s.What.Vague { // a vague leader leads some term, and perhaps not this one
 			words = append(words, word{s.Index, s.At, s.Node, s.What.Term, leads})
 		}
 	}

@@ -83,7 +83,10 @@ func answers(h *history.History, from, to time.Duration) (lines []logLine) {
 		if s.Leader != "" {
 			text += ", leader " + s.Leader
 		}
-		lines = append(lines, logLine{e.At, e.Node, view.Clip(text+fmt.Sprintf(", committed %d, applied %d", s.Commit, s.Applied), maxLogText)})
+		lines = append(
+			lines,
+			logLine{e.At, e.Node, view.Clip(text+fmt.Sprintf(", committed %d, applied %d", s.Commit, s.Applied), maxLogText)},
+		)
 	}
 	return lines
 }
@@ -99,7 +102,12 @@ func windowOf(path, node string, started time.Time, from, to time.Duration) (lin
 	at, late := time.Duration(-1), 0
 	for late < maxLate && err == nil {
 		var text []byte
-		if text, err = r.ReadSlice('\n'); errors.Is(err, bufio.ErrBufferFull) { // the rest of an overlong line is of no use to anybody
+		if text, err = r.ReadSlice(
+			'\n',
+		); errors.Is(
+			err,
+			bufio.ErrBufferFull,
+		) { // the rest of an overlong line is of no use to anybody
 			text = bytes.Clone(text[:maxLogText*4])
 			for errors.Is(err, bufio.ErrBufferFull) {
 				_, err = r.ReadSlice('\n')
@@ -120,7 +128,10 @@ func windowOf(path, node string, started time.Time, from, to time.Duration) (lin
 			lines = slices.Delete(lines, maxLogLines/2, maxLogLines/2+1)
 			skipped++
 		}
-		lines = append(lines, logLine{at, node, view.Clip(strings.ToValidUTF8(string(bytes.TrimRight(text, "\r\n")), "\ufffd"), maxLogText)})
+		lines = append(
+			lines,
+			logLine{at, node, view.Clip(strings.ToValidUTF8(string(bytes.TrimRight(text, "\r\n")), "\ufffd"), maxLogText)},
+		)
 	}
 	return lines, skipped, nil // the end, or a log that is still being written
 }

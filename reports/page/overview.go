@@ -25,7 +25,13 @@ const (
 // overview draws the whole run on one time axis: faults, leaders, throughput, latency.
 func overview(h *history.History, faults []history.Fault, l leaders) (drawing, figures) {
 	a := axis{0, max(h.End(), time.Millisecond), gutter, overviewWidth - 10}
-	d := drawing{W: overviewWidth, Label: "Faults, leaders, throughput and latency over time", To: a.to.Seconds(), Left: a.left, Right: a.right}
+	d := drawing{
+		W:     overviewWidth,
+		Label: "Faults, leaders, throughput and latency over time",
+		To:    a.to.Seconds(),
+		Left:  a.left,
+		Right: a.right,
+	}
 	y := 24.0
 	y = faultLanes(&d, a, y, faults)
 	y = leaderLanes(&d, a, y, l)
@@ -128,7 +134,14 @@ func faultLanes(d *drawing, a axis, y float64, faults []history.Fault) float64 {
 			continue
 		}
 		drawn[f.F] = end
-		title := fmt.Sprintf("%s, %s to %s, %s\n%s", f.F, view.At(f.Began), view.At(f.Healed), state, view.Clip(detail(f), 400*100/max(len(faults), 100)))
+		title := fmt.Sprintf(
+			"%s, %s to %s, %s\n%s",
+			f.F,
+			view.At(f.Began),
+			view.At(f.Healed),
+			state,
+			view.Clip(detail(f), 400*100/max(len(faults), 100)),
+		)
 		d.box(x, lanes[f.F]+2, end-x, laneHeight-4, class, title)
 		if !f.Confirmed {
 			d.text(x+2, lanes[f.F]+13, "mark", "start", "?")
@@ -225,7 +238,13 @@ func latency(d *drawing, a axis, y float64, buckets []bucket) float64 {
 	}
 	for p := from; p <= to; p++ {
 		d.line(a.left, place(math.Pow(10, p)), a.right, place(math.Pow(10, p)), "grid")
-		d.text(gutter-8, place(math.Pow(10, p))+4, "tick", "end", time.Duration(math.Pow(10, p)*float64(time.Second)).String())
+		d.text(
+			gutter-8,
+			place(math.Pow(10, p))+4,
+			"tick",
+			"end",
+			time.Duration(math.Pow(10, p)*float64(time.Second)).String(),
+		)
 	}
 	for _, c := range []struct {
 		class string

@@ -74,7 +74,12 @@ func (v observed) timing() (answer, bool) {
 	set := *v.test.Timing
 	beats := float64(set.Election) / float64(set.Heartbeat)
 	a := answer{Question: "Is there room between heartbeats and elections?", Look: beats < 3}
-	a.Answer = fmt.Sprintf("A heartbeat every %s, an election after %s at the earliest: %.1f heartbeats may be missed before.", set.Heartbeat, set.Election, beats)
+	a.Answer = fmt.Sprintf(
+		"A heartbeat every %s, an election after %s at the earliest: %.1f heartbeats may be missed before.",
+		set.Heartbeat,
+		set.Election,
+		beats,
+	)
 	var took []time.Duration
 	for op := range v.h.Calls() {
 		if op.Kind() == history.OK && !v.reads(op.F()) {
@@ -83,7 +88,11 @@ func (v observed) timing() (answer, bool) {
 	}
 	if len(took) > 0 {
 		change := median(took)
-		a.Answer += fmt.Sprintf(" A change took %s (median), so that a broadcast fits %.0f times into an election timeout.", change.Round(10*time.Microsecond), float64(set.Election)/float64(max(change, 1)))
+		a.Answer += fmt.Sprintf(
+			" A change took %s (median), so that a broadcast fits %.0f times into an election timeout.",
+			change.Round(10*time.Microsecond),
+			float64(set.Election)/float64(max(change, 1)),
+		)
 		a.Look = a.Look || set.Election < 10*change
 	}
 	return a, true
@@ -124,7 +133,15 @@ func (v observed) stability() (answer, bool) {
 	if len(v.reigns) == 0 || minutes <= 0 {
 		return answer{}, false
 	}
-	a := answer{Question: "How stable are leaders?", Answer: fmt.Sprintf("%s under load, %.1f a minute, of which %d with no fault in force in the second before.", view.Count(elections, "election"), float64(elections)/minutes, len(calm))}
+	a := answer{
+		Question: "How stable are leaders?",
+		Answer: fmt.Sprintf(
+			"%s under load, %.1f a minute, of which %d with no fault in force in the second before.",
+			view.Count(elections, "election"),
+			float64(elections)/minutes,
+			len(calm),
+		),
+	}
 	if len(calm) > 0 {
 		a.Look, a.From, a.To = true, calm[0]-time.Second, calm[0]+time.Second
 	}
@@ -199,11 +216,20 @@ func (v observed) detection() (answer, bool) {
 	}
 	a := answer{Question: "How soon is a lost leader replaced?"}
 	if len(took) == 0 {
-		a.Look, a.Answer = true, fmt.Sprintf("%s took the leader away; none lasted until another one was elected.", view.Count(lost, "fault"))
+		a.Look, a.Answer = true, fmt.Sprintf(
+			"%s took the leader away; none lasted until another one was elected.",
+			view.Count(lost, "fault"),
+		)
 		return a, true
 	}
-	a.Answer = fmt.Sprintf("%s took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most%s.",
-		view.Count(lost, "fault"), len(took), milli(median(took)), milli(slices.Max(took)), v.timeouts(slices.Max(took)))
+	a.Answer = fmt.Sprintf(
+		"%s took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most%s.",
+		view.Count(lost, "fault"),
+		len(took),
+		milli(median(took)),
+		milli(slices.Max(took)),
+		v.timeouts(slices.Max(took)),
+	)
 	a.From, a.To = slowest.Began-time.Second/2, slowest.InForce+slices.Max(took)+time.Second/2
 	return a, true
 }
@@ -233,7 +259,11 @@ func (v observed) followers() (answer, bool) {
 		}
 	}
 	return answer{Question: "What do followers do with changes?", Answer: fmt.Sprintf(
-		"Of the changes that were asked of a node while another one led, %d were made, %d refused (mismatches among them), %d are in doubt.", served, refused, doubt)}, true
+		"Of the changes that were asked of a node while another one led, %d were made, %d refused (mismatches among them), %d are in doubt.",
+		served,
+		refused,
+		doubt,
+	)}, true
 }
 
 // minority counts what a side without a quorum answered while it was cut off.
@@ -285,7 +315,11 @@ func (v observed) minority() (answer, bool) {
 		return a, true
 	}
 	a.Look = true
-	a.Answer += fmt.Sprintf("%s that began and ended there got an answer: %s.", view.Count(total, "call"), listed(answered))
+	a.Answer += fmt.Sprintf(
+		"%s that began and ended there got an answer: %s.",
+		view.Count(total, "call"),
+		listed(answered),
+	)
 	return a, true
 }
 
@@ -342,7 +376,12 @@ func (v observed) recovery() (answer, bool) {
 		a.Look, a.Answer = true, fmt.Sprintf("No call succeeded after any of %s.", view.Count(len(heals), "heal"))
 		return a, true
 	}
-	a.Answer = fmt.Sprintf("After %s the first call succeeded within %s (median), %s at most.", view.Count(len(took), "heal"), milli(median(took)), milli(slices.Max(took)))
+	a.Answer = fmt.Sprintf(
+		"After %s the first call succeeded within %s (median), %s at most.",
+		view.Count(len(took), "heal"),
+		milli(median(took)),
+		milli(slices.Max(took)),
+	)
 	if missing := len(heals) - len(took); missing > 0 {
 		a.Look = true
 		a.Answer += fmt.Sprintf(" After %s none did.", view.Count(missing, "heal"))
@@ -368,12 +407,21 @@ func (v observed) survival(results []checkers.Result) answer {
 			at[op.Node()] = true
 		}
 	}
-	a := answer{Question: "Did acknowledged changes survive?", Look: true, Answer: view.Count(writes, "change") + " acknowledged. "}
+	a := answer{
+		Question: "Did acknowledged changes survive?",
+		Look:     true,
+		Answer:   view.Count(writes, "change") + " acknowledged. ",
+	}
 	if reads == 0 {
 		a.Answer += "Nothing was read at the end, so that nothing is known of the last of them."
 		return a
 	}
-	a.Answer += fmt.Sprintf("%s at the end, at %d of %s. ", view.Count(reads, "read"), len(at), view.Count(len(v.test.Nodes), "node"))
+	a.Answer += fmt.Sprintf(
+		"%s at the end, at %d of %s. ",
+		view.Count(reads, "read"),
+		len(at),
+		view.Count(len(v.test.Nodes), "node"),
+	)
 	for _, r := range results {
 		if r.Checker != "linear" {
 			continue

@@ -104,7 +104,14 @@ func drawTimeline(key string, ops, near []checkers.TimelineOp, width float64) dr
 		case !slices.Contains(ops, o):
 			class += " near"
 		}
-		d.box(x, y, end-x, barHeight, class, fmt.Sprintf("%s\nprocess %d at %s\n%s to %s", o.Text, o.Process, o.Node, view.At(o.Call), view.At(o.Return)))
+		d.box(
+			x,
+			y,
+			end-x,
+			barHeight,
+			class,
+			fmt.Sprintf("%s\nprocess %d at %s\n%s to %s", o.Text, o.Process, o.Node, view.At(o.Call), view.At(o.Return)),
+		)
 		// The text may run on beyond its bar, but not into the next of its row.
 		room := width - x
 		for _, next := range all[i+1:] {

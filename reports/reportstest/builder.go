@@ -55,23 +55,57 @@ func (b *Builder) Op(process int, f, node, key, ask, tell string, kind history.K
 
 // Fault appends a fault that begins.
 func (b *Builder) Fault(id int, f, detail string, kind history.Kind, err string) {
-	b.Add(history.Event{Process: history.Nemesis, Kind: history.Invoke, F: f, Value: fmt.Appendf(nil, `{"id":%d,"fault":%s}`, id, detail)})
-	b.Add(history.Event{Process: history.Nemesis, Kind: kind, F: f, Value: fmt.Appendf(nil, `{"id":%d,"evidence":{"killed":["n1"]}}`, id), Err: err})
+	b.Add(
+		history.Event{
+			Process: history.Nemesis,
+			Kind:    history.Invoke,
+			F:       f,
+			Value:   fmt.Appendf(nil, `{"id":%d,"fault":%s}`, id, detail),
+		},
+	)
+	b.Add(
+		history.Event{
+			Process: history.Nemesis,
+			Kind:    kind,
+			F:       f,
+			Value:   fmt.Appendf(nil, `{"id":%d,"evidence":{"killed":["n1"]}}`, id),
+			Err:     err,
+		},
+	)
 }
 
 // Heal appends the healing of a fault.
 func (b *Builder) Heal(id int) {
-	b.Add(history.Event{Process: history.Nemesis, Kind: history.Invoke, F: history.FHeal, Value: fmt.Appendf(nil, `{"id":%d}`, id)})
-	b.Add(history.Event{Process: history.Nemesis, Kind: history.OK, F: history.FHeal, Value: fmt.Appendf(nil, `{"id":%d}`, id)})
+	b.Add(
+		history.Event{
+			Process: history.Nemesis,
+			Kind:    history.Invoke,
+			F:       history.FHeal,
+			Value:   fmt.Appendf(nil, `{"id":%d}`, id),
+		},
+	)
+	b.Add(
+		history.Event{Process: history.Nemesis, Kind: history.OK, F: history.FHeal, Value: fmt.Appendf(nil, `{"id":%d}`, id)},
+	)
 }
 
 // AViolation is a run that breaks everything at once. Names may be hostile.
 func AViolation(t testing.TB, key, value, node string) *history.History {
 	b := NewBuilder(t)
 	b.Note(history.Controller, history.FTest, "", history.Test{
-		Version: 1, Started: time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC), Target: "raft", Fleet: "local", Workload: "register", Nemesis: "kill",
-		Seed: 7, Nodes: []string{"n1", node}, Clients: 2, Checkers: []string{"linear", "leader", "stats", "progress"},
-		Command: "sunder run --seed 7 " + value, Options: map[string]string{"nodes": "2", "note": value}, Build: map[string]string{"go": "go1.26"},
+		Version:  1,
+		Started:  time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC),
+		Target:   "raft",
+		Fleet:    "local",
+		Workload: "register",
+		Nemesis:  "kill",
+		Seed:     7,
+		Nodes:    []string{"n1", node},
+		Clients:  2,
+		Checkers: []string{"linear", "leader", "stats", "progress"},
+		Command:  "sunder run --seed 7 " + value,
+		Options:  map[string]string{"nodes": "2", "note": value},
+		Build:    map[string]string{"go": "go1.26"},
 	})
 	b.Note(history.Controller, history.FPhase, "", history.PhaseLoad)
 	b.Note(history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "log"})
@@ -94,7 +128,13 @@ func AViolation(t testing.TB, key, value, node string) *history.History {
 }
 
 // RunIn leaves a run in a directory as one that has ended, with its results.
-func RunIn(t testing.TB, dir, name string, started time.Time, verdict checkers.Verdict, options map[string]string) reports.Run {
+func RunIn(
+	t testing.TB,
+	dir, name string,
+	started time.Time,
+	verdict checkers.Verdict,
+	options map[string]string,
+) reports.Run {
 	b := NewBuilder(t)
 	b.Note(history.Controller, history.FTest, "", history.Test{
 		Version: 1, Checkers: []string{"linear"}, Started: started, Target: "raft", Fleet: "local", Workload: "register",

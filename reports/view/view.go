@@ -19,7 +19,9 @@ var style embed.FS
 
 // Parse returns the template of a page, with the functions and the style that all have.
 func Parse(name string, files fs.FS) *template.Template {
-	return template.Must(template.Must(template.New(name).Funcs(functions).ParseFS(style, "*.tmpl")).ParseFS(files, "templates/*.tmpl"))
+	return template.Must(
+		template.Must(template.New(name).Funcs(functions).ParseFS(style, "*.tmpl")).ParseFS(files, "templates/*.tmpl"),
+	)
 }
 
 var functions = template.FuncMap{

@@ -102,7 +102,11 @@ func New(version string, c Consistency, flags []string) (*Target, error) {
 	case semver.Canonical(version) != version || !semver.IsValid(version):
 		return nil, fmt.Errorf("consul has no version %q; one is written like %s", version, DefaultVersion)
 	case semver.Compare(version, oldest) < 0:
-		return nil, fmt.Errorf("consul %s: versions before %s do not log the term in which an election was won", version, oldest)
+		return nil, fmt.Errorf(
+			"consul %s: versions before %s do not log the term in which an election was won",
+			version,
+			oldest,
+		)
 	}
 	switch c {
 	case "":
@@ -174,8 +178,16 @@ retry_interval = "1s"
 // Spec implements [harness.Target].
 func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 	command := []string{
-		program, "agent", "-server", "-node=" + p.Node, "-node-id=" + nodeID(p.Node), "-disable-host-node-id",
-		"-data-dir=" + p.DataDir + "/consul", "-log-json", "-bootstrap-expect=" + strconv.Itoa(len(p.Members)), "-hcl=" + settings,
+		program,
+		"agent",
+		"-server",
+		"-node=" + p.Node,
+		"-node-id=" + nodeID(p.Node),
+		"-disable-host-node-id",
+		"-data-dir=" + p.DataDir + "/consul",
+		"-log-json",
+		"-bootstrap-expect=" + strconv.Itoa(len(p.Members)),
+		"-hcl=" + settings,
 	}
 	for _, m := range p.Members {
 		if m.Name == p.Node {
@@ -205,8 +217,12 @@ func ports(m harness.Member) string {
 		_, n, _ := net.SplitHostPort(m.Addr[port])
 		return n
 	}
-	return fmt.Sprintf("ports { server = %s\n serf_lan = %s\n http = %s\n serf_wan = -1\n dns = -1\n grpc = -1\n grpc_tls = -1 }",
-		number(portRPC), number(portGossip), number(portHTTP))
+	return fmt.Sprintf(
+		"ports { server = %s\n serf_lan = %s\n http = %s\n serf_wan = -1\n dns = -1\n grpc = -1\n grpc_tls = -1 }",
+		number(portRPC),
+		number(portGossip),
+		number(portHTTP),
+	)
 }
 
 // Claim implements [harness.Witness].
@@ -219,7 +235,8 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 		Module  string `json:"@module"`
 		Term    uint64 `json:"term"`
 	}
-	if json.Unmarshal(line, &said) != nil || said.Message != "election won" || said.Term == 0 || !strings.HasSuffix(said.Module, ".raft") {
+	if json.Unmarshal(line, &said) != nil || said.Message != "election won" || said.Term == 0 ||
+		!strings.HasSuffix(said.Module, ".raft") {
 		return 0, false
 	}
 	return said.Term, true
@@ -307,7 +324,11 @@ func (t *Target) Hash(ctx context.Context, n harness.Node, _ uint64) (history.Ha
 		return history.Hash{}, err
 	}
 	if applied, err := strconv.ParseUint(s.Stats.Raft.AppliedIndex, 10, 64); err != nil || applied < index {
-		return history.Hash{}, fmt.Errorf("the state at index %d is not that of the server itself, which has applied %q", index, s.Stats.Raft.AppliedIndex)
+		return history.Hash{}, fmt.Errorf(
+			"the state at index %d is not that of the server itself, which has applied %q",
+			index,
+			s.Stats.Raft.AppliedIndex,
+		)
 	}
 	h := sha256.New()
 	for _, e := range entries { // in the order of the keys

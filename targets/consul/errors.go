@@ -18,15 +18,35 @@ type outcome struct {
 
 // outcomes are the answers that are known. What is not among them is a maybe.
 var outcomes = []outcome{
-	{http.StatusInternalServerError, "No cluster leader", true, "said by ForwardRPC when it knows nobody to forward to; nothing was proposed, and it gives up"},
+	{
+		http.StatusInternalServerError,
+		"No cluster leader",
+		true,
+		"said by ForwardRPC when it knows nobody to forward to; nothing was proposed, and it gives up",
+	},
 	{http.StatusTooManyRequests, "", true, "the limiter refuses a request before it is handled"},
 	{http.StatusBadRequest, "", true, "the request is refused before it is handled"},
 	{http.StatusForbidden, "", true, "permissions are checked before anything is proposed"},
 	{http.StatusRequestEntityTooLarge, "", true, "the size is checked before anything is proposed"},
 
-	{http.StatusInternalServerError, "leadership lost while committing log", false, "it is in the log of a leader that was, and may be committed by the next"},
-	{http.StatusInternalServerError, "node is not the leader", false, "said by Raft before it appends, but also by a forwarded call of which more is not known"},
-	{http.StatusInternalServerError, "rpc error", false, "what the leader did before the connection to it broke is not known"},
+	{
+		http.StatusInternalServerError,
+		"leadership lost while committing log",
+		false,
+		"it is in the log of a leader that was, and may be committed by the next",
+	},
+	{
+		http.StatusInternalServerError,
+		"node is not the leader",
+		false,
+		"said by Raft before it appends, but also by a forwarded call of which more is not known",
+	},
+	{
+		http.StatusInternalServerError,
+		"rpc error",
+		false,
+		"what the leader did before the connection to it broke is not known",
+	},
 	{http.StatusInternalServerError, "raft is already shutdown", false, "it may have proposed before it stopped"},
 }
 

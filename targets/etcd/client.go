@@ -34,7 +34,12 @@ func (t *Target) Dial(_ context.Context, n harness.Node) (harness.Client, error)
 
 // reconnect is how soon a client tries again to connect to a member that was down.
 var reconnect = grpc.ConnectParams{
-	Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 200 * time.Millisecond},
+	Backoff: backoff.Config{
+		BaseDelay:  20 * time.Millisecond,
+		Multiplier: 1.5,
+		Jitter:     0.2,
+		MaxDelay:   200 * time.Millisecond,
+	},
 	MinConnectTimeout: time.Second,
 }
 

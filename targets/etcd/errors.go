@@ -19,16 +19,32 @@ type outcome struct {
 // outcomes are the errors that are known, by their messages: their codes differ between versions. What
 // is not among them is a maybe, and so is every error that comes from nowhere but time running out.
 var outcomes = []outcome{
-	{"transport: Error while dialing", true, "without a connection no byte of the request has left; a request on a connection that breaks has another error"},
-	{"raft proposal dropped", true, "raft's Step says so before it appends or forwards anything: there was no leader, or it was about to resign"},
+	{
+		"transport: Error while dialing",
+		true,
+		"without a connection no byte of the request has left; a request on a connection that breaks has another error",
+	},
+	{
+		"raft proposal dropped",
+		true,
+		"raft's Step says so before it appends or forwards anything: there was no leader, or it was about to resign",
+	},
 	{"etcdserver: too many requests", true, "checked before the proposal (processInternalRaftRequestOnce)"},
 	{"etcdserver: request is too large", true, "checked before the proposal (processInternalRaftRequestOnce)"},
 	{"etcdserver: key is not provided", true, "checked before anything else (checkPutRequest)"},
 	{"etcdserver: duplicate key given in txn request", true, "checked before anything else (checkTxnRequest)"},
 	{"etcdserver: too many operations in txn request", true, "checked before anything else (checkTxnRequest)"},
 
-	{"etcdserver: mvcc: database space exceeded", false, "may be said after the change was made: quotaApplierV3 applies it and reports the lack of space all the same"},
-	{"etcdserver: request timed out", false, "the proposal is in some log, or on its way to one; also 'due to previous leader failure' and 'due to connection lost'"},
+	{
+		"etcdserver: mvcc: database space exceeded",
+		false,
+		"may be said after the change was made: quotaApplierV3 applies it and reports the lack of space all the same",
+	},
+	{
+		"etcdserver: request timed out",
+		false,
+		"the proposal is in some log, or on its way to one; also 'due to previous leader failure' and 'due to connection lost'",
+	},
 	{"etcdserver: leader changed", false, "the proposal may be in the log of either leader"},
 	{"etcdserver: no leader", false, "said when a leader was lost, too"},
 	{"etcdserver: server stopped", false, "it may have proposed before it stopped"},

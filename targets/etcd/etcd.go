@@ -138,11 +138,23 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		}
 	}
 	command := []string{
-		program, "--name=" + p.Node, "--data-dir=" + p.DataDir + "/etcd", "--logger=zap", "--log-outputs=stderr",
-		"--listen-peer-urls=http://" + self.Addr[portPeer], "--initial-advertise-peer-urls=http://" + self.Addr[portPeer],
-		"--listen-client-urls=http://" + self.Addr[portClient], "--advertise-client-urls=http://" + self.Addr[portClient],
-		"--initial-cluster=" + strings.Join(cluster, ","), "--initial-cluster-state=new", "--initial-cluster-token=sunder",
-		"--heartbeat-interval=" + strconv.Itoa(heartbeatMs), "--election-timeout=" + strconv.Itoa(electionMs), "--snapshot-count=" + strconv.Itoa(snapshotCount),
+		program,
+		"--name=" + p.Node,
+		"--data-dir=" + p.DataDir + "/etcd",
+		"--logger=zap",
+		"--log-outputs=stderr",
+		"--listen-peer-urls=http://" + self.Addr[portPeer],
+		"--initial-advertise-peer-urls=http://" + self.Addr[portPeer],
+		"--listen-client-urls=http://" + self.Addr[portClient],
+		"--advertise-client-urls=http://" + self.Addr[portClient],
+		"--initial-cluster=" + strings.Join(cluster, ","),
+		"--initial-cluster-state=new",
+		"--initial-cluster-token=sunder",
+		"--heartbeat-interval=" + strconv.Itoa(
+			heartbeatMs,
+		),
+		"--election-timeout=" + strconv.Itoa(electionMs),
+		"--snapshot-count=" + strconv.Itoa(snapshotCount),
 	}
 	v, _ := parse(t.Version) // New has checked it
 	command = append(command, versionFlags(v)...)

@@ -88,7 +88,14 @@ func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, er
 	if code != http.StatusOK {
 		return history.Status{}, fmt.Errorf("status: %d", code)
 	}
-	return history.Status{Role: s.Role, Term: s.Term, Leader: s.Leader, Commit: s.Commit, Applied: s.Applied, Hash: fmt.Sprintf("%016x", s.Hash)}, nil
+	return history.Status{
+		Role:    s.Role,
+		Term:    s.Term,
+		Leader:  s.Leader,
+		Commit:  s.Commit,
+		Applied: s.Applied,
+		Hash:    fmt.Sprintf("%016x", s.Hash),
+	}, nil
 }
 
 // Claim implements [harness.Witness]: a node logs one line when it becomes leader.

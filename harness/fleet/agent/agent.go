@@ -72,7 +72,11 @@ func Run(ctx context.Context, c Config, fw Firewall) error {
 		return err
 	}
 	var listen net.ListenConfig
-	probes, err := listen.ListenPacket(ctx, "udp", c.Listen.String()) // so that no probe is answered with "port unreachable"
+	probes, err := listen.ListenPacket(
+		ctx,
+		"udp",
+		c.Listen.String(),
+	) // so that no probe is answered with "port unreachable"
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,11 @@ type Client struct {
 // NewClient returns a client of the agent at addr, a host and port. It connects when it has
 // something to say, and keeps the connection.
 func NewClient(addr, token string) *Client {
-	return &Client{base: "http://" + addr, token: token, http: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}}
+	return &Client{
+		base:  "http://" + addr,
+		token: token,
+		http:  http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}},
+	}
 }
 
 // Close closes the connections.

@@ -102,7 +102,11 @@ func withChance(share float64) []expr.Any {
 		&expr.Numgen{Register: register1, Modulus: whole, Type: unix.NFT_NG_RANDOM},
 		// Numbers are compared as bytes, so the first one must be the most significant.
 		&expr.Byteorder{SourceRegister: register1, DestRegister: register1, Op: expr.ByteorderHton, Len: 4, Size: 4},
-		&expr.Cmp{Op: expr.CmpOpLt, Register: register1, Data: binaryutil.BigEndian.PutUint32(uint32(math.Round(share * whole)))},
+		&expr.Cmp{
+			Op:       expr.CmpOpLt,
+			Register: register1,
+			Data:     binaryutil.BigEndian.PutUint32(uint32(math.Round(share * whole))),
+		},
 	}
 }
 

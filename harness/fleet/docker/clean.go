@@ -176,7 +176,10 @@ func (e *Engine) removeThings(ctx context.Context, t things, c *Cleaned) error {
 	var group errgroup.Group
 	for _, one := range t.containers {
 		group.Go(func() error {
-			return did(&c.Containers, e.client.ContainerRemove(ctx, one.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+			return did(
+				&c.Containers,
+				e.client.ContainerRemove(ctx, one.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}),
+			)
 		})
 	}
 	errs := []error{group.Wait()}

@@ -68,7 +68,11 @@ func allowed(host string) error {
 	if host == "" || strings.HasPrefix(host, "unix://") || strings.HasPrefix(host, "npipe://") {
 		return nil
 	}
-	return fmt.Errorf("DOCKER_HOST is %s: an engine on another machine, or one that is not spoken to by a socket of this one, which sunder does not break clusters on; unset DOCKER_HOST, or give it a unix:// address", host)
+	return fmt.Errorf(
+		"DOCKER_HOST is %s: an engine on another machine, or one that is not spoken to by a socket of this one, which "+
+			"sunder does not break clusters on; unset DOCKER_HOST, or give it a unix:// address",
+		host,
+	)
 }
 
 // look learns what the engine is, and refuses one on another machine: all traffic of a run stays here.

@@ -76,8 +76,8 @@ func (o *options) Open(ctx context.Context, c harness.FleetConfig) (_ harness.Fl
 	}, nil
 }
 
-// Images returns the names that the image of a version of a server may have: the official one, and the one that is built
-// here.
+// Images returns the names that the image of a version of a server may have: the official one, and the one that is
+// built here.
 func Images(t harness.TargetEntry, version string) (official, built string) {
 	if t.Image != nil {
 		official = t.Image(version)
@@ -90,7 +90,13 @@ func Images(t harness.TargetEntry, version string) (official, built string) {
 
 // ServerImage finds an image of a server: the official one or ours, whichever is there, or the
 // official one from its registry.
-func ServerImage(ctx context.Context, engine *Engine, t harness.TargetEntry, version string, say io.Writer) (string, error) {
+func ServerImage(
+	ctx context.Context,
+	engine *Engine,
+	t harness.TargetEntry,
+	version string,
+	say io.Writer,
+) (string, error) {
 	official, built := Images(t, version)
 	for _, ref := range []string{official, built} {
 		if ref == "" {

@@ -152,10 +152,17 @@ func (f *Fleet) makeNetwork(ctx context.Context) (netip.Prefix, error) {
 			continue
 		}
 		making, cancel := sure(ctx)
-		n, err := f.engine.provider.CreateNetwork(making, testcontainers.NetworkRequest{ //nolint:staticcheck // the successor cannot name a network
-			Name: "sunder-" + f.id, Driver: "bridge", Labels: f.labels(),
-			IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: subnet.String(), Gateway: subnet.Addr().Next().String()}}},
-		})
+		n, err := f.engine.provider.CreateNetwork(
+			making,
+			testcontainers.NetworkRequest{ //nolint:staticcheck // the successor cannot name a network
+				Name:   "sunder-" + f.id,
+				Driver: "bridge",
+				Labels: f.labels(),
+				IPAM: &network.IPAM{
+					Config: []network.IPAMConfig{{Subnet: subnet.String(), Gateway: subnet.Addr().Next().String()}},
+				},
+			},
+		)
 		cancel()
 		if err == nil {
 			f.network = n.(*testcontainers.DockerNetwork).ID
@@ -343,7 +350,11 @@ func (f *Fleet) awaitAgent(ctx context.Context, p *pod) error {
 func (f *Fleet) lastWords(id string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
-	logs, err := f.engine.client.ContainerLogs(ctx, id, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: "5"})
+	logs, err := f.engine.client.ContainerLogs(
+		ctx,
+		id,
+		container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: "5"},
+	)
 	if err != nil {
 		return ""
 	}

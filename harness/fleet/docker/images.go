@@ -186,7 +186,9 @@ func writeLayer(w io.Writer, program, at string) error {
 			return err
 		}
 	}
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(at, "/"), Mode: 0o755, Size: info.Size()}); err != nil {
+	if err := t.WriteHeader(
+		&tar.Header{Typeflag: tar.TypeReg, Name: strings.TrimPrefix(at, "/"), Mode: 0o755, Size: info.Size()},
+	); err != nil {
 		return err
 	}
 	if _, err := io.Copy(t, f); err != nil {

@@ -48,7 +48,11 @@ func (f *Fleet) inspectPod(ctx context.Context, name string, p *pod) error {
 		return fmt.Errorf("the pod of %s, which owns its network, was ended with code %d%s",
 			name, c.State.ExitCode, f.lastWords(p.id))
 	case p.began != "" && c.State.StartedAt != p.began:
-		return fmt.Errorf("the pod of %s, which owns its network, was restarted at %s: its packet rules and counters are gone", name, c.State.StartedAt)
+		return fmt.Errorf(
+			"the pod of %s, which owns its network, was restarted at %s: its packet rules and counters are gone",
+			name,
+			c.State.StartedAt,
+		)
 	case !p.unplugged && !f.plugged(c, p):
 		return fmt.Errorf("the pod of %s was disconnected from the run's network", name)
 	}

@@ -132,7 +132,12 @@ func (n *dockerNode) Kill(ctx context.Context) error {
 	if !n.running() {
 		return nil
 	}
-	if err := n.fleet.engine.client.ContainerKill(ctx, n.id, "SIGKILL"); err != nil && !cerrdefs.IsConflict(err) && !cerrdefs.IsNotFound(err) {
+	if err := n.fleet.engine.client.ContainerKill(
+		ctx,
+		n.id,
+		"SIGKILL",
+	); err != nil && !cerrdefs.IsConflict(err) &&
+		!cerrdefs.IsNotFound(err) {
 		return fmt.Errorf("kill: %w", err)
 	}
 	n.dying = true

@@ -1,5 +1,5 @@
-// Package fleettest proves fleets, in the manner of testing/fstest: what a fleet says that it can, it does, what it cannot it
-// refuses, and it leaves nothing behind. A new fleet proves itself with one call of [Test].
+// Package fleettest proves fleets, in the manner of testing/fstest: what a fleet says that it can, it does, what it
+// cannot it refuses, and it leaves nothing behind. A new fleet proves itself with one call of [Test].
 package fleettest
 
 import (
@@ -50,8 +50,18 @@ type check struct {
 }
 
 var checks = []check{
-	{"places", places}, {"kill", kill}, {"pause", pause}, {"unplug", unplug}, {"cut", cut}, {"loss", loss}, {"delay", delay},
-	{"refusals", refusals}, {"close", closing},
+	{
+		"places",
+		places,
+	},
+	{"kill", kill},
+	{"pause", pause},
+	{"unplug", unplug},
+	{"cut", cut},
+	{"loss", loss},
+	{"delay", delay},
+	{"refusals", refusals},
+	{"close", closing},
 }
 
 // underTest is a fleet with a cluster of three nodes on it, which serves.
@@ -83,7 +93,10 @@ func (c Config) check(ctx context.Context, one check) (err error) {
 // serves waits until all members serve.
 func (u *underTest) serves(ctx context.Context) error {
 	return eventually(ctx, "all members serve", func() bool {
-		return !slices.ContainsFunc(u.cluster.Nodes(), func(name string) bool { return !u.answers(ctx, u.cluster.Node(name)) })
+		return !slices.ContainsFunc(
+			u.cluster.Nodes(),
+			func(name string) bool { return !u.answers(ctx, u.cluster.Node(name)) },
+		)
 	})
 }
 
@@ -110,8 +123,8 @@ func (u *underTest) answers(ctx context.Context, n harness.Node) bool {
 	return u.target.Ready(ctx, n) == nil
 }
 
-// places looks at the plan: every node knows all members, and where it listens itself; with [harness.NodeAddress], all see a
-// node at the same address.
+// places looks at the plan: every node knows all members, and where it listens itself; with [harness.NodeAddress], all
+// see a node at the same address.
 func places(_ context.Context, u *underTest) error {
 	first := u.fleet.Placement("n1")
 	for _, name := range u.cluster.Nodes() {
@@ -246,7 +259,13 @@ func shape(ctx context.Context, s harness.Shaper, i harness.Impairment, links []
 }
 
 // grows waits until each of some links counts more than before.
-func (u *underTest) grows(ctx context.Context, s harness.Shaper, what string, links []harness.Link, of func(harness.Traffic) uint64) error {
+func (u *underTest) grows(
+	ctx context.Context,
+	s harness.Shaper,
+	what string,
+	links []harness.Link,
+	of func(harness.Traffic) uint64,
+) error {
 	before, err := s.Traffic(ctx, links)
 	if err != nil {
 		return err

@@ -40,9 +40,15 @@ func (o *options) Check(c harness.FleetConfig) error {
 		return nil
 	}
 	if needed := c.Timing.Heartbeat + 2*o.latency; needed > c.Timing.Election {
-		return fmt.Errorf("--latency %s: a heartbeat every %s and %s there and back are more than the election timeout of %s, "+
-			"so that no leader could stay one; give nodes more time, as with --target-flag election-timeout=%s",
-			o.latency, c.Timing.Heartbeat, 2*o.latency, c.Timing.Election, 2*needed)
+		return fmt.Errorf(
+			"--latency %s: a heartbeat every %s and %s there and back are more than the election timeout of %s, "+
+				"so that no leader could stay one; give nodes more time, as with --target-flag election-timeout=%s",
+			o.latency,
+			c.Timing.Heartbeat,
+			2*o.latency,
+			c.Timing.Election,
+			2*needed,
+		)
 	}
 	return nil
 }

@@ -32,7 +32,12 @@ type operation struct {
 	pos     int    // where it ends in the text
 }
 
-var kinds = map[string]history.Kind{":invoke": history.Invoke, ":ok": history.OK, ":fail": history.Fail, ":info": history.Info}
+var kinds = map[string]history.Kind{
+	":invoke": history.Invoke,
+	":ok":     history.OK,
+	":fail":   history.Fail,
+	":info":   history.Info,
+}
 
 // maxFile bounds what is read into memory.
 const maxFile = 4 << 30
@@ -134,7 +139,10 @@ func (s *scanner) operation() (o operation, client bool, err error) {
 		s.token()
 	}
 	if begins, err := s.eat('{'); err != nil || !begins {
-		return o, false, errors.Join(err, errors.New("an operation is a map, as {:process 0, :type :invoke, :f :read, :value nil}"))
+		return o, false, errors.Join(
+			err,
+			errors.New("an operation is a map, as {:process 0, :type :invoke, :f :read, :value nil}"),
+		)
 	}
 	has := make(map[string]bool, 8)
 	o.time = -1
@@ -187,7 +195,11 @@ func (s *scanner) operation() (o operation, client bool, err error) {
 	o.pos = s.pos - 1
 	o.kind, o.f = kinds[s.name(bytes.Trim(kind, `"`))], s.name(bytes.Trim(f, `"`))
 	if o.kind == 0 || len(o.f) < 2 || o.f[0] != ':' {
-		return o, false, fmt.Errorf("an operation has a :type of :invoke, :ok, :fail, :info, and a keyword as :f, not %s and %s", orNil(kind), orNil(f))
+		return o, false, fmt.Errorf(
+			"an operation has a :type of :invoke, :ok, :fail, :info, and a keyword as :f, not %s and %s",
+			orNil(kind),
+			orNil(f),
+		)
 	}
 	o.f = o.f[1:]
 	return o, true, nil
@@ -253,7 +265,10 @@ func build(ops []operation, name string, text []byte) (*history.History, error) 
 	complete(ops)
 	keyed := independent(ops)
 	if versioned(ops, keyed) {
-		return nil, fmt.Errorf("%s: reads answer [version value], as those of Jepsen's tests of etcd and Consul; sunder does not know such", name)
+		return nil, fmt.Errorf(
+			"%s: reads answer [version value], as those of Jepsen's tests of etcd and Consul; sunder does not know such",
+			name,
+		)
 	}
 	var last time.Duration
 	unknown := 0 // reads of nil

@@ -50,7 +50,15 @@ func WriteEDN(w io.Writer, h *history.History, key *string) error {
 		if f == "delete" { // Knossos knows no such thing, and a register that holds nil is the same
 			f, value = "write", nil
 		}
-		line = fmt.Appendf(line[:0], "{:index %d, :time %d, :type :%s, :process %d, :f :%s, :value ", index, e.At, e.Kind, e.Process, keyword(f))
+		line = fmt.Appendf(
+			line[:0],
+			"{:index %d, :time %d, :type :%s, :process %d, :f :%s, :value ",
+			index,
+			e.At,
+			e.Kind,
+			e.Process,
+			keyword(f),
+		)
 		if key == nil && len(keys) > 1 {
 			line = append(appendText(append(line, '['), e.Key), ' ')
 			line = append(appendEDN(line, value), ']')

@@ -57,7 +57,11 @@ func (c *Config) validate() error {
 	case !slices.Contains(c.Peers, c.ID):
 		return fmt.Errorf("raft: %v is not among its peers %v", c.ID, c.Peers)
 	case c.HeartbeatTicks < 1 || c.ElectionTicks <= c.HeartbeatTicks:
-		return fmt.Errorf("raft: heartbeat %d and election timeout %d ticks: want 1 <= heartbeat < election", c.HeartbeatTicks, c.ElectionTicks)
+		return fmt.Errorf(
+			"raft: heartbeat %d and election timeout %d ticks: want 1 <= heartbeat < election",
+			c.HeartbeatTicks,
+			c.ElectionTicks,
+		)
 	case c.MaxEntries < 1:
 		return errors.New("raft: MaxEntries must be at least 1")
 	case c.Rand == nil:
@@ -107,7 +111,13 @@ func New(cfg Config, s Stored, snapshot func() Snapshot) (*Raft, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	r := &Raft{cfg: cfg, peers: slices.Sorted(slices.Values(cfg.Peers)), HardState: s.HardState, saved: s.HardState, snapshot: snapshot}
+	r := &Raft{
+		cfg:       cfg,
+		peers:     slices.Sorted(slices.Values(cfg.Peers)),
+		HardState: s.HardState,
+		saved:     s.HardState,
+		snapshot:  snapshot,
+	}
 	r.log = raftLog{
 		base:      s.Snapshot.Index,
 		baseTerm:  s.Snapshot.Term,

@@ -17,7 +17,9 @@ type Ready struct {
 
 // Empty says that there is nothing to do.
 func (r *Ready) Empty() bool {
-	return r.HardState == nil && r.Snapshot == nil && len(r.Entries) == 0 && len(r.Messages) == 0 && len(r.Committed) == 0 && len(r.Reads) == 0
+	return r.HardState == nil && r.Snapshot == nil && len(r.Entries) == 0 && len(r.Messages) == 0 &&
+		len(r.Committed) == 0 &&
+		len(r.Reads) == 0
 }
 
 // Ready hands out everything that is to be done, once: the caller must do it all before the next

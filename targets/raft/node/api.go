@@ -64,7 +64,15 @@ func (n *node) handleStatus(w http.ResponseWriter, _ *http.Request) {
 	status := make(chan Status, 1)
 	n.do(func() {
 		s := n.raft.Status()
-		out := Status{ID: s.ID.String(), Role: s.Role.String(), Term: s.Term, LastIndex: s.LastIndex, Commit: s.Committed, Applied: n.store.Applied, Hash: n.store.Hash}
+		out := Status{
+			ID:        s.ID.String(),
+			Role:      s.Role.String(),
+			Term:      s.Term,
+			LastIndex: s.LastIndex,
+			Commit:    s.Committed,
+			Applied:   n.store.Applied,
+			Hash:      n.store.Hash,
+		}
 		if s.Leader != 0 {
 			out.Leader = s.Leader.String()
 		}

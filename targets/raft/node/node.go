@@ -50,8 +50,16 @@ type Config struct {
 // DefaultConfig returns the paper's timeouts (§9.3) and this implementation's habits.
 func DefaultConfig() Config {
 	return Config{
-		Heartbeat: 50 * time.Millisecond, ElectionTimeout: 150 * time.Millisecond, RequestTimeout: 2 * time.Second,
-		SnapshotEvery: 5000, SnapshotKeep: 500, SnapshotBytes: 64 << 20, MaxEntries: 256, MaxBytes: 1 << 20, PreVote: true, CheckQuorum: true,
+		Heartbeat:       50 * time.Millisecond,
+		ElectionTimeout: 150 * time.Millisecond,
+		RequestTimeout:  2 * time.Second,
+		SnapshotEvery:   5000,
+		SnapshotKeep:    500,
+		SnapshotBytes:   64 << 20,
+		MaxEntries:      256,
+		MaxBytes:        1 << 20,
+		PreVote:         true,
+		CheckQuorum:     true,
 	}
 }
 
@@ -69,7 +77,11 @@ func (c *Config) validate() error {
 	case c.Dir == "":
 		return errors.New("node: no data directory")
 	case c.tick() < time.Millisecond:
-		return fmt.Errorf("node: a heartbeat of %v is too short: at least %v", c.Heartbeat, ticksPerHeartbeat*time.Millisecond)
+		return fmt.Errorf(
+			"node: a heartbeat of %v is too short: at least %v",
+			c.Heartbeat,
+			ticksPerHeartbeat*time.Millisecond,
+		)
 	case c.ElectionTimeout <= c.Heartbeat:
 		return fmt.Errorf("node: election timeout %v must be longer than the heartbeat %v", c.ElectionTimeout, c.Heartbeat)
 	case c.RequestTimeout <= 0:

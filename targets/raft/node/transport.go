@@ -47,7 +47,12 @@ type peer struct {
 // took notes that a frame has left the queue.
 func (p *peer) took(f frame) { p.queued.Add(-int64(len(f.content))) }
 
-func newTransport(self core.ID, addrs map[core.ID]string, accept func(kind byte, content []byte), log *slog.Logger) *transport {
+func newTransport(
+	self core.ID,
+	addrs map[core.ID]string,
+	accept func(kind byte, content []byte),
+	log *slog.Logger,
+) *transport {
 	t := &transport{self: self, peers: map[core.ID]*peer{}, accept: accept, log: log}
 	for id, addr := range addrs {
 		if id != self {

@@ -130,7 +130,10 @@ func restore(stored *core.Stored, kind byte, content []byte) error {
 		if len(content) != 16 {
 			return fmt.Errorf("hard state of %d bytes", len(content))
 		}
-		stored.HardState = core.HardState{Term: binary.BigEndian.Uint64(content), Vote: core.ID(binary.BigEndian.Uint64(content[8:]))}
+		stored.HardState = core.HardState{
+			Term: binary.BigEndian.Uint64(content),
+			Vote: core.ID(binary.BigEndian.Uint64(content[8:])),
+		}
 	case recordBase:
 		if len(content) != 16 {
 			return fmt.Errorf("base of %d bytes", len(content))
@@ -143,7 +146,11 @@ func restore(stored *core.Stored, kind byte, content []byte) error {
 		if len(content) < 16 {
 			return fmt.Errorf("entry of %d bytes", len(content))
 		}
-		e := core.Entry{Index: binary.BigEndian.Uint64(content), Term: binary.BigEndian.Uint64(content[8:]), Data: content[16:]}
+		e := core.Entry{
+			Index: binary.BigEndian.Uint64(content),
+			Term:  binary.BigEndian.Uint64(content[8:]),
+			Data:  content[16:],
+		}
 		if e.Index <= stored.Snapshot.Index {
 			// The snapshot is newer than this part of the log: a crash came between storing
 			// it and starting a new log. The record still says that nothing after it was
@@ -260,7 +267,11 @@ func readSnapshot(path string) (core.Snapshot, error) {
 		// It was synced before it got its name: this is damage, not a torn write.
 		return core.Snapshot{}, fmt.Errorf("%s: the checksum is wrong", path)
 	}
-	return core.Snapshot{Index: binary.BigEndian.Uint64(data[4:]), Term: binary.BigEndian.Uint64(data[12:]), Data: data[head:]}, nil
+	return core.Snapshot{
+		Index: binary.BigEndian.Uint64(data[4:]),
+		Term:  binary.BigEndian.Uint64(data[12:]),
+		Data:  data[head:],
+	}, nil
 }
 
 func writeSnapshot(path string, s core.Snapshot) error {

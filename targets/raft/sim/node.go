@@ -58,9 +58,16 @@ func (n *node) start() {
 	stored := n.disk.Stored
 	stored.Entries = append([]core.Entry(nil), stored.Entries...)
 	raft, err := core.New(core.Config{
-		ID: n.id, Peers: peers, HeartbeatTicks: 3, ElectionTicks: 12, MaxEntries: 1 + w.rand.IntN(8), MaxBytes: w.weather.maxBytes,
-		PreVote: w.weather.preVote, CheckQuorum: w.weather.checkQuorum,
-		Rand: rand.New(rand.NewPCG(w.seed, n.boots<<8|uint64(n.id))), Bugs: w.Bugs,
+		ID:             n.id,
+		Peers:          peers,
+		HeartbeatTicks: 3,
+		ElectionTicks:  12,
+		MaxEntries:     1 + w.rand.IntN(8),
+		MaxBytes:       w.weather.maxBytes,
+		PreVote:        w.weather.preVote,
+		CheckQuorum:    w.weather.checkQuorum,
+		Rand:           rand.New(rand.NewPCG(w.seed, n.boots<<8|uint64(n.id))),
+		Bugs:           w.Bugs,
 	}, stored, func() core.Snapshot { return n.disk.Snapshot })
 	if err != nil {
 		panic(err)
@@ -166,7 +173,13 @@ func (n *node) apply(rd *core.Ready) {
 			w.served++
 		}
 		if delete(n.reads, read.ID); known && read.Index < must {
-			w.fail("Read Freshness", "%v serves a read at index %d; index %d was committed before the read was asked for", n.id, read.Index, must)
+			w.fail(
+				"Read Freshness",
+				"%v serves a read at index %d; index %d was committed before the read was asked for",
+				n.id,
+				read.Index,
+				must,
+			)
 		}
 	}
 	if n.applied >= n.disk.Snapshot.Index+w.weather.snapshotEvery {

@@ -64,7 +64,12 @@ func (n *node) checkApplied() {
 	if n.applied > w.ledger.committed() {
 		w.fail("State Machine Safety", "%v applies index %d, which nobody committed", n.id, n.applied)
 	} else if w.ledger.commits[n.applied-1].sum != n.sum {
-		w.fail("State Machine Safety", "%v is in another state after index %d than what was committed leads to", n.id, n.applied)
+		w.fail(
+			"State Machine Safety",
+			"%v is in another state after index %d than what was committed leads to",
+			n.id,
+			n.applied,
+		)
 	}
 }
 
@@ -130,7 +135,13 @@ func (n *node) checkLog(rd *core.Ready) {
 		for _, e := range rd.Entries {
 			sum := n.chain.extend(e)
 			if known, ok := w.ledger.entries[[2]uint64{e.Index, e.Term}]; ok && known != sum {
-				w.fail("Log Matching", "%v stores an entry of index %d and term %d; another log with this entry has other entries before it", n.id, e.Index, e.Term)
+				w.fail(
+					"Log Matching",
+					"%v stores an entry of index %d and term %d; another log with this entry has other entries before it",
+					n.id,
+					e.Index,
+					e.Term,
+				)
 			}
 			w.ledger.entries[[2]uint64{e.Index, e.Term}] = sum
 		}
@@ -148,7 +159,13 @@ func (n *node) checkCommits() {
 		}
 		if i <= w.ledger.committed() {
 			if w.ledger.commits[i-1].sum != sum {
-				w.fail("State Machine Safety", "%v commits another entry at index %d than was committed in term %d", n.id, i, w.ledger.commits[i-1].by)
+				w.fail(
+					"State Machine Safety",
+					"%v commits another entry at index %d than was committed in term %d",
+					n.id,
+					i,
+					w.ledger.commits[i-1].by,
+				)
 			}
 			continue
 		}

@@ -137,7 +137,15 @@ type flight struct {
 
 func newWorld(seed uint64, o Options) *world {
 	fate := rand.New(rand.NewPCG(seed, 0xfa7e))
-	w := &world{Options: o, seed: seed, rand: rand.New(rand.NewPCG(seed, 0x5eed)), fate: fate, weather: drawWeather(fate), cut: map[link]bool{}, ledger: newLedger()}
+	w := &world{
+		Options: o,
+		seed:    seed,
+		rand:    rand.New(rand.NewPCG(seed, 0x5eed)),
+		fate:    fate,
+		weather: drawWeather(fate),
+		cut:     map[link]bool{},
+		ledger:  newLedger(),
+	}
 	if o.Reliable {
 		w.weather.loss, w.weather.duplicate = 0, 0
 	}
@@ -336,7 +344,10 @@ func (w *world) calmDown() {
 	everywhere := func(ok func(*node) bool) func() bool {
 		return func() bool { return !slices.ContainsFunc(w.nodes, func(n *node) bool { return !ok(n) }) }
 	}
-	w.await("all nodes apply what is committed", everywhere(func(n *node) bool { return n.applied == w.ledger.committed() }))
+	w.await(
+		"all nodes apply what is committed",
+		everywhere(func(n *node) bool { return n.applied == w.ledger.committed() }),
+	)
 	w.weather.propose = 0.2
 	goal := w.ledger.committed() + 1
 	w.await("a new command is applied everywhere", everywhere(func(n *node) bool { return n.applied >= goal }))
@@ -368,6 +379,12 @@ func (w *world) note(format string, args ...any) {
 
 func (w *world) fail(property, format string, args ...any) {
 	if w.violation == nil {
-		w.violation = &Violation{Seed: w.seed, Tick: w.now, Property: property, Detail: fmt.Sprintf(format, args...), Trace: w.trace}
+		w.violation = &Violation{
+			Seed:     w.seed,
+			Tick:     w.now,
+			Property: property,
+			Detail:   fmt.Sprintf(format, args...),
+			Trace:    w.trace,
+		}
 	}
 }
