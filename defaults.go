@@ -50,7 +50,11 @@ func WithDefaults(t harness.Test) (harness.Test, error) {
 	set(&t.OpTimeout, DefaultOpTimeout)
 	set(&t.LaunchTimeout, DefaultPatience)
 	set(&t.RecoverTimeout, DefaultPatience)
-	set(&t.MinRate, checkers.DefaultMinRate)
+	least := float64(checkers.DefaultMinRate)
+	if t.Rate > 0 {
+		least = min(least, t.Rate/4)
+	}
+	set(&t.MinRate, least)
 	families := nemesis.Default()
 	if t.Deeds == nil {
 		t.Deeds = families.Deeds()
@@ -70,7 +74,12 @@ func WithDefaults(t harness.Test) (harness.Test, error) {
 		}
 		set(&t.About.Nemesis, DefaultNemesis)
 	}
-	describe(&t)
+	if err := describe(&t); err != nil {
+		return t, err
+	}
+	if err := t.Validate(); err != nil { // before there is a directory
+		return t, err
+	}
 	if t.Dir == "" {
 		if t.Dir, err = NewDir(DefaultOut, t); err != nil {
 			return t, err
@@ -90,7 +99,7 @@ func WithDefaults(t harness.Test) (harness.Test, error) {
 }
 
 // describe says of a test what it does not say of itself.
-func describe(t *harness.Test) {
+func describe(t *harness.Test) error {
 	a := &t.About
 	if a.Started.IsZero() {
 		a.Started = time.Now()
@@ -113,12 +122,17 @@ func describe(t *harness.Test) {
 			a.Nemesis = "none"
 		}
 	}
-	if a.Checkers == nil {
-		a.Checkers = checkersOf(t)
-	}
 	if a.Build == nil {
 		a.Build = BuildInfo()
 	}
+	if a.Checkers == nil {
+		if _, ok := t.Workload.(harness.Judged); !ok {
+			return fmt.Errorf("nobody knows how a run of %s is to be judged: let it be a harness.Judged, or name the checkers in "+
+				"About.Checkers", typeName(t.Workload))
+		}
+		a.Checkers = checkersOf(t)
+	}
+	return nil
 }
 
 // checkersOf returns the checkers that a test asks for: those of its workload and of its target, as far as so many

@@ -36,3 +36,20 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "harnesstest.Leaderless", test.About.Target)
 	require.Equal(t, []string{"linear", "recovery", "progress", "stats"}, test.About.Checkers, "nobody leads, and one has nobody to differ from")
 }
+
+// What is wrong with a test is said before there is a directory, and a workload that nobody judges is no test.
+func TestDefaultsRefuse(t *testing.T) {
+	t.Chdir(t.TempDir())
+	_, err := sunder.WithDefaults(harness.Test{Target: aRaft(t), Nodes: -1})
+	require.ErrorContains(t, err, "-1 nodes: at least 1")
+	require.NoDirExists(t, "runs")
+	_, err = sunder.WithDefaults(harness.Test{Target: aRaft(t), Workload: unjudged{}})
+	require.ErrorContains(t, err, "nobody knows how a run of sunder_test.unjudged is to be judged")
+	test, err := sunder.WithDefaults(harness.Test{Target: aRaft(t), Rate: 20, Dir: t.TempDir()})
+	require.NoError(t, err)
+	require.InDelta(t, 5, test.MinRate, 0, "a run that may make 20 calls a second cannot make 50")
+}
+
+type unjudged struct{ harness.Workload }
+
+func (unjudged) Needs() []harness.Capability { return nil }

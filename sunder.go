@@ -61,6 +61,9 @@ func (r Runner) Run(ctx context.Context, t harness.Test) (Outcome, error) {
 		return Outcome{}, err
 	}
 	runErr := harness.Run(ctx, &t)
+	if errors.Is(runErr, harness.ErrNotBegun) {
+		return Outcome{}, runErr
+	}
 	o, err := r.Judge(context.WithoutCancel(ctx), t.Dir, runErr)
 	return o, errors.Join(runErr, err)
 }

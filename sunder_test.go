@@ -2,6 +2,7 @@ package sunder_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -61,6 +62,11 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, err, "a test needs a target")
 	_, err = sunder.Run(t.Context(), harness.Test{Target: aRaft(t), Dir: t.TempDir(), Nodes: -1})
 	require.ErrorContains(t, err, "-1 nodes: at least 1")
+
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, history.File+".zst"), nil, 0o600))
+	_, err = sunder.Run(t.Context(), harness.Test{Target: aRaft(t), Dir: dir})
+	require.ErrorContains(t, err, "has the history of a run already", "its verdict must not be that of another")
 
 	target := aRaft(t)
 	target.Program = filepath.Join(t.TempDir(), "nothing")

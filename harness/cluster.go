@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -363,6 +364,11 @@ func (c *Cluster) each(names []string, act func(*member) error) error {
 		wait.Go(func() {
 			m.act.Lock()
 			defer m.act.Unlock()
+			defer func() {
+				if p := recover(); p != nil { // of a deed; the run is ended and healed as after any error
+					errs[i] = fmt.Errorf("%s: the deed crashed: %v\n%s", name, p, debug.Stack())
+				}
+			}()
 			if err := act(m); err != nil {
 				errs[i] = fmt.Errorf("%s: %w", name, err)
 			}

@@ -73,6 +73,9 @@ func (k Deeds) Needs(f Fault) (needs []Capability) {
 }
 
 func (k Deeds) takes(f Fault, nodes []string) (all history.Takes, err error) {
+	if f.Name() == history.FHeal {
+		return all, fmt.Errorf("a fault cannot be called %q", history.FHeal)
+	}
 	if f.Family == "" || len(f.Deeds) == 0 {
 		return all, errors.New("a fault has a family, and at least one deed")
 	}
@@ -86,6 +89,11 @@ func (k Deeds) takes(f Fault, nodes []string) (all history.Takes, err error) {
 				return all, fmt.Errorf("fault %s: %q is no node of this cluster, which has %v", f.Name(), n, nodes)
 			}
 		}
+		for _, l := range d.Links {
+			if l.From == l.To {
+				return all, fmt.Errorf("fault %s: there is no link %v", f.Name(), l)
+			}
+		}
 		takes, err := kind.Takes(d)
 		if err != nil {
 			return all, fmt.Errorf("fault %s: %s: %w", f.Name(), d.Kind, err)
@@ -97,7 +105,8 @@ func (k Deeds) takes(f Fault, nodes []string) (all history.Takes, err error) {
 
 // do does the deeds of a fault, one after the other, in their order.
 func (k Deeds) do(ctx context.Context, in *Injection, f Fault) error {
-	for _, d := range f.Deeds {
+	for i, d := range f.Deeds {
+		in.next(i)
 		if err := k[d.Kind].Do(ctx, in, d); err != nil {
 			return fmt.Errorf("%s: %w", d.Kind, err)
 		}

@@ -71,6 +71,16 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 	if err != nil {
 		return err // nothing is impaired, so nothing is to be mended
 	}
+	var timer Timer
+	var took map[Link]time.Duration
+	if i.Delay > 0 {
+		if timer, ok = in.cluster.fleet.(Timer); !ok {
+			return errors.New("not confirmed: the fleet cannot tell how long a link takes")
+		}
+		if took, err = usual(ctx, timer, links); err != nil {
+			return err
+		}
+	}
 	var confirmed map[Link]Traffic
 	in.OnHeal(func(ctx context.Context) error {
 		return errors.Join(leaked(ctx, shaper, i, confirmed), in.cluster.mend(ctx, i, links))
@@ -90,7 +100,7 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 		confirmed = lost
 	}
 	if i.Delay > 0 && !i.Drop {
-		return in.seeLate(ctx, i.Delay, links)
+		return in.seeLate(ctx, timer, i.Delay, took)
 	}
 	return nil
 }
@@ -126,7 +136,7 @@ func (in *Injection) seeLost(
 		unseen = slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return lost[l.String()] > 0 })
 		silent, idle = in.sort(unseen)
 		in.Saw("dropped_bytes", lost)
-		in.Saw("sender_down", idle)
+		in.saw("sender_down", idle)
 		if len(silent) == 0 && len(lost) == 0 {
 			return false, fmt.Errorf("not confirmed, since nobody sends on these links: %v", idle)
 		}
@@ -138,39 +148,64 @@ func (in *Injection) seeLost(
 	return now, err
 }
 
-// seeLate waits until every link was seen to take as long as it is to take.
-func (in *Injection) seeLate(ctx context.Context, delay time.Duration, links []Link) error {
-	timer, ok := in.cluster.fleet.(Timer)
-	if !ok {
-		return errors.New("not confirmed: the fleet cannot tell how long a link takes")
-	}
+// seeLate waits until every link was seen to take as much longer than before as it is to take.
+func (in *Injection) seeLate(ctx context.Context, timer Timer, delay time.Duration, before map[Link]time.Duration) error {
 	late := make(map[string]float64)
+	open := slices.Collect(maps.Keys(before)) // those that were not seen yet
 	var silent, idle []string
 	err := in.watch(ctx, func() (bool, error) {
-		took, err := timer.Delays(ctx, links)
+		cut := in.cutOf(open)
+		took, err := timer.Delays(ctx, open)
 		if err != nil {
 			return false, fmt.Errorf("probe: %w", err)
 		}
-		for l, d := range took {
-			if d >= delay {
+		cut = append(cut, in.cutOf(open)...) // a probe that another fault's cut met is lost
+		open = slices.DeleteFunc(open, func(l Link) bool {
+			if d, ok := took[l]; ok && d >= before[l]+delay-delay/10 {
 				late[l.String()] = milliseconds(d)
+				return true
 			}
-		}
-		silent, idle = in.sort(slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return late[l.String()] > 0 }))
-		silent = slices.DeleteFunc(silent, func(l string) bool { // another fault cuts it: whatever is late is lost
-			return slices.ContainsFunc(links, func(x Link) bool { return x.String() == l && in.cluster.cut(x) })
+			return slices.Contains(cut, l)
 		})
+		silent, idle = in.sort(open)
 		in.Saw("delay_ms", late)
-		in.Saw("sender_down", idle)
+		in.saw("sender_down", idle)
 		if len(silent) == 0 && len(late) == 0 {
-			return false, fmt.Errorf("not confirmed, since nobody sends on these links: %v", idle)
+			return false, fmt.Errorf("not confirmed, since nothing can be sent on these links: %v", names(open))
 		}
 		return len(silent) == 0, nil
 	})
 	if errors.Is(err, errNotSeen) {
-		return fmt.Errorf("%v were not seen to take %v", silent, delay)
+		return fmt.Errorf("%v were not seen to take %v longer than before", silent, delay)
 	}
 	return err
+}
+
+// cutOf returns those of some links that any fault makes lose everything.
+func (in *Injection) cutOf(links []Link) []Link {
+	return slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return !in.cluster.cut(l) })
+}
+
+// usual returns how long links take as they are: the least of a few times, since a busy machine makes any of them longer.
+// Links over which nothing comes are left at 0.
+func usual(ctx context.Context, timer Timer, links []Link) (map[Link]time.Duration, error) {
+	const times = 3
+	least := make(map[Link]time.Duration)
+	for _, l := range links {
+		least[l] = 0
+	}
+	for range times {
+		took, err := timer.Delays(ctx, links)
+		if err != nil {
+			return nil, fmt.Errorf("probe: %w", err)
+		}
+		for l, d := range took {
+			if least[l] == 0 || d < least[l] {
+				least[l] = d
+			}
+		}
+	}
+	return least, nil
 }
 
 // errNotSeen says that what was looked for was not seen in time.

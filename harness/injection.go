@@ -22,7 +22,9 @@ type Injection struct {
 	mu       sync.Mutex
 	heals    []func(context.Context) error
 	evidence map[string]any
-	nothing  bool // it is known to have done nothing
+	deed     int  // the number of the deed that is being done, from 0
+	acted    bool // some deed did something, or may have
+	idle     bool // some deed is known to have done nothing
 }
 
 // NewInjection returns an injection into the cluster that has done nothing yet.
@@ -57,8 +59,26 @@ func (in *Injection) OnHeal(undo func(context.Context) error) {
 // confirmed.
 func (in *Injection) Saw(what string, seen any) {
 	in.mu.Lock()
+	in.acted = true
+	in.mu.Unlock()
+	in.saw(what, seen)
+}
+
+// saw adds to the evidence, each deed's under names of its own.
+func (in *Injection) saw(what string, seen any) {
+	in.mu.Lock()
 	defer in.mu.Unlock()
+	if in.deed > 0 {
+		what = fmt.Sprintf("%s_%d", what, in.deed+1)
+	}
 	in.evidence[what] = seen
+}
+
+// next says that the next deed of the fault is done from here on.
+func (in *Injection) next(deed int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.deed = deed
 }
 
 // Heal undoes everything, last in first out, whatever of it fails. A second call has nothing left
@@ -86,7 +106,7 @@ func (in *Injection) Evidence() (json.RawMessage, error) {
 func (in *Injection) DidNothing() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.nothing
+	return in.idle && !in.acted
 }
 
 // Hold holds nodes in a state until the fault is healed. If all of them were in it already, or had no process, the
@@ -94,7 +114,7 @@ func (in *Injection) DidNothing() bool {
 func (in *Injection) Hold(ctx context.Context, s State, nodes ...string) error {
 	in.OnHeal(func(ctx context.Context) error { return in.cluster.leave(ctx, s, nodes) })
 	hit, err := in.cluster.enter(ctx, s, nodes)
-	in.Saw(s.Name, hit.nodes)
+	in.saw(s.Name, hit.nodes)
 	if err == nil {
 		if missed := slices.DeleteFunc(
 			slices.Clone(nodes),
@@ -102,14 +122,16 @@ func (in *Injection) Hold(ctx context.Context, s State, nodes ...string) error {
 		); len(
 			missed,
 		) > 0 {
-			in.Saw("already_down", missed)
+			in.saw("already_down", missed)
 		}
 	}
+	in.mu.Lock()
 	if len(hit.nodes) == 0 && hit.sure {
-		in.mu.Lock()
-		in.nothing = true
-		in.mu.Unlock()
+		in.idle = true
+	} else {
+		in.acted = true
 	}
+	in.mu.Unlock()
 	if err == nil && len(hit.nodes) == 0 {
 		return fmt.Errorf("%v were all down already", nodes)
 	}

@@ -78,6 +78,7 @@ type lane struct {
 	rand    *rand.Rand
 	inForce *activeFault
 	since   time.Time // of inForce
+	seen    happened  // by the time that the last fault was begun
 }
 
 // act rests, picks a fault, holds it, heals it, and begins again until ctx ends. A fault that was on its way then is
@@ -89,7 +90,7 @@ func (l *lane) act(ctx, whole context.Context) (err error) {
 		return nil
 	}
 	for l.Rest == 0 || sleep(ctx, l.spread(l.Rest)) {
-		if l.When != nil && !l.events.await(ctx, *l.When) {
+		if l.When != nil && !l.events.await(ctx, *l.When, l.seen) {
 			return nil
 		}
 		fault := l.Nemesis.Next(l.rand, l.cluster.View(ctx))
@@ -108,6 +109,7 @@ func (l *lane) act(ctx, whole context.Context) (err error) {
 			}
 			continue
 		}
+		l.seen = l.events.until()
 		last := l.inForce // there is one only in a lane without rest
 		l.inForce, l.since = l.inject(ctx, l.Name, l.Deeds, *fault), time.Now()
 		if err := l.heal(last); err != nil {
@@ -117,7 +119,7 @@ func (l *lane) act(ctx, whole context.Context) (err error) {
 			sleep(whole, time.Duration(leastSpread*float64(l.Hold))-time.Since(l.since))
 			return nil
 		}
-		if l.Rest > 0 {
+		if l.Rest > 0 || l.When != nil { // for how long nothing fires, nobody knows
 			if err := l.healCurrent(); err != nil {
 				return err
 			}
@@ -150,13 +152,16 @@ type planned struct {
 
 // act does the fault at its time, holds it, and heals it. It is in force no more when it returns, or the error says so.
 func (p *planned) act(ctx, whole context.Context) error {
-	if !sleep(ctx, time.Duration(p.At)) || p.When != nil && !p.events.await(ctx, *p.When) {
-		return nil
+	if !sleep(ctx, time.Duration(p.At)) {
+		return p.missed("the load ended before its time")
+	}
+	if p.When != nil && !p.events.await(ctx, *p.When, p.events.until()) {
+		return p.missed(fmt.Sprintf("%s never fired", p.When))
 	}
 	fault := p.Fault
 	for fault == nil {
-		if fault = p.Nemesis.Next(p.rand, p.cluster.View(ctx)); fault == nil && !sleep(ctx, aimAgain) {
-			return nil
+		if fault = p.Pick.Nemesis.Next(p.rand, p.cluster.View(ctx)); fault == nil && !sleep(ctx, aimAgain) {
+			return p.missed("there was nobody to aim it at")
 		}
 	}
 	a := p.inject(ctx, p.Lane, p.Deeds, *fault)
@@ -165,12 +170,29 @@ func (p *planned) act(ctx, whole context.Context) error {
 	return p.heal(a)
 }
 
+// missed records that a fault of the schedule was not begun, and why: what was planned and did not happen proves nothing.
+func (p *planned) missed(why string) error {
+	id := p.faults.nextID()
+	f := p.Fault
+	if f == nil {
+		f = &Fault{Family: p.Pick.Name}
+	}
+	detail, _ := json.Marshal(f) // it was read as JSON
+	v := history.FaultEvent{ID: id, Lane: p.Lane, Fault: detail, Takes: &history.Takes{}}
+	p.faultEvent(history.Invoke, f.Name(), v, nil)
+	p.faultEvent(history.Info, f.Name(), history.FaultEvent{ID: id}, fmt.Errorf("it was never begun: %s", why))
+	p.faultEvent(history.Invoke, history.FHeal, history.FaultEvent{ID: id}, nil)
+	p.faultEvent(history.OK, history.FHeal, history.FaultEvent{ID: id}, nil)
+	return nil
+}
+
 // activeFault is a fault that is in force, or was tried, and is to be healed.
 type activeFault struct {
 	id   int
 	lane string
 	Fault
-	in *Injection
+	acts bool // it was confirmed
+	in   *Injection
 }
 
 // inject brings a fault about and records how that went. A fault that could not be confirmed is
@@ -199,7 +221,9 @@ func (r *run) inject(ctx context.Context, lane string, deeds Deeds, f Fault) *ac
 	r.faultEvent(kind, f.Name(), history.FaultEvent{
 		ID: a.id, Evidence: evidence, Nothing: err != nil && a.in.DidNothing(),
 	}, err)
-	r.events.fault(lane, f, +1)
+	if a.acts = err == nil; a.acts {
+		r.events.fault(lane, f, +1)
+	}
 	return a
 }
 
@@ -221,7 +245,9 @@ func (r *run) heal(a *activeFault) error {
 		return err
 	}
 	r.faults.remove(a)
-	r.events.fault(a.lane, a.Fault, -1)
+	if a.acts {
+		r.events.fault(a.lane, a.Fault, -1)
+	}
 	r.faultEvent(history.OK, history.FHeal, history.FaultEvent{ID: a.id}, nil)
 	return nil
 }

@@ -47,3 +47,16 @@ func (l Lane) Needs() []Capability {
 	}
 	return needs
 }
+
+// CanAct reports whether a nemesis ever finds anything to do to so many nodes, all of which run, and any of which may
+// lead.
+func CanAct(n Nemesis, nodes []string) bool {
+	r := rand.New(rand.NewPCG(1, 1)) // whether it can is no matter of chance
+	for i := range 1000 {
+		lead := nodes[i%len(nodes)]
+		if n.Next(r, View{Nodes: nodes, Up: nodes, Leaders: []string{lead}}) != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -113,6 +113,8 @@ func (o *observer) poll(c *Cluster) (stop func()) {
 				done()
 				if err == nil {
 					o.status(name, s)
+				} else {
+					o.events.silent(name)
 				}
 				if !sleep(ctx, pollInterval) {
 					return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -56,7 +57,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 	if t.Fleet == nil || t.Dir == "" {
 		return errors.New("a test needs a fleet and a directory to run")
 	}
-	file, err := os.Create(filepath.Join(t.Dir, history.File))
+	file, err := newHistory(t.Dir)
 	if err != nil {
 		return err
 	}
@@ -91,6 +92,20 @@ func Run(ctx context.Context, t *Test) (err error) {
 		err = errors.Join(err, r.cluster.Close(), logs.close(), r.log.Err(), file.Close())
 	}()
 	return r.phases(ctx, logs)
+}
+
+// ErrNotBegun says that a run was not begun, and recorded nothing.
+var ErrNotBegun = errors.New("the run was not begun")
+
+// newHistory makes the history's file in a directory that has none: whoever judged the run would not know which is whose.
+func newHistory(dir string) (*os.File, error) {
+	for _, name := range history.Files() {
+		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			err = errors.Join(fmt.Errorf("%s has the history of a run already: each run needs a directory of its own", dir), err)
+			return nil, fmt.Errorf("%w: %w", ErrNotBegun, err)
+		}
+	}
+	return os.OpenFile(filepath.Join(dir, history.File), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
 // phases takes the run from launch to the last read.

@@ -483,3 +483,82 @@ func TestMembersComeAndGo(t *testing.T) {
 		require.Equal(t, harness.NodeNames(3), n.MembersAt(load.From+6*time.Second))
 	})
 }
+
+// A deed that crashes ends the run, which is healed, and not the program.
+func TestADeedThatCrashesEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		test := aTest(t, fake, "none")
+		test.Deeds = harness.Deeds{"crash": {
+			About: "crash", Takes: func(harness.Deed) (history.Takes, error) { return history.Takes{}, nil },
+			Do: func(ctx context.Context, in *harness.Injection, d harness.Deed) error {
+				return in.Hold(ctx, harness.State{
+					Name: "crashed", Enter: func(context.Context, harness.Node) error { panic("it was not meant to be") },
+					Leave: func(context.Context, harness.Node) error { return nil },
+				}, "n1")
+			},
+		}}
+		test.Schedule = &harness.Schedule{Version: 1, Faults: []harness.Scheduled{{
+			At: harness.Time(time.Second), For: harness.Time(time.Second),
+			Fault: &harness.Fault{Family: "crash", Deeds: []harness.Deed{{Kind: "crash"}}},
+		}}}
+		h, results, err := run(t, t.Context(), test)
+		require.NoError(t, err, "the fault is not confirmed")
+		require.Contains(t, h.Notes().Faults[0].Err, "the deed crashed: it was not meant to be")
+		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
+		require.True(t, fake.Closed)
+	})
+}
+
+// A fault of two deeds, of which one found nothing to do, has acted; each has its own evidence.
+func TestAFaultOfTwoDeeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none")
+		test.Deeds = nemesis.Default().Deeds()
+		second := harness.Time(time.Second)
+		kill := harness.Deed{Kind: "kill", Nodes: []string{"n3"}}
+		test.Schedule = &harness.Schedule{Version: 1, Faults: []harness.Scheduled{
+			{At: second, For: 5 * second, Fault: &harness.Fault{Family: "kill", Deeds: []harness.Deed{kill}}},
+			{At: 2 * second, For: second, Fault: &harness.Fault{Family: "both", Deeds: []harness.Deed{
+				{Kind: "pause", Nodes: []string{"n2"}}, kill,
+			}}},
+			{At: 10 * second, For: second, Fault: &harness.Fault{Family: "two", Deeds: []harness.Deed{
+				kill, {Kind: "kill", Nodes: []string{"n4"}},
+			}}},
+		}}
+		h, _, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		faults := h.Notes().Faults
+		require.False(t, faults[1].Nothing, "n2 was paused")
+		require.False(t, faults[1].Confirmed, "and n3 was not killed by it")
+		require.JSONEq(t, `{"killed":["n3"],"killed_2":["n4"]}`, string(faults[2].Evidence))
+	})
+}
+
+// A fault of a schedule that is never begun is one that did not act: what was planned, and did not happen, proves nothing.
+func TestAMissedFaultIsNoPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := nemesis.Default().ParseSchedule([]byte("faults: [at 1s kill n1 for 1s, 'when behind:100000000 kill n2 for 1s']"))
+		require.NoError(t, err)
+		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none")
+		test.Schedule, test.Deeds = s, nemesis.Default().Deeds()
+		h, results, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		require.NoError(t, h.Notes().Err())
+		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
+		require.Contains(t, results["progress"].Why, "it was never begun: behind:100000000 never fired")
+	})
+}
+
+// A lane that waits for elections hits the leader after each, beginning with the one that there is.
+func TestLanesWaitForEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "kill@leader=500ms/1s/leader-elected/200ms"))
+		require.NoError(t, err)
+		faults := h.Notes().Faults
+		require.Greater(t, len(faults), 10)
+		for _, f := range faults {
+			require.Less(t, f.Healing-f.InForce, time.Second, "it is held for as long as it is to be")
+		}
+	})
+}

@@ -32,8 +32,8 @@ type Scheduled struct {
 	For Time `json:"for"`
 	// Fault is what is done.
 	Fault *Fault `json:"fault,omitempty"`
-	// Nemesis picks the fault when it is time, if there is none yet.
-	Nemesis Nemesis `json:"-"`
+	// Pick picks the fault when it is time, if there is none yet.
+	Pick *Lane `json:"-"`
 }
 
 // Time is a time that is written as people do: "2.5s".
@@ -101,7 +101,7 @@ func (s *Schedule) Check(deeds Deeds, nodes []string, until time.Duration) error
 
 func (f Scheduled) check(deeds Deeds, nodes []string, until time.Duration) error {
 	switch {
-	case f.Fault == nil && f.Nemesis == nil:
+	case f.Fault == nil && f.Pick == nil:
 		return errors.New("it does not say what is to be done")
 	case f.At < 0 || f.For <= 0:
 		return fmt.Errorf("it begins at %v and is held for %v: not below 0s, and above 0s",
@@ -109,10 +109,40 @@ func (f Scheduled) check(deeds Deeds, nodes []string, until time.Duration) error
 	case time.Duration(f.At) >= until:
 		return fmt.Errorf("it begins at %v, and faults end %v after the load has begun: use a longer --time-limit",
 			time.Duration(f.At), until)
+	case time.Duration(f.For) > until+longestOver:
+		return fmt.Errorf("it is held for %v, and faults end %v after the load has begun: use a longer --time-limit",
+			time.Duration(f.For), until)
 	case f.Fault != nil:
 		return deeds.Check(*f.Fault, nodes)
+	case !CanAct(f.Pick.Nemesis, nodes):
+		return fmt.Errorf("%s can do nothing to %v", f.Pick.Name, nodes)
 	}
 	return nil
+}
+
+// longestOver is for how much longer than faults go on one of a schedule may be held.
+const longestOver = 5 * time.Second
+
+// Needs returns what a fault of a schedule needs: its deeds, or those of whoever picks it, and to be aimed.
+func (f Scheduled) Needs(deeds Deeds) []Capability {
+	switch {
+	case f.Fault == nil && f.Pick == nil:
+		return nil
+	case f.Fault == nil:
+		return f.Pick.Needs()
+	}
+	return deeds.Needs(*f.Fault)
+}
+
+// Name is what a fault of a schedule is called.
+func (f Scheduled) Name() string {
+	switch {
+	case f.Fault == nil && f.Pick == nil:
+		return ""
+	case f.Fault == nil:
+		return f.Pick.Name
+	}
+	return f.Fault.Name()
 }
 
 // Write leaves the schedule in a file, a fault a line.

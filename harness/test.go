@@ -97,6 +97,15 @@ func (t *Test) fit() error {
 	for _, l := range t.Lanes {
 		errs = append(errs, Fit("nemesis "+l.Name, l.Aiming, "the target", can))
 	}
+	var scheduled []Scheduled
+	if t.Schedule != nil {
+		scheduled = t.Schedule.Faults
+	}
+	for _, f := range scheduled {
+		if f.Pick != nil {
+			errs = append(errs, Fit("fault "+f.Name(), f.Pick.Aiming, "the target", can))
+		}
+	}
 	if t.Fleet == nil {
 		return errors.Join(errs...)
 	}
@@ -107,13 +116,8 @@ func (t *Test) fit() error {
 	for _, l := range t.Lanes {
 		errs = append(errs, Fit("nemesis "+l.Name, Missing(l.Needs(), t.Target.Can()), "the fleet", can))
 	}
-	if t.Schedule != nil {
-		for _, f := range t.Schedule.Faults {
-			if f.Fault != nil {
-				needs := Missing(t.Deeds.Needs(*f.Fault), t.Target.Can())
-				errs = append(errs, Fit("fault "+f.Fault.Name(), needs, "the fleet", can))
-			}
-		}
+	for _, f := range scheduled {
+		errs = append(errs, Fit("fault "+f.Name(), Missing(f.Needs(t.Deeds), t.Target.Can()), "the fleet", can))
 	}
 	return errors.Join(errs...)
 }

@@ -147,6 +147,9 @@ func (e *events) status(node string, s history.Status) {
 	e.tell(func(h *happened) { h.applied[node] = s.Applied })
 }
 
+// silent tells that a node does not answer: how far it is, is not known.
+func (e *events) silent(node string) { e.tell(func(h *happened) { delete(h.applied, node) }) }
+
 // fault tells that a fault is in force (+1), or no more (-1).
 func (e *events) fault(lane string, f Fault, n int) {
 	e.tell(func(h *happened) {
@@ -157,10 +160,17 @@ func (e *events) fault(lane string, f Fault, n int) {
 	})
 }
 
-// await waits until a trigger fires, and as long again as it says. It reports false if ctx ended first.
-func (e *events) await(ctx context.Context, t Trigger) bool {
+// until returns what has happened until now, for [events.await].
+func (e *events) until() happened {
 	e.mu.Lock()
-	then := happened{elections: e.now.elections, writes: e.now.writes}
+	defer e.mu.Unlock()
+	return happened{elections: e.now.elections, writes: e.now.writes}
+}
+
+// await waits until a trigger fires for what has happened since some moment, and as long again as it says. It reports false
+// if ctx ended first.
+func (e *events) await(ctx context.Context, t Trigger, then happened) bool {
+	e.mu.Lock()
 	for !t.fires(then, e.now) {
 		if e.changed == nil {
 			e.changed = make(chan struct{})

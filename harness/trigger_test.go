@@ -68,7 +68,7 @@ func TestTriggersFire(t *testing.T) {
 			var e events
 			start, fired := time.Now(), time.Duration(0)
 			go func() {
-				if e.await(t.Context(), trigger) {
+				if e.await(t.Context(), trigger, e.until()) {
 					fired = time.Since(start)
 				}
 			}()
@@ -103,10 +103,10 @@ func TestTriggersWaitForWhatIsToCome(t *testing.T) {
 			trigger, err := ParseTrigger(text)
 			require.NoError(t, err)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			require.False(t, e.await(ctx, trigger), text)
+			require.False(t, e.await(ctx, trigger, e.until()), text)
 			cancel()
 		}
 		e.fault("lane", Fault{Family: "kill"}, +1)
-		require.True(t, e.await(t.Context(), Trigger{Event: FaultInForce, Fault: "kill"}))
+		require.True(t, e.await(t.Context(), Trigger{Event: FaultInForce, Fault: "kill"}, happened{}))
 	})
 }

@@ -46,6 +46,9 @@ func draw(r *rand.Rand, aim string, possible []string) string {
 // aim at.
 func targets(r *rand.Rand, v harness.View, aim string) []string {
 	if nodes := named(aim); nodes != nil {
+		if len(without(nodes, v.Nodes)) > 0 {
+			return nil // some of them are not there
+		}
 		return slices.DeleteFunc(slices.Clone(v.Nodes), func(n string) bool { return !slices.Contains(nodes, n) })
 	}
 	n := len(v.Nodes)

@@ -39,12 +39,18 @@ func random() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
 // Nodes can be aimed at by their names, those that there are.
 func TestAimsMayNameNodes(t *testing.T) {
 	v := harness.View{Nodes: harness.NodeNames(3), Up: harness.NodeNames(3)}
-	require.Equal(t, []string{"n1", "n3"}, targets(random(), v, "n3:n1:n7"))
+	require.Equal(t, []string{"n1", "n3"}, targets(random(), v, "n3:n1"))
+	require.Empty(t, targets(random(), v, "n1:n7"), "some of them are not there")
+	for _, shape := range []string{"bridge@n1:n2", "majorities-ring@n1"} {
+		lanes, err := Default().Parse("partition:"+shape, 1, 1)
+		require.NoError(t, err)
+		require.False(t, harness.CanAct(lanes[0].Nemesis, v.Nodes), shape)
+	}
 	for _, aim := range []string{"", "one", "n", "n0", "n1:", "n1,n2", "node1"} {
 		require.Nil(t, named(aim), aim)
 	}
 	lanes, err := Default().Parse("partition:halves@n2+kill@n1:n2", 1, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"n2"}, lanes[0].Nemesis.Next(random(), v).Nodes)
-	require.False(t, CanAct(lanes[0].Nemesis, []string{"n1"}), "there is no n2")
+	require.False(t, harness.CanAct(lanes[0].Nemesis, []string{"n1"}), "there is no n2")
 }

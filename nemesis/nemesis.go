@@ -121,19 +121,6 @@ func (all Families) parseLane(list string) (harness.Lane, error) {
 	return lane, nil
 }
 
-// CanAct reports whether a nemesis ever finds anything to do to so many nodes, all of which run, and any of which may
-// lead.
-func CanAct(n harness.Nemesis, nodes []string) bool {
-	r := rand.New(rand.NewPCG(1, 1)) // whether it can is no matter of chance
-	for i := range 1000 {
-		lead := nodes[i%len(nodes)]
-		if n.Next(r, harness.View{Nodes: nodes, Up: nodes, Leaders: []string{lead}}) != nil {
-			return true
-		}
-	}
-	return false
-}
-
 func parseRhythm(text string) (hold, rest time.Duration, when *harness.Trigger, err error) {
 	parts := strings.SplitN(text, "/", 3)
 	if len(parts) > 1 {

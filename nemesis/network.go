@@ -88,8 +88,8 @@ var delay = Family{
 	Aims:   aims,
 	Deeds: harness.Deeds{"delay": impairLinks("let messages come late", harness.LinkDelay,
 		func(s delaySettings) (harness.Impairment, error) {
-			if s.By <= 0 || s.By > harness.Time(time.Minute) {
-				return harness.Impairment{}, fmt.Errorf("by %v: above 0s, to 1m", time.Duration(s.By))
+			if s.By <= 0 || s.By > harness.Time(longestDelay) {
+				return harness.Impairment{}, fmt.Errorf("by %v: above 0s, to %v", time.Duration(s.By), longestDelay)
 			}
 			return harness.Impairment{Delay: time.Duration(s.By)}, nil
 		},
@@ -102,6 +102,9 @@ var delay = Family{
 		})
 	},
 }
+
+// longestDelay is the longest that can be measured in the time that a fault has to be brought about.
+const longestDelay = 3 * time.Second
 
 type delaySettings struct {
 	By harness.Time `json:"by"`

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
@@ -52,6 +53,9 @@ func (all Families) ReadSchedule(path string) (*harness.Schedule, error) {
 // of a time or a trigger, a nemesis (a family, a shape of one, or both as "family:shape"), an aim or the names of nodes, and
 // how long the fault is held.
 func (all Families) ParseSchedule(text []byte) (*harness.Schedule, error) {
+	if file, err := parser.ParseBytes(text, 0); err == nil && len(file.Docs) > 1 {
+		return nil, fmt.Errorf("there are %d YAML documents, and a schedule is one", len(file.Docs))
+	}
 	converted, err := yaml.YAMLToJSON(text) // JSON is YAML
 	if err != nil {
 		return nil, err
@@ -128,14 +132,16 @@ func (all Families) parseSentence(text string) (s harness.Scheduled, err error) 
 		aim = words[3]
 	}
 	s.For, s.Lane = harness.Time(hold), "schedule"
-	if s.Nemesis, err = all.pick(words[2], aim); err != nil {
+	pick, err := all.pick(words[2], aim)
+	if err != nil {
 		return bad(err)
 	}
+	s.Pick = &pick
 	return s, nil
 }
 
 // pick returns the nemesis that a family, a shape, or both name, with an aim or names of nodes.
-func (all Families) pick(what, aim string) (harness.Nemesis, error) {
+func (all Families) pick(what, aim string) (harness.Lane, error) {
 	name, shape, shaped := strings.Cut(what, ":")
 	if _, ok := all[name]; !ok && !shaped {
 		for _, family := range all.Names() {
@@ -152,6 +158,5 @@ func (all Families) pick(what, aim string) (harness.Nemesis, error) {
 	if aim != "" {
 		spec += "@" + strings.ReplaceAll(aim, ",", nodeSeparator)
 	}
-	n, _, err := all.parseOne(spec)
-	return n, err
+	return all.parseLane(spec)
 }

@@ -22,7 +22,7 @@ func TestSentences(t *testing.T) {
 		s, err := Default().ParseSchedule([]byte("faults: [" + `"` + text + `"]`))
 		require.NoError(t, err, text)
 		v := harness.View{Nodes: harness.NodeNames(5), Up: harness.NodeNames(5), Leaders: []string{"n2"}}
-		f := s.Faults[0].Nemesis.Next(random(), v)
+		f := s.Faults[0].Pick.Nemesis.Next(random(), v)
 		require.Contains(t, f.Name(), want, text)
 	}
 	s, err := Default().ParseSchedule([]byte("faults: ['at 1m kill n1,n3 for 500ms']"))
@@ -30,7 +30,7 @@ func TestSentences(t *testing.T) {
 	require.Equal(t, harness.Time(time.Minute), s.Faults[0].At)
 	require.Equal(t, harness.Time(500*time.Millisecond), s.Faults[0].For)
 	v := harness.View{Nodes: harness.NodeNames(5), Up: harness.NodeNames(5)}
-	require.Equal(t, []string{"n1", "n3"}, s.Faults[0].Nemesis.Next(random(), v).Deeds[0].Nodes)
+	require.Equal(t, []string{"n1", "n3"}, s.Faults[0].Pick.Nemesis.Next(random(), v).Deeds[0].Nodes)
 }
 
 func TestBadSchedules(t *testing.T) {

@@ -45,7 +45,7 @@ type Summary struct {
 }
 
 // variants are the options that a summary names.
-var variants = []string{"bug", "serializable", "consistency", "image", "target-flag", "latency"}
+var variants = []string{"bug", "serializable", "consistency", "image", "target-flag", "latency", "schedule"}
 
 // describe summarizes what a run was to be.
 func describe(t history.Test) Summary {

@@ -15,7 +15,6 @@ import (
 	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
-	"github.com/sunder-dev/sunder/nemesis"
 )
 
 // plan is a run that is put together, and has not begun.
@@ -136,9 +135,12 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 		}
 		test.About.Nemesis, test.Lanes = "schedule", sunder.NoFaults()
 		for _, s := range test.Schedule.Faults {
-			if s.Fault != nil {
-				needs = append(needs, demand{"fault " + s.Fault.Name(), test.Deeds.Needs(*s.Fault)})
+			if s.Pick != nil {
+				if err := harness.Fit("fault "+s.Name(), s.Pick.Aiming, "target "+target, test.Target.Can()); err != nil {
+					return nil, fmt.Errorf("--schedule: %w", err)
+				}
 			}
+			needs = append(needs, demand{"fault " + s.Name(), s.Needs(test.Deeds)})
 		}
 		return needs, nil
 	}
@@ -149,7 +151,7 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 		test.Lanes = sunder.NoFaults()
 	}
 	for _, l := range test.Lanes {
-		if f.nodes >= 1 && !nemesis.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
+		if f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
 			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), or another nemesis",
 				l.Name, f.nodes)
 		}

@@ -124,8 +124,11 @@ func smallerRuns(flags map[string]string, within time.Duration) (runs []map[stri
 			with("time-limit", (within + time.Second).Round(time.Second).String())
 		}
 	}
-	with("nemesis", "none")
-	if nemesis := flags["nemesis"]; nemesis == "mix" {
+	nemesis, own := flags["nemesis"]
+	if own {
+		with("nemesis", "none")
+	}
+	if nemesis == "mix" {
 		for _, family := range []string{"partition", "kill", "pause"} {
 			with("nemesis", family)
 		}

@@ -55,13 +55,11 @@ func (c Cell) Class() string {
 
 // Args returns the arguments of `sunder run`.
 func (c Cell) Args() []string {
-	args := []string{
-		"--target=" + c.Target,
-		"--fleet=" + c.Fleet,
-		"--workload=" + c.Workload,
-		"--nemesis=" + c.Nemesis,
-		"--seed=" + strconv.FormatUint(c.Seed, 10),
+	args := []string{"--target=" + c.Target, "--fleet=" + c.Fleet, "--workload=" + c.Workload}
+	if c.Flags["schedule"] == "" { // which has the faults
+		args = append(args, "--nemesis="+c.Nemesis)
 	}
+	args = append(args, "--seed="+strconv.FormatUint(c.Seed, 10))
 	for _, flag := range slices.Sorted(maps.Keys(c.Flags)) {
 		args = append(args, "--"+flag+"="+c.Flags[flag])
 	}

@@ -48,8 +48,8 @@ func Entry() harness.TargetEntry {
 		Image:   func(version string) string { return "hashicorp/consul:" + strings.TrimPrefix(version, "v") },
 		Recipe:  Recipe,
 		New: func(flags *flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
-			consistency := flags.String("consistency", string(Consistent),
-				"consistency of reads: consistent, default or stale")
+			consistency := flags.String("consistency", "",
+				"consistency of reads: consistent, default or stale (default consistent)")
 			return func(c harness.TargetConfig) (harness.Target, error) {
 				return New(c.Version, Consistency(*consistency), c.Arguments("-"))
 			}

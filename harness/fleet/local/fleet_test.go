@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,5 +83,55 @@ func TestIdleLinksAreProbed(t *testing.T) {
 	}
 	for node, log := range logs {
 		require.NotContains(t, log.String(), "got", node)
+	}
+}
+
+// What is on its way when a delay is healed comes at once, in order; and closing the fleet does not wait for it.
+func TestAHealedDelayIsGone(t *testing.T) {
+	r := newRig(t, 2, 0)
+	l := harness.Link{From: "n1", To: "n2"}
+	late := func(d time.Duration) {
+		require.NoError(t, r.fleet.Shape(t.Context(), map[harness.Link]harness.Impairment{l: {Delay: d}}))
+	}
+	late(time.Hour)
+	r.tell("n1", "n2", "first")
+	r.tell("n1", "n2", "second")
+	require.Zero(t, r.logs["n2"].Count("got first"))
+	late(0)
+	r.eventually(func() bool { return r.logs["n2"].Count("got second") > 0 }, "what was late has come")
+	text := r.logs["n2"].String()
+	require.Less(t, strings.Index(text, "got first"), strings.Index(text, "got second"))
+	late(time.Hour)
+	r.tell("n1", "n2", "never")
+	require.NoError(t, r.fleet.Close())
+	require.Zero(t, r.logs["n2"].Count("got never"))
+}
+
+// deaf is a fleet that ignores delays.
+type deaf struct{ *Fleet }
+
+func (d deaf) Shape(ctx context.Context, links map[harness.Link]harness.Impairment) error {
+	for l, i := range links {
+		i.Delay = 0
+		links[l] = i
+	}
+	return d.Fleet.Shape(ctx, links)
+}
+
+// A delay that did nothing is not taken for one because links are late anyway.
+func TestALateLinkIsNoDelay(t *testing.T) {
+	const latency = 60 * time.Millisecond
+	for fleet, confirmed := range map[harness.Fleet]bool{New(t.TempDir(), latency): true, deaf{New(t.TempDir(), latency)}: false} {
+		c := harness.NewCluster(quiet{}, fleet, harness.NodeNames(3), func(string) {})
+		require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
+		in := c.NewInjection()
+		err := in.Impair(t.Context(), harness.Impairment{Delay: 50 * time.Millisecond}, harness.Link{From: "n1", To: "n2"})
+		if confirmed {
+			require.NoError(t, err)
+		} else {
+			require.ErrorContains(t, err, "[n1>n2] were not seen to take 50ms longer than before")
+		}
+		require.NoError(t, in.Heal(t.Context()))
+		require.NoError(t, c.Close())
 	}
 }

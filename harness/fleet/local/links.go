@@ -11,6 +11,8 @@ import (
 type links struct {
 	mu    sync.Mutex
 	state map[harness.Link]*linkState
+	// changed is closed, and made anew, when a link is late by something else.
+	changed chan struct{}
 }
 
 type linkState struct {
@@ -19,7 +21,9 @@ type linkState struct {
 	harness.Traffic
 }
 
-func newLinks() *links { return &links{state: map[harness.Link]*linkState{}} }
+func newLinks() *links {
+	return &links{state: map[harness.Link]*linkState{}, changed: make(chan struct{})}
+}
 
 // of returns the state of a link; the caller holds mu.
 func (s *links) of(l harness.Link) *linkState {
@@ -37,6 +41,10 @@ func (s *links) shape(l harness.Link, cut bool, delay time.Duration) bool {
 	defer s.mu.Unlock()
 	state := s.of(l)
 	changed := state.cut != cut
+	if state.delay != delay {
+		close(s.changed)
+		s.changed = make(chan struct{})
+	}
 	state.cut, state.delay = cut, delay
 	return changed
 }
@@ -61,11 +69,11 @@ func (s *links) cut(l harness.Link) bool {
 	return s.of(l).cut
 }
 
-// delay returns how late a link is.
-func (s *links) delay(l harness.Link) time.Duration {
+// late returns how late a link is, and what is closed when that changes.
+func (s *links) late(l harness.Link) (time.Duration, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.of(l).delay
+	return s.of(l).delay, s.changed
 }
 
 func (s *links) traffic(links []harness.Link) map[harness.Link]harness.Traffic {

@@ -28,6 +28,7 @@ type proxy struct {
 	dialer   net.Dialer
 	wait     sync.WaitGroup
 
+	quit  chan struct{} // closed with the proxy
 	mu    sync.Mutex
 	conns map[*pipe]struct{}
 	over  bool
@@ -45,7 +46,7 @@ func newProxy(ctx context.Context, l harness.Link, target string, links *links) 
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{link: l, target: target, links: links, listener: listener, conns: map[*pipe]struct{}{}}
+	p := &proxy{link: l, target: target, links: links, listener: listener, conns: map[*pipe]struct{}{}, quit: make(chan struct{})}
 	p.dialer.Timeout = time.Second
 	p.wait.Go(p.accept)
 	return p, nil
@@ -126,12 +127,12 @@ func (p *proxy) pump(c *pipe, from, to net.Conn, l harness.Link) {
 			_, _ = to.Write(b) // if it fails, the target is gone, which its own direction notices
 		}
 	}
-	way := newWay(deliver)
+	way := &way{deliver: deliver, links: p.links, link: l, quit: p.quit}
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
-			way.send(buffer[:n], p.links.delay(l))
+			way.send(buffer[:n])
 		}
 		if err != nil {
 			way.drain() // what was sent before the end arrives before it
@@ -156,7 +157,8 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 	p.mu.Unlock()
 	p.wait.Go(func() { p.carry(c, func() (net.Conn, error) { return up, nil }) })
 	defer func() { ours.Close(); sink.Close() }()
-	patience := 2*p.links.delay(p.link) + probeSlack
+	late, _ := p.links.late(p.link)
+	patience := 2*late + probeSlack
 	deadline := time.Now().Add(patience)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
@@ -179,23 +181,26 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 // probeSlack is how much longer than the link is late a probe may be on its way before it is taken for lost.
 const probeSlack = 200 * time.Millisecond
 
-// way delivers pieces of a stream in their order, each as late as it is to be.
+// way delivers pieces of a stream in their order, each as late as its link is. What is on its way when the link is late no
+// more comes at once: a link that was healed is as it was.
 type way struct {
 	deliver func([]byte)
-	pieces  chan piece // nil until the first is late
+	links   *links
+	link    harness.Link
+	quit    <-chan struct{} // nothing is delivered any more
+	pieces  chan piece      // nil until the first is late
 	under   atomic.Int64
 	wait    sync.WaitGroup
 }
 
 type piece struct {
-	due  time.Time
+	sent time.Time
 	data []byte
 }
 
-func newWay(deliver func([]byte)) *way { return &way{deliver: deliver} }
-
-// send delivers a piece, now if it is not to be late and nothing is on its way before it.
-func (w *way) send(b []byte, late time.Duration) {
+// send delivers a piece, now if its link is not late and nothing is on its way before it.
+func (w *way) send(b []byte) {
+	late, _ := w.links.late(w.link)
 	if late <= 0 && w.under.Load() == 0 {
 		w.deliver(b)
 		return
@@ -204,14 +209,35 @@ func (w *way) send(b []byte, late time.Duration) {
 		w.pieces = make(chan piece, 1024) // beyond which the sender is held up, as by a full pipe
 		w.wait.Go(func() {
 			for p := range w.pieces {
-				time.Sleep(time.Until(p.due))
-				w.deliver(p.data)
+				if w.due(p) {
+					w.deliver(p.data)
+				}
 				w.under.Add(-1)
 			}
 		})
 	}
 	w.under.Add(1)
-	w.pieces <- piece{time.Now().Add(late), bytes.Clone(b)}
+	w.pieces <- piece{time.Now(), bytes.Clone(b)}
+}
+
+// due waits until a piece is to be delivered, and reports false if it is not to be any more.
+func (w *way) due(p piece) bool {
+	for {
+		late, changed := w.links.late(w.link)
+		left := time.Until(p.sent.Add(late))
+		if left <= 0 {
+			return true
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-w.quit:
+			timer.Stop()
+			return false
+		}
+		timer.Stop()
+	}
 }
 
 // drain waits until all is delivered. Nothing is sent after it.
@@ -264,6 +290,9 @@ func (p *proxy) end(c *pipe) {
 func (p *proxy) close() {
 	p.listener.Close()
 	p.mu.Lock()
+	if !p.over {
+		close(p.quit)
+	}
 	p.over = true
 	for c := range p.conns {
 		c.close()
