@@ -152,17 +152,12 @@ func (f *Fleet) makeNetwork(ctx context.Context) (netip.Prefix, error) {
 			continue
 		}
 		making, cancel := sure(ctx)
-		n, err := f.engine.provider.CreateNetwork(
-			making,
-			testcontainers.NetworkRequest{ //nolint:staticcheck // the successor cannot name a network
-				Name:   "sunder-" + f.id,
-				Driver: "bridge",
-				Labels: f.labels(),
-				IPAM: &network.IPAM{
-					Config: []network.IPAMConfig{{Subnet: subnet.String(), Gateway: subnet.Addr().Next().String()}},
-				},
-			},
-		)
+		ipam := network.IPAMConfig{Subnet: subnet.String(), Gateway: subnet.Addr().Next().String()}
+		request := testcontainers.NetworkRequest{
+			Name: "sunder-" + f.id, Driver: "bridge", Labels: f.labels(),
+			IPAM: &network.IPAM{Config: []network.IPAMConfig{ipam}},
+		}
+		n, err := f.engine.provider.CreateNetwork(making, request) //nolint:staticcheck // the successor cannot name a network
 		cancel()
 		if err == nil {
 			f.network = n.(*testcontainers.DockerNetwork).ID
