@@ -153,7 +153,7 @@ func (f *Fleet) makeNetwork(ctx context.Context) (netip.Prefix, error) {
 		}
 		making, cancel := sure(ctx)
 		ipam := network.IPAMConfig{Subnet: subnet.String(), Gateway: subnet.Addr().Next().String()}
-		request := testcontainers.NetworkRequest{
+		request := testcontainers.NetworkRequest{ //nolint:staticcheck // the successor cannot name a network
 			Name: "sunder-" + f.id, Driver: "bridge", Labels: f.labels(),
 			IPAM: &network.IPAM{Config: []network.IPAMConfig{ipam}},
 		}
