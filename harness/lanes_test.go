@@ -28,3 +28,27 @@ func TestNoFaultIsCutShort(t *testing.T) {
 		}
 	}
 }
+
+// A lane whose nemesis finds nobody to hit does not hold its last fault for good.
+func TestALaneDoesNotStick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "pause@all=300ms/0s"))
+		require.NoError(t, err)
+		require.NoError(t, h.Notes().Err())
+		faults := h.Notes().Faults
+		require.Greater(t, len(faults), 5)
+	})
+}
+
+// A lane that waits for elections hits the leader after each, beginning with the one that there is.
+func TestLanesWaitForEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "kill@leader=500ms/1s/leader-elected/200ms"))
+		require.NoError(t, err)
+		faults := h.Notes().Faults
+		require.Greater(t, len(faults), 10)
+		for _, f := range faults {
+			require.Less(t, f.Healing-f.InForce, time.Second, "it is held for as long as it is to be")
+		}
+	})
+}

@@ -237,42 +237,6 @@ func TestProgressIsReported(t *testing.T) {
 	})
 }
 
-func TestTestsAreValidated(t *testing.T) {
-	fake := harnesstest.New(harnesstest.Mistakes{})
-	require.NoError(t, aTest(t, fake, "mix").Validate())
-	for want, spoil := range map[string]func(*harness.Test){
-		"needs a target":             func(t *harness.Test) { t.Target = nil },
-		"0 nodes":                    func(t *harness.Test) { t.Nodes = 0 },
-		"0 clients":                  func(t *harness.Test) { t.Clients = 0 },
-		"a rate of -1":               func(t *harness.Test) { t.Rate = -1 },
-		"a time limit of 0s":         func(t *harness.Test) { t.TimeLimit = 0 },
-		"operation timeout of 0s":    func(t *harness.Test) { t.OpTimeout = 0 },
-		"timeouts for launch":        func(t *harness.Test) { t.RecoverTimeout = 0 },
-		"a fault that is held for 0": func(t *harness.Test) { t.Lanes[0].Hold = 0 },
-		"a rest of -1":               func(t *harness.Test) { t.Lanes[0].Rest = -1 },
-		"is missing":                 func(t *harness.Test) { t.Lanes[0].Nemesis = nil },
-	} {
-		test := aTest(t, fake, "mix")
-		spoil(test)
-		require.ErrorContains(t, test.Validate(), want)
-		require.Error(t, harness.Run(t.Context(), test))
-	}
-	test := aTest(t, fake, "mix")
-	test.Dir = ""
-	require.ErrorContains(t, harness.Run(t.Context(), test), "a directory")
-}
-
-// A lane whose nemesis finds nobody to hit does not hold its last fault for good.
-func TestALaneDoesNotStick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "pause@all=300ms/0s"))
-		require.NoError(t, err)
-		require.NoError(t, h.Notes().Err())
-		faults := h.Notes().Faults
-		require.Greater(t, len(faults), 5)
-	})
-}
-
 // A cluster that takes longer to come to itself than there is time for is waited for: whether it does
 // is what the run is about.
 func TestTheHealedClusterIsGivenTime(t *testing.T) {
@@ -310,46 +274,6 @@ func TestAPanicEndsTheRun(t *testing.T) {
 	})
 }
 
-// A cut that let something pass after it was confirmed is an error of the run.
-func TestACutThatLeaks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, fake := launched(t, harnesstest.Mistakes{LeakyCuts: true})
-		defer c.Close()
-		in := c.NewInjection()
-		l := harness.Link{From: "n1", To: "n2"}
-		require.NoError(t, doCut(t.Context(), in, l))
-		require.ErrorContains(t, in.Heal(t.Context()), "link n1>n2 was cut, and 1 bytes have passed it")
-		require.False(t, fake.Cut(l), "it is mended all the same")
-	})
-}
-
-// Counters that begin anew are no bytes that have passed.
-func TestCountersThatBeginAnew(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, _ := launched(t, harnesstest.Mistakes{NewCounters: true})
-		defer c.Close()
-		in := c.NewInjection()
-		require.NoError(t, doCut(t.Context(), in, harness.Link{From: "n1", To: "n2"}))
-		err := in.Heal(t.Context())
-		require.ErrorContains(t, err, "the counters of link n1>n2 began anew while it was cut")
-		require.NotContains(t, err.Error(), "bytes have passed")
-	})
-}
-
-// A deed that did nothing, and says so, is no fault; the history says that too.
-func TestDeedsThatDoNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, results, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{NeverPauses: true}), "pause@one"))
-		require.NoError(t, err)
-		for _, f := range h.Notes().Faults {
-			require.True(t, f.Nothing)
-			require.False(t, f.Confirmed)
-		}
-		require.Contains(t, results["progress"].Why, "were not confirmed to act: pause at")
-		require.Contains(t, results["progress"].Why, "unable to freeze")
-	})
-}
-
 // What somebody else did to the cluster is named, and nobody takes it for something that the cluster did.
 func TestMeddlingIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -357,27 +281,6 @@ func TestMeddlingIsNamed(t *testing.T) {
 		require.ErrorContains(t, err, "somebody else has laid hands on the cluster: n2 was disconnected")
 		require.Equal(t, checkers.Unknown, results["recovery"].Verdict)
 		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
-	})
-}
-
-// States that had diverged, and were the same again at the end, are found all the same; so is the revision at which
-// that began.
-func TestStatesAreComparedAroundHeals(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := harnesstest.New(harnesstest.Mistakes{DivergedAt: 700, HealedAt: 1500})
-		h, results, err := run(t, t.Context(), aTest(t, fake, "pause@one"))
-		require.NoError(t, err)
-		require.Equal(t, checkers.Invalid, results["state"].Verdict, results["state"].Why)
-		require.Contains(t, results["state"].Why, "states have diverged: at revision 700, ")
-		require.Contains(t, results["state"].Why, "it is the first revision that differs")
-		last := h.Notes().Hashes[len(h.Notes().Hashes)-1]
-		require.NotEqual(t, "something else", last.What.Sum)
-	})
-	synctest.Test(t, func(t *testing.T) {
-		_, results, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "pause@one"))
-		require.NoError(t, err)
-		require.Equal(t, checkers.Valid, results["state"].Verdict, results["state"].Why)
-		require.NotContains(t, results["state"].Why, " 0 of them before the last heal")
 	})
 }
 
@@ -421,29 +324,6 @@ func TestALeaderlessCluster(t *testing.T) {
 	})
 }
 
-// What target and fleet cannot do is refused before anything starts.
-func TestNeedsAreValidated(t *testing.T) {
-	fake := harnesstest.New(harnesstest.Mistakes{})
-	test := aTest(t, fake, "mix")
-	test.Target, test.Fleet = harnesstest.Leaderless{Fake: fake}, wired{fake}
-	require.ErrorContains(t, test.Validate(), "nemesis mix needs link.cut, which the fleet does not have")
-	test = aTest(t, fake, "mix")
-	test.Workload = needy{test.Workload}
-	require.ErrorContains(t, test.Validate(), "the workload needs txn, which the target does not have")
-	require.ErrorIs(t, test.Validate(), harness.ErrUnsupported)
-}
-
-// wired is a fleet that cannot cut links.
-type wired struct{ *harnesstest.Fake }
-
-func (w wired) Can() []harness.Capability {
-	return []harness.Capability{harness.NodeKill, harness.NodePause}
-}
-
-type needy struct{ harness.Workload }
-
-func (needy) Needs() []harness.Capability { return []harness.Capability{"txn"} }
-
 // Who is a member is a fact of the history: who has left is neither waited for nor looked at in the end, and a quorum is one
 // of those that are there.
 func TestMembersComeAndGo(t *testing.T) {
@@ -481,84 +361,5 @@ func TestMembersComeAndGo(t *testing.T) {
 		load, _ := n.Phase(history.PhaseLoad)
 		require.Equal(t, harness.NodeNames(5), n.MembersAt(load.From+4*time.Second))
 		require.Equal(t, harness.NodeNames(3), n.MembersAt(load.From+6*time.Second))
-	})
-}
-
-// A deed that crashes ends the run, which is healed, and not the program.
-func TestADeedThatCrashesEndsTheRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := harnesstest.New(harnesstest.Mistakes{})
-		test := aTest(t, fake, "none")
-		test.Deeds = harness.Deeds{"crash": {
-			About: "crash", Takes: func(harness.Deed) (history.Takes, error) { return history.Takes{}, nil },
-			Do: func(ctx context.Context, in *harness.Injection, d harness.Deed) error {
-				return in.Hold(ctx, harness.State{
-					Name: "crashed", Enter: func(context.Context, harness.Node) error { panic("it was not meant to be") },
-					Leave: func(context.Context, harness.Node) error { return nil },
-				}, "n1")
-			},
-		}}
-		test.Schedule = &harness.Schedule{Version: 1, Faults: []harness.Scheduled{{
-			At: harness.Time(time.Second), For: harness.Time(time.Second),
-			Fault: &harness.Fault{Family: "crash", Deeds: []harness.Deed{{Kind: "crash"}}},
-		}}}
-		h, results, err := run(t, t.Context(), test)
-		require.NoError(t, err, "the fault is not confirmed")
-		require.Contains(t, h.Notes().Faults[0].Err, "the deed crashed: it was not meant to be")
-		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
-		require.True(t, fake.Closed)
-	})
-}
-
-// A fault of two deeds, of which one found nothing to do, has acted; each has its own evidence.
-func TestAFaultOfTwoDeeds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none")
-		test.Deeds = nemesis.Default().Deeds()
-		second := harness.Time(time.Second)
-		kill := harness.Deed{Kind: "kill", Nodes: []string{"n3"}}
-		test.Schedule = &harness.Schedule{Version: 1, Faults: []harness.Scheduled{
-			{At: second, For: 5 * second, Fault: &harness.Fault{Family: "kill", Deeds: []harness.Deed{kill}}},
-			{At: 2 * second, For: second, Fault: &harness.Fault{Family: "both", Deeds: []harness.Deed{
-				{Kind: "pause", Nodes: []string{"n2"}}, kill,
-			}}},
-			{At: 10 * second, For: second, Fault: &harness.Fault{Family: "two", Deeds: []harness.Deed{
-				kill, {Kind: "kill", Nodes: []string{"n4"}},
-			}}},
-		}}
-		h, _, err := run(t, t.Context(), test)
-		require.NoError(t, err)
-		faults := h.Notes().Faults
-		require.False(t, faults[1].Nothing, "n2 was paused")
-		require.False(t, faults[1].Confirmed, "and n3 was not killed by it")
-		require.JSONEq(t, `{"killed":["n3"],"killed_2":["n4"]}`, string(faults[2].Evidence))
-	})
-}
-
-// A fault of a schedule that is never begun is one that did not act: what was planned, and did not happen, proves nothing.
-func TestAMissedFaultIsNoPass(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, err := nemesis.Default().ParseSchedule([]byte("faults: [at 1s kill n1 for 1s, 'when behind:100000000 kill n2 for 1s']"))
-		require.NoError(t, err)
-		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none")
-		test.Schedule, test.Deeds = s, nemesis.Default().Deeds()
-		h, results, err := run(t, t.Context(), test)
-		require.NoError(t, err)
-		require.NoError(t, h.Notes().Err())
-		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
-		require.Contains(t, results["progress"].Why, "it was never begun: behind:100000000 never fired")
-	})
-}
-
-// A lane that waits for elections hits the leader after each, beginning with the one that there is.
-func TestLanesWaitForEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, _, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "kill@leader=500ms/1s/leader-elected/200ms"))
-		require.NoError(t, err)
-		faults := h.Notes().Faults
-		require.Greater(t, len(faults), 10)
-		for _, f := range faults {
-			require.Less(t, f.Healing-f.InForce, time.Second, "it is held for as long as it is to be")
-		}
 	})
 }

@@ -123,3 +123,18 @@ func ExampleTime() {
 	fmt.Println(string(text))
 	// Output: 2.5s
 }
+
+// A fault of a schedule that is never begun is one that did not act: what was planned, and did not happen, proves nothing.
+func TestAMissedFaultIsNoPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := nemesis.Default().ParseSchedule([]byte("faults: [at 1s kill n1 for 1s, 'when behind:100000000 kill n2 for 1s']"))
+		require.NoError(t, err)
+		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none")
+		test.Schedule, test.Deeds = s, nemesis.Default().Deeds()
+		h, results, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		require.NoError(t, h.Notes().Err())
+		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
+		require.Contains(t, results["progress"].Why, "it was never begun: behind:100000000 never fired")
+	})
+}

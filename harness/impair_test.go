@@ -1,0 +1,100 @@
+package harness_test
+
+import (
+	"encoding/json"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/harnesstest"
+)
+
+// A cut is confirmed by what it swallows; if nobody is there to send, it cannot be.
+func TestCutsAreConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		l := harness.Link{From: "n1", To: "n2"}
+		in := c.NewInjection()
+		require.NoError(t, doCut(t.Context(), in, l))
+		evidence, err := in.Evidence()
+		require.NoError(t, err)
+		var seen struct {
+			Lost map[string]int `json:"dropped_bytes"`
+		}
+		require.NoError(t, json.Unmarshal(evidence, &seen))
+		require.Positive(t, seen.Lost["n1>n2"])
+		require.NoError(t, in.Heal(t.Context()))
+
+		require.NoError(t, doKill(t.Context(), c.NewInjection(), "n1"))
+		require.ErrorContains(t, doCut(t.Context(), c.NewInjection(), l), "nobody sends on these links: [n1>n2]")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{BlindCuts: true})
+		defer c.Close()
+		require.ErrorContains(t, doCut(t.Context(), c.NewInjection(), harness.Link{From: "n1", To: "n2"}), "nothing was lost on [n1>n2]")
+	})
+}
+
+// What several faults do to a link adds up, and what one of them did is taken away alone.
+func TestImpairmentsAddUp(t *testing.T) {
+	require.Equal(t, harness.Impairment{Drop: true, Loss: 0.75}, harness.Impairment{Loss: 0.5}.And(harness.Impairment{Drop: true, Loss: 0.5}))
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		l := harness.Link{From: "n1", To: "n2"}
+		cut, lossy := c.NewInjection(), c.NewInjection()
+		require.NoError(t, doCut(t.Context(), cut, l))
+		require.NoError(t, lossy.Impair(t.Context(), harness.Impairment{Loss: 0.5}, l))
+		require.Equal(t, harness.Impairment{Drop: true, Loss: 0.5}, fake.State(l))
+		require.NoError(t, cut.Heal(t.Context()))
+		require.Equal(t, harness.Impairment{Loss: 0.5}, fake.State(l))
+		require.NoError(t, lossy.Heal(t.Context()))
+		require.Equal(t, harness.Impairment{}, fake.State(l))
+	})
+}
+
+// A cut that never began mends nothing when it is healed, least of all another's.
+func TestACutThatNeverBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		l := harness.Link{From: "n1", To: "n2"}
+		first, second := c.NewInjection(), c.NewInjection()
+		require.NoError(t, doCut(t.Context(), first, l))
+		fake.Mistakes.NoCounters = true
+		require.ErrorContains(t, doCut(t.Context(), second, l), "the counters are gone")
+		fake.Mistakes.NoCounters = false
+		require.NoError(t, second.Heal(t.Context()))
+		require.True(t, fake.Cut(l))
+		require.NoError(t, first.Heal(t.Context()))
+		require.False(t, fake.Cut(l))
+	})
+}
+
+// A cut that let something pass after it was confirmed is an error of the run.
+func TestACutThatLeaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{LeakyCuts: true})
+		defer c.Close()
+		in := c.NewInjection()
+		l := harness.Link{From: "n1", To: "n2"}
+		require.NoError(t, doCut(t.Context(), in, l))
+		require.ErrorContains(t, in.Heal(t.Context()), "link n1>n2 was cut, and 1 bytes have passed it")
+		require.False(t, fake.Cut(l), "it is mended all the same")
+	})
+}
+
+// Counters that begin anew are no bytes that have passed.
+func TestCountersThatBeginAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{NewCounters: true})
+		defer c.Close()
+		in := c.NewInjection()
+		require.NoError(t, doCut(t.Context(), in, harness.Link{From: "n1", To: "n2"}))
+		err := in.Heal(t.Context())
+		require.ErrorContains(t, err, "the counters of link n1>n2 began anew while it was cut")
+		require.NotContains(t, err.Error(), "bytes have passed")
+	})
+}
