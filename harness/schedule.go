@@ -66,6 +66,9 @@ func ScheduleOf(h *history.History) (*Schedule, error) {
 			continue
 		}
 		var what Fault
+		if json.Unmarshal(f.FaultEvent.Fault, &what) == nil && f.Takes != nil && len(what.Deeds) == 0 {
+			continue // it was planned, and never picked
+		}
 		if err := json.Unmarshal(f.FaultEvent.Fault, &what); err != nil || len(what.Deeds) == 0 {
 			return nil, fmt.Errorf("fault %d (%s) does not tell its deeds: it was recorded by an earlier sunder", f.ID, f.F)
 		}

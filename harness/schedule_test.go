@@ -136,5 +136,8 @@ func TestAMissedFaultIsNoPass(t *testing.T) {
 		require.NoError(t, h.Notes().Err())
 		require.Equal(t, checkers.Unknown, results["progress"].Verdict)
 		require.Contains(t, results["progress"].Why, "it was never begun: behind:100000000 never fired")
+		left, err := harness.ScheduleOf(h)
+		require.NoError(t, err)
+		require.Len(t, left.Faults, 1, "what was done")
 	})
 }

@@ -91,32 +91,43 @@ func words(line string) (all []string) {
 	return all
 }
 
-// The Go code of the guide is compiled as it stands, each block in the file that it names.
+// The Go code of the guide and of the README is compiled as it stands, each block in the file that it names.
 func TestTheGuideCompiles(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs", "adding.md"))
 	require.NoError(t, err)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	text = append(text, readme...)
 	overlay := struct{ Replace map[string]string }{map[string]string{}}
-	packages := []string{"build", "-o", os.DevNull, "-overlay"}
-	var dirs []string
+	var dirs, tests []string
 	whole, err := filepath.Abs(root)
 	require.NoError(t, err)
 	for i, block := range regexp.MustCompile("(?s)```go\n// (\\S+\\.go)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 		source := filepath.Join(t.TempDir(), fmt.Sprintf("%d.go", i))
 		require.NoError(t, os.WriteFile(source, []byte(block[2]), 0o600))
 		overlay.Replace[filepath.Join(whole, block[1])] = source
-		if dir := "./" + filepath.Dir(block[1]); !slices.Contains(dirs, dir) {
+		switch dir := "./" + filepath.Dir(block[1]); {
+		case strings.HasSuffix(block[1], "_test.go"):
+			tests = append(tests, dir)
+		case !slices.Contains(dirs, dir):
 			dirs = append(dirs, dir)
 		}
 	}
 	require.Len(t, dirs, 6, "each kind has its code")
+	require.Len(t, tests, 1)
 	b, err := json.Marshal(overlay)
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "overlay.json")
 	require.NoError(t, os.WriteFile(file, b, 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", append(append(packages, file), dirs...)...)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
+	for _, args := range [][]string{
+		append([]string{"build", "-o", os.DevNull, "-overlay", file}, dirs...),
+		append([]string{"test", "-vet=off", "-c", "-o", filepath.Join(t.TempDir(), "test"), "-overlay", file}, tests...),
+	} {
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
 }
 
 // Every command has an example, and says what it is for.
