@@ -67,6 +67,25 @@ type FleetEntry struct {
 	Weight int
 	// New declares the fleet's options.
 	New func(options *flag.FlagSet) FleetOptions
+	// Examine tries what the machine can do for the fleet; nil if the fleet needs nothing of it.
+	Examine func(ctx context.Context, e Examination) []Finding
+	// Clean removes what runs left whose controller is dead, and returns a line for each; nil if they leave nothing.
+	Clean func(ctx context.Context) (removed []string, err error)
+}
+
+// Examination is what a fleet examines a machine for.
+type Examination struct {
+	Targets map[string]TargetEntry
+	Sunder  string // its version
+	Say     io.Writer
+}
+
+// Finding is one thing that a machine has or lacks.
+type Finding struct {
+	What string
+	Has  string // what there is; empty if it is missing
+	Lack string // why it is missing
+	Cost string // what cannot be done without it
 }
 
 // FleetOptions are a fleet's options once they are read.

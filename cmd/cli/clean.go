@@ -5,11 +5,10 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"github.com/sunder-dev/sunder/harness/fleet/docker"
+	"github.com/sunder-dev/sunder/harness"
 )
 
-func newCleanCommand() *cobra.Command {
+func (a app) newCleanCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "clean",
 		Short: "Remove the containers, networks and volumes that dead runs left, and old images of sunder",
@@ -20,34 +19,23 @@ ends. Runs that end by themselves leave nothing, and every run in containers cle
 		Example: `  sunder clean`,
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			engine, err := docker.Connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer engine.Close()
-			runs, err := engine.Clean(cmd.Context())
-			for _, r := range runs {
-				if r.Kept != "" {
-					fmt.Fprintf(cmd.OutOrStdout(), "kept     %s: %s\n", r.Run, r.Kept)
-					continue
+			var all []string
+			var errs []error
+			each(a.Fleets, func(_ string, f harness.FleetEntry) {
+				if f.Clean == nil {
+					return
 				}
-				fmt.Fprintf(
-					cmd.OutOrStdout(),
-					"removed  %s: %d containers, %d networks, %d volumes\n",
-					r.Run,
-					r.Containers,
-					r.Networks,
-					r.Volumes,
-				)
+				removed, err := f.Clean(cmd.Context())
+				all, errs = append(all, removed...), append(errs, err)
+			})
+			err := errors.Join(errs...)
+			for _, line := range all {
+				fmt.Fprintln(cmd.OutOrStdout(), line)
 			}
-			stale, imagesErr := engine.CleanImages(cmd.Context())
-			for _, ref := range stale {
-				fmt.Fprintf(cmd.OutOrStdout(), "removed  image %s, of a sunder that is not this one\n", ref)
-			}
-			if err == nil && imagesErr == nil && len(runs)+len(stale) == 0 {
+			if err == nil && len(all) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), "there is nothing to remove")
 			}
-			return errors.Join(err, imagesErr)
+			return err
 		},
 	}
 }

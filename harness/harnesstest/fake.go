@@ -158,6 +158,13 @@ func (f *Fake) Shape(_ context.Context, links map[harness.Link]harness.Impairmen
 	return nil
 }
 
+// Reopen lets a closed fleet launch nodes again, which no fleet may.
+func (f *Fake) Reopen() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Closed = false
+}
+
 // Leave takes nodes out of the cluster for good: they are no part of any majority, and answer nobody.
 func (f *Fake) Leave(nodes ...string) {
 	f.mu.Lock()

@@ -23,7 +23,32 @@ func Entry() harness.FleetEntry {
 				"image of the target's nodes, instead of the official one or one that was built here")
 			return o
 		},
+		Examine: examine,
+		Clean:   clean,
 	}
+}
+
+// clean removes what dead runs left, and images of other builds of sunder.
+func clean(ctx context.Context) (removed []string, err error) {
+	engine, err := Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	runs, err := engine.Clean(ctx)
+	for _, r := range runs {
+		if r.Kept != "" {
+			removed = append(removed, fmt.Sprintf("kept     %s: %s", r.Run, r.Kept))
+			continue
+		}
+		removed = append(removed, fmt.Sprintf("removed  %s: %d containers, %d networks, %d volumes", r.Run, r.Containers,
+			r.Networks, r.Volumes))
+	}
+	stale, imagesErr := engine.CleanImages(ctx)
+	for _, ref := range stale {
+		removed = append(removed, fmt.Sprintf("removed  image %s, of a sunder that is not this one", ref))
+	}
+	return removed, errors.Join(err, imagesErr)
 }
 
 type options struct{ image string }

@@ -3,6 +3,7 @@ package fleettest
 import (
 	"context"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -18,9 +19,10 @@ type wrong struct {
 	*harnesstest.Fake
 	can    []harness.Capability // those that it says it has; nil are its own
 	shape  func(map[harness.Link]harness.Impairment) map[harness.Link]harness.Impairment
-	launch bool // after it was closed, too
-	moves  bool // nodes move when they are started again
-	zombie bool // a killed node exits with the fleet
+	launch bool        // after it was closed, too
+	moves  bool        // nodes move when they are started again
+	zombie bool        // a killed node exits with the fleet
+	mu     *sync.Mutex // over late: nodes are launched side by side
 	late   []chan struct{}
 }
 
@@ -40,10 +42,12 @@ func (w *wrong) Shape(ctx context.Context, links map[harness.Link]harness.Impair
 
 func (w *wrong) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (harness.Node, error) {
 	if w.launch {
-		w.Closed = false
+		w.Reopen()
 	}
 	n, err := w.Fake.Launch(ctx, s, log)
 	late := make(chan struct{})
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.late = append(w.late, late)
 	return &wrongNode{n, w, 0, late}, err
 }
@@ -117,7 +121,7 @@ func TestTheSuite(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			err := Check(t.Context(), Config{New: func() (harness.Fleet, harness.Target, error) {
 				again := *w
-				again.Fake = harnesstest.New(harnesstest.Mistakes{})
+				again.Fake, again.mu = harnesstest.New(harnesstest.Mistakes{}), &sync.Mutex{}
 				return &again, target{again.Fake}, nil
 			}})
 			if want == "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,7 +167,10 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 	_ = ours.SetDeadline(deadline) // pipes have deadlines
 	_ = sink.SetDeadline(deadline)
 	sent := time.Now()
-	if _, err := ours.Write([]byte{0}); err != nil {
+	switch _, err := ours.Write([]byte{0}); {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil // a busy machine has not come to it: it is as if it was lost
+	case err != nil:
 		return fmt.Errorf("%v: %w", p.link, err)
 	}
 	if arrived == nil {
