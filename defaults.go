@@ -40,7 +40,9 @@ const (
 func NoFaults() []harness.Lane { return []harness.Lane{} }
 
 // WithDefaults sets what a test leaves out. It makes the run directory, if there is none yet.
-func WithDefaults(t harness.Test) (harness.Test, error) {
+func WithDefaults(t harness.Test) (harness.Test, error) { return Runner{}.withDefaults(t) }
+
+func (r Runner) withDefaults(t harness.Test) (harness.Test, error) {
 	if t.Target == nil {
 		return t, errors.New("a test needs a target")
 	}
@@ -74,7 +76,7 @@ func WithDefaults(t harness.Test) (harness.Test, error) {
 		}
 		set(&t.About.Nemesis, DefaultNemesis)
 	}
-	if err := describe(&t); err != nil {
+	if err := r.describe(&t); err != nil {
 		return t, err
 	}
 	if err := t.Validate(); err != nil { // before there is a directory
@@ -99,7 +101,7 @@ func WithDefaults(t harness.Test) (harness.Test, error) {
 }
 
 // describe says of a test what it does not say of itself.
-func describe(t *harness.Test) error {
+func (r Runner) describe(t *harness.Test) error {
 	a := &t.About
 	if a.Started.IsZero() {
 		a.Started = time.Now()
@@ -127,18 +129,18 @@ func describe(t *harness.Test) error {
 	}
 	if a.Checkers == nil {
 		if _, ok := t.Workload.(harness.Judged); !ok {
-			return fmt.Errorf("nobody knows how a run of %s is to be judged: let it be a harness.Judged, or name the checkers in "+
-				"About.Checkers", typeName(t.Workload))
+			return fmt.Errorf("nobody knows how a run of %s is to be judged: let it be a harness.Judged, or name the checkers "+
+				"in About.Checkers", typeName(t.Workload))
 		}
-		a.Checkers = checkersOf(t)
+		a.Checkers = r.checkersOf(t)
 	}
 	return nil
 }
 
 // checkersOf returns the checkers that a test asks for: those of its workload and of its target, as far as so many
 // members give them anything to say, and those that judge every run.
-func checkersOf(t *harness.Test) (names []string) {
-	registry := checkers.Default()
+func (r Runner) checkersOf(t *harness.Test) (names []string) {
+	registry := r.registry()
 	for _, part := range []any{t.Workload, t.Target} {
 		judged, ok := part.(harness.Judged)
 		if !ok {
@@ -166,13 +168,14 @@ func set[T comparable](field *T, value T) {
 // NewDir makes the directory of a run in another one, which is made too: its name says when, what, and with which seed.
 func NewDir(out string, t harness.Test) (string, error) {
 	a := t.About
-	dir := filepath.Join(out, strings.Map(func(r rune) rune {
+	began := a.Started.UTC().Format("20060102T150405.000")
+	name := strings.Map(func(r rune) rune {
 		if strings.ContainsRune(":@,+=/", r) {
 			return '-'
 		}
 		return r
-	}, fmt.Sprintf("%s-%s-%s-%s-%d", a.Started.UTC().Format("20060102T150405.000"), a.Target, a.Workload, a.Nemesis, t.Seed)))
-	return MakeDir(dir)
+	}, fmt.Sprintf("%s-%s-%s-%s-%d", began, a.Target, a.Workload, a.Nemesis, t.Seed))
+	return MakeDir(filepath.Join(out, name))
 }
 
 // MakeDir makes the directory of a run by its path, or by one with a number after it: two runs may begin in the same

@@ -52,11 +52,11 @@ func Run(ctx context.Context, t harness.Test) (Outcome, error) { return Runner{}
 
 // Run makes a test, judges it, and writes its report. What the test leaves out is set as [WithDefaults] does.
 //
-// The outcome counts whatever the error: a run that ended early is judged by what it recorded, and a violation is one. The
-// error says why the run ended early, or why its results could not be written. A test that ctx interrupts is healed, and
-// judged all the same.
+// The outcome counts whatever the error: a run that ended early is judged by what it recorded, and a violation is one.
+// The error says why the run ended early, or why its results could not be written. A test that ctx interrupts is
+// healed, and judged all the same.
 func (r Runner) Run(ctx context.Context, t harness.Test) (Outcome, error) {
-	t, err := WithDefaults(t)
+	t, err := r.withDefaults(t)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -68,8 +68,8 @@ func (r Runner) Run(ctx context.Context, t harness.Test) (Outcome, error) {
 	return o, errors.Join(runErr, err)
 }
 
-// Judge judges what was recorded in a run directory, and writes the report there. Trouble is what ended the run early, if
-// anything did.
+// Judge judges what was recorded in a run directory, and writes the report there. Trouble is what ended the run early,
+// if anything did.
 func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, error) {
 	o := Outcome{Dir: dir, Trouble: trouble}
 	h, warning, err := history.ReadDir(dir)
@@ -80,11 +80,7 @@ func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, 
 		r.warn("the history", errors.New(warning))
 	}
 	o.History = h
-	registry := r.Checkers
-	if registry == nil {
-		registry = checkers.Default()
-	}
-	if o.Results, err = registry.Run(ctx, h, checkers.ForHistory(h), r.Options); err != nil {
+	if o.Results, err = r.registry().Run(ctx, h, checkers.ForHistory(h), r.Options); err != nil {
 		return o, err
 	}
 	o.Verdict = checkers.Worst(o.Results)
@@ -115,6 +111,14 @@ func (r Runner) Judge(ctx context.Context, dir string, trouble error) (Outcome, 
 		o.Report = file
 	}
 	return o, err
+}
+
+// registry are the checkers that there are.
+func (r Runner) registry() checkers.Registry {
+	if r.Checkers == nil {
+		return checkers.Default()
+	}
+	return r.Checkers
 }
 
 func (r Runner) warn(what string, err error) {

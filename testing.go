@@ -15,7 +15,8 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// Require runs a test and fails t unless its verdict is valid. The message is the verdict's sentence and the report's path.
+// Require runs a test and fails t unless its verdict is valid. The message is the verdict's sentence and the report's
+// path.
 func Require(t TB, test harness.Test) Outcome {
 	t.Helper()
 	o, err := Run(t.Context(), test)

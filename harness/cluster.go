@@ -191,12 +191,12 @@ func (c *Cluster) Serving(ctx context.Context) error {
 // ready says why the cluster does not serve yet.
 func (c *Cluster) ready(ctx context.Context) error {
 	members := c.Members()
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	asking, cancel := context.WithTimeout(ctx, statusTimeout) // the statuses below have a time of their own
 	defer cancel()
 	var group errgroup.Group
 	for _, name := range members {
 		group.Go(func() error {
-			if err := c.target.Ready(ctx, c.Node(name)); err != nil {
+			if err := c.target.Ready(asking, c.Node(name)); err != nil {
 				return fmt.Errorf("%s is not ready: %w", name, err)
 			}
 			return nil

@@ -77,8 +77,11 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 		if timer, ok = in.cluster.fleet.(Timer); !ok {
 			return errors.New("not confirmed: the fleet cannot tell how long a link takes")
 		}
-		if took, err = usual(ctx, timer, links); err != nil {
+		if took, err = in.usual(ctx, timer, links); err != nil {
 			return err
+		}
+		if unknown := without(names(links), names(slices.Collect(maps.Keys(took)))); len(unknown) > 0 {
+			in.saw("not_measured", unknown) // another fault cuts them: nobody can tell whether they are late
 		}
 	}
 	var confirmed map[Link]Traffic
@@ -149,7 +152,12 @@ func (in *Injection) seeLost(
 }
 
 // seeLate waits until every link was seen to take as much longer than before as it is to take.
-func (in *Injection) seeLate(ctx context.Context, timer Timer, delay time.Duration, before map[Link]time.Duration) error {
+func (in *Injection) seeLate(
+	ctx context.Context, timer Timer, delay time.Duration, before map[Link]time.Duration,
+) error {
+	if len(before) == 0 {
+		return errors.New("not confirmed, since nothing came over these links before")
+	}
 	late := make(map[string]float64)
 	open := slices.Collect(maps.Keys(before)) // those that were not seen yet
 	var silent, idle []string
@@ -186,23 +194,27 @@ func (in *Injection) cutOf(links []Link) []Link {
 	return slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return !in.cluster.cut(l) })
 }
 
-// usual returns how long links take as they are: the least of a few times, since a busy machine makes any of them longer.
-// Links over which nothing comes are left at 0.
-func usual(ctx context.Context, timer Timer, links []Link) (map[Link]time.Duration, error) {
+// usual returns how long links take as they are: the least of a few times, since a busy machine makes any of them
+// longer. Links that another fault cuts are left out, as nothing comes over them; of the others, all must be measured.
+func (in *Injection) usual(ctx context.Context, timer Timer, links []Link) (map[Link]time.Duration, error) {
 	const times = 3
 	least := make(map[Link]time.Duration)
-	for _, l := range links {
-		least[l] = 0
-	}
+	cut := in.cutOf(links)
 	for range times {
 		took, err := timer.Delays(ctx, links)
 		if err != nil {
 			return nil, fmt.Errorf("probe: %w", err)
 		}
 		for l, d := range took {
-			if least[l] == 0 || d < least[l] {
+			if before, known := least[l]; !known || d < before {
 				least[l] = d
 			}
+		}
+	}
+	cut = append(cut, in.cutOf(links)...)
+	for _, l := range links {
+		if _, known := least[l]; !known && !slices.Contains(cut, l) {
+			return nil, fmt.Errorf("not confirmed: nothing came over %v before, which is not cut", l)
 		}
 	}
 	return least, nil

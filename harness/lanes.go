@@ -170,7 +170,8 @@ func (p *planned) act(ctx, whole context.Context) error {
 	return p.heal(a)
 }
 
-// missed records that a fault of the schedule was not begun, and why: what was planned and did not happen proves nothing.
+// missed records that a fault of the schedule was not begun, and why: what was planned and did not happen proves
+// nothing.
 func (p *planned) missed(why string) error {
 	id := p.faults.nextID()
 	f := p.Fault

@@ -97,7 +97,8 @@ func Run(ctx context.Context, t *Test) (err error) {
 // ErrNotBegun says that a run was not begun, and recorded nothing.
 var ErrNotBegun = errors.New("the run was not begun")
 
-// newHistory makes the history's file in a directory that has none: whoever judged the run would not know which is whose.
+// newHistory makes the history's file in a directory that has none: whoever judged the run would not know which is
+// whose.
 func newHistory(dir string) (*os.File, error) {
 	for _, name := range history.Files() {
 		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {

@@ -167,8 +167,8 @@ func (e *events) until() happened {
 	return happened{elections: e.now.elections, writes: e.now.writes}
 }
 
-// await waits until a trigger fires for what has happened since some moment, and as long again as it says. It reports false
-// if ctx ended first.
+// await waits until a trigger fires for what has happened since some moment, and as long again as it says. It reports
+// false if ctx ended first.
 func (e *events) await(ctx context.Context, t Trigger, then happened) bool {
 	e.mu.Lock()
 	for !t.fires(then, e.now) {

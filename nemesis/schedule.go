@@ -18,8 +18,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// ReadSchedule reads a schedule from a file, or that of the run in a directory. A run that was killed before it could write
-// one has it in its history.
+// ReadSchedule reads a schedule from a file, or that of the run in a directory. A run that was killed before it could
+// write one has it in its history.
 func (all Families) ReadSchedule(path string) (*harness.Schedule, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		file := filepath.Join(path, history.ScheduleFile)
@@ -43,15 +43,15 @@ func (all Families) ReadSchedule(path string) (*harness.Schedule, error) {
 	return s, nil
 }
 
-// ParseSchedule reads a schedule as a run writes it, or one that was written by hand: YAML with a list of faults, each an
-// object, or a sentence of one of the forms
+// ParseSchedule reads a schedule as a run writes it, or one that was written by hand: YAML with a list of faults, each
+// an object, or a sentence of one of the forms
 //
 //	at 5s isolate leader for 3s
 //	when leader-elected kill leader for 500ms
 //	when write-acknowledged/300ms pause n1,n3 for 2s
 //
-// of a time or a trigger, a nemesis (a family, a shape of one, or both as "family:shape"), an aim or the names of nodes, and
-// how long the fault is held.
+// of a time or a trigger, a nemesis (a family, a shape of one, or both as "family:shape"), an aim or the names of
+// nodes, and how long the fault is held.
 func (all Families) ParseSchedule(text []byte) (*harness.Schedule, error) {
 	if file, err := parser.ParseBytes(text, 0); err == nil && len(file.Docs) > 1 {
 		return nil, fmt.Errorf("there are %d YAML documents, and a schedule is one", len(file.Docs))

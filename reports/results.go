@@ -1,6 +1,6 @@
-// Package reports knows what runs and suites leave: results.json and suite.json, what they say, and where they are. It sees
-// histories and results, never a cluster. Its houses draw what is there: page the report of a run, index the page over many,
-// and server shows them; they know this package, and not each other.
+// Package reports knows what runs and suites leave: results.json and suite.json, what they say, and where they are. It
+// sees histories and results, never a cluster. Its houses draw what is there: page the report of a run, index the page
+// over many, and server shows them; they know this package, and not each other.
 package reports
 
 import (

@@ -144,8 +144,8 @@ func newestFirst(entries []os.DirEntry) {
 	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(began(b), began(a)) })
 }
 
-// lost returns what was to be run, did not pass, left nothing that can be read, and was not run again in a later suite of
-// the same name.
+// lost returns what was to be run, did not pass, left nothing that can be read, and was not run again in a later suite
+// of the same name.
 func lost(suites []foundSuite) (list []Outcome) {
 	slices.SortStableFunc(suites, func(a, b foundSuite) int { return b.Started.Compare(a.Started) })
 	later := make(map[[2]string]bool) // suites and their classes

@@ -32,7 +32,8 @@ func (e Ended) Says() (v checkers.Verdict, same bool) {
 	if e.Summary == nil {
 		return checkers.Unknown, false
 	}
-	code := map[checkers.Verdict]int{checkers.Valid: Valid, checkers.Invalid: Invalid, checkers.Unknown: Unknown}[e.Summary.Verdict]
+	codes := map[checkers.Verdict]int{checkers.Valid: Valid, checkers.Invalid: Invalid, checkers.Unknown: Unknown}
+	code := codes[e.Summary.Verdict]
 	return e.Summary.Verdict, e.Code == code || e.Code == Interrupted && e.Summary.Verdict == checkers.Invalid
 }
 

@@ -163,25 +163,17 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 	return needs, nil
 }
 
-// leastRate is how many calls a second must succeed: as asked for, and by default a quarter of the rate at the most.
+// leastRate is how many calls a second must succeed, if that was asked for; 0 is the default.
 func (f *runFlags) leastRate(flags *pflag.FlagSet) (float64, error) {
-	if f.minRate <= 0 {
-		return 0, fmt.Errorf("--min-rate: above 0, not %v: a run in which nothing succeeds proves nothing", f.minRate)
-	}
-	asked := flags.Changed("min-rate")
 	switch {
-	case f.rate <= 0 || f.minRate <= f.rate/4:
-		return f.minRate, nil
-	case asked && f.minRate > f.rate:
-		return 0, fmt.Errorf(
-			"--min-rate: %v calls a second cannot succeed where --rate makes %v at the most",
-			f.minRate,
-			f.rate,
-		)
-	case asked:
-		return f.minRate, nil
+	case f.minRate <= 0:
+		return 0, fmt.Errorf("--min-rate: above 0, not %v: a run in which nothing succeeds proves nothing", f.minRate)
+	case !flags.Changed("min-rate"):
+		return 0, nil
+	case f.rate > 0 && f.minRate > f.rate:
+		return 0, fmt.Errorf("--min-rate: %v calls a second cannot succeed where --rate makes %v at the most", f.minRate, f.rate)
 	}
-	return f.rate / 4, nil
+	return f.minRate, nil
 }
 
 // huntOf returns the command of a run that is made to find a planted bug; empty if there is none, or several.
@@ -217,8 +209,6 @@ func (f *runFlags) command(flags *pflag.FlagSet) string {
 func flagValue(flag *pflag.Flag) string {
 	v := flag.Value.String()
 	switch flag.Value.Type() {
-	case "stringToInt": // the values are numbers
-		return strings.Join(slices.Sorted(strings.SplitSeq(strings.Trim(v, "[]"), ",")), ",")
 	case "stringToString", "stringSlice":
 		return strings.Trim(v, "[]")
 	}

@@ -53,14 +53,16 @@ func (a app) newRun(f *runFlags) *cobra.Command {
 more, judge what was recorded and write a report. The last line printed is the report's path.
 
 A nemesis is "family[:shape][@aim]". Several joined by "," take turns at random; joined by
-"+" they act side by side, each with a rhythm of its own if "=hold/rest" is added.
-'sunder list' shows what there is.
+"+" they act side by side, each with a rhythm of its own if "=hold/rest" is added, or
+"=hold/rest/trigger" to wait for an event (docs/schedules.md). 'sunder list' shows what there is.
 
 The seed decides calls and faults. Their interleaving is the machine's, so a run that is
-told again finds the same bug often, not always.`,
+repeated finds the same bug often, not always.`,
 		Example: `  sunder run
   sunder run --time-limit 2m --nemesis partition:halves@leader
   sunder run --nemesis 'partition=2s/0s+kill@one=100ms/1s'
+  sunder run --nemesis kill@leader=500ms/1s/leader-elected
+  sunder run --schedule runs/latest              # the same faults, at the same times
   sunder run --bug stale-read --seed 7
   sunder run --target-flag election-timeout=300ms --nodes 3`,
 		Args: arguments(cobra.NoArgs),
@@ -88,8 +90,8 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 		"what nodes run on: "+names(f.Fleets)+"; auto is the lightest that can do what is needed",
 	)
 	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+names(f.Workloads))
-	flags.StringVar(&f.nemesis, "nemesis", "mix", `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+`; or "mix", "none"`)
-	flags.IntVar(&f.nodes, "nodes", 5, "nodes of the cluster")
+	flags.StringVar(&f.nemesis, "nemesis", sunder.DefaultNemesis, `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+`; or "mix", "none"`)
+	flags.IntVar(&f.nodes, "nodes", sunder.DefaultNodes, "nodes of the cluster")
 	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
 	flags.Float64Var(
@@ -99,25 +101,25 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 		"calls a second that must succeed, while a quorum can be reached, for a pass to mean something; at the most a "+
 			"quarter of --rate",
 	)
-	flags.DurationVar(&f.timeLimit, "time-limit", 30*time.Second, "how long clients call")
-	flags.DurationVar(&f.opTimeout, "op-timeout", time.Second, "after how long a client gives a call up")
-	flags.DurationVar(&f.hold, "hold", 2*time.Second, "how long a fault lasts, on average")
+	flags.DurationVar(&f.timeLimit, "time-limit", sunder.DefaultTimeLimit, "how long clients call")
+	flags.DurationVar(&f.opTimeout, "op-timeout", sunder.DefaultOpTimeout, "after how long a client gives a call up")
+	flags.DurationVar(&f.hold, "hold", sunder.DefaultHold, "how long a fault lasts, on average")
 	flags.DurationVar(
 		&f.rest,
 		"rest",
-		time.Second,
+		sunder.DefaultRest,
 		"how long the cluster is left alone after a fault, on average; 0s goes from one fault straight to the next",
 	)
 	flags.DurationVar(
 		&f.launchTimeout,
 		"launch-timeout",
-		30*time.Second,
+		sunder.DefaultPatience,
 		"how long the cluster may take to serve at first",
 	)
 	flags.DurationVar(
 		&f.recoverTimeout,
 		"recover-timeout",
-		30*time.Second,
+		sunder.DefaultPatience,
 		"how long the healed cluster may take to serve again",
 	)
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of calls and faults (default drawn)")
@@ -130,7 +132,7 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 	)
 	flags.StringSliceVar(&f.bugs, "bug", nil, "plant bugs in the target; see 'sunder list bugs'")
 	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
-	flags.StringVarP(&f.out, "out", "o", "runs", "directory for run directories")
+	flags.StringVarP(&f.out, "out", "o", sunder.DefaultOut, "directory for run directories")
 	f.check.add(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&f.format, "format", "text", "what is printed on standard output: text, or json")

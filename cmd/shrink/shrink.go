@@ -43,6 +43,7 @@ type Tried struct {
 	trouble                 string // of the last that came to no verdict
 }
 
+// String says in how many of the tries it was invalid.
 func (t Tried) String() string {
 	text := fmt.Sprintf("%d of %d tries", t.invalid, t.Made)
 	if broken := t.Made - t.verdicts; broken > 0 {

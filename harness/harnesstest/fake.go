@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -76,17 +75,6 @@ func New(m Mistakes) *Fake {
 		passed:   map[harness.Link]uint64{},
 		values:   map[string][]string{},
 	}
-}
-
-// node is one node of a fake cluster.
-type node struct {
-	fake           *Fake
-	name           string
-	log            io.Writer
-	killed, paused bool
-	broken         bool
-	unplugged      bool
-	exited         chan struct{}
 }
 
 // Ports implements [harness.Target].
@@ -360,208 +348,10 @@ func (f *Fake) Dial(_ context.Context, n harness.Node) (harness.Client, error) {
 	return &Client{node: n.(*node)}, nil
 }
 
-// Name implements [harness.Node].
-func (n *node) Name() string { return n.name }
-
-// Addr implements [harness.Node].
-func (n *node) Addr(port string) string { return n.name + ":" + port }
-
-// Exited implements [harness.Node].
-func (n *node) Exited() <-chan struct{} {
-	n.fake.mu.Lock()
-	defer n.fake.mu.Unlock()
-	return n.exited
-}
-
-// Kill implements [harness.Node].
-func (n *node) Kill(context.Context) error {
-	if n.fake.Mistakes.Inert {
-		return errInert
-	}
-	n.fake.mu.Lock()
-	defer n.fake.mu.Unlock()
-	if !n.killed {
-		n.killed, n.paused = true, false
-		n.broken = n.fake.Mistakes.NoRecovery
-		close(n.exited)
-	}
-	return nil
-}
-
-// Start implements [harness.Node].
-func (n *node) Start(context.Context) error {
-	n.fake.mu.Lock()
-	defer n.fake.mu.Unlock()
-	if n.killed {
-		n.killed = false
-		n.exited = make(chan struct{})
-	}
-	return nil
-}
-
-// Pause implements [harness.Node].
-func (n *node) Pause(context.Context) error {
-	if n.fake.Mistakes.NeverPauses {
-		return fmt.Errorf("unable to freeze: %w", harness.ErrDidNothing)
-	}
-	return n.set(true)
-}
-
-var errInert = fmt.Errorf("the node does not care: %w", harness.ErrDidNothing)
-
 // Inspect implements [harness.Inspector].
 func (f *Fake) Inspect(context.Context) error {
 	if f.Mistakes.Meddled {
 		return errors.New("n2 was disconnected")
 	}
 	return nil
-}
-
-// Resume implements [harness.Node].
-func (n *node) Resume(context.Context) error { return n.set(false) }
-
-// Unplug implements [harness.Unplugger].
-func (n *node) Unplug(context.Context) error { return n.plug(false) }
-
-// Plug implements [harness.Unplugger].
-func (n *node) Plug(context.Context) error { return n.plug(true) }
-
-func (n *node) plug(in bool) error {
-	if n.fake.Mistakes.Inert {
-		return errInert
-	}
-	n.fake.mu.Lock()
-	defer n.fake.mu.Unlock()
-	if n.unplugged != in {
-		return errors.New("it is so already")
-	}
-	n.unplugged = !in
-	return nil
-}
-
-func (n *node) set(paused bool) error {
-	if n.fake.Mistakes.Inert {
-		return errInert
-	}
-	n.fake.mu.Lock()
-	defer n.fake.mu.Unlock()
-	if n.killed && paused {
-		return errors.New("the dead cannot be paused")
-	}
-	n.paused = paused
-	return nil
-}
-
-// wait lets an answer take its time: a killed node refuses, a paused one is silent.
-func (n *node) wait(ctx context.Context) error {
-	n.fake.mu.Lock()
-	killed, silent := n.killed, n.paused || n.broken || n.unplugged
-	n.fake.mu.Unlock()
-	switch {
-	case killed:
-		return fmt.Errorf("%s refuses: %w", n.name, harness.ErrNotApplied) // it is not there
-	case silent:
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	time.Sleep(time.Millisecond)
-	return nil
-}
-
-// Client is a client of one fake node.
-type Client struct {
-	node   *node
-	closed bool
-}
-
-// Close closes the client; using it afterwards panics.
-func (c *Client) Close() error {
-	c.closed = true
-	return nil
-}
-
-func (c *Client) do(ctx context.Context, act func(f *Fake) error) error {
-	if c.closed {
-		panic("a closed client is used")
-	}
-	if err := c.node.wait(ctx); err != nil {
-		return err
-	}
-	f := c.node.fake
-	f.mu.Lock()
-	if serves := f.serves(c.node.name); serves {
-		defer f.mu.Unlock()
-		return act(f)
-	}
-	f.mu.Unlock()
-	<-ctx.Done() // without a majority there is no answer
-	return ctx.Err()
-}
-
-// Read returns a key's value.
-func (c *Client) Read(ctx context.Context, key string) (value *string, at history.Stamp, err error) {
-	err = c.do(ctx, func(f *Fake) error {
-		values := f.values[key]
-		if f.Mistakes.StaleReads && len(values) > 1 {
-			values = values[:len(values)-1]
-		}
-		if n := len(values); n > 0 {
-			v := strings.Clone(values[n-1])
-			value = &v
-		}
-		return nil
-	})
-	return value, at, err
-}
-
-// Write sets a key.
-func (c *Client) Write(ctx context.Context, key, value string) (history.Stamp, error) {
-	return history.Stamp{}, c.do(ctx, func(f *Fake) error {
-		if f.writes++; !f.Mistakes.LoseWrites || f.writes%10 != 0 {
-			f.values[key] = append(f.values[key], value)
-		}
-		return nil
-	})
-}
-
-// CompareAndSet sets a key that holds old.
-func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
-	return history.Stamp{}, c.do(ctx, func(f *Fake) error {
-		if n := len(f.values[key]); n == 0 || f.values[key][n-1] != old {
-			return harness.Refusal{Reason: history.Mismatch}
-		}
-		f.writes++
-		f.values[key] = append(f.values[key], value)
-		return nil
-	})
-}
-
-// Leaderless is a fake cluster as a target whose members tell nothing of leaders: all are alike.
-type Leaderless struct{ Fake *Fake }
-
-// Ports implements [harness.Target].
-func (l Leaderless) Ports() []string { return l.Fake.Ports() }
-
-// Spec implements [harness.Target].
-func (l Leaderless) Spec(p harness.Placement) harness.NodeSpec { return l.Fake.Spec(p) }
-
-// Can implements [harness.Target].
-func (l Leaderless) Can() []harness.Capability { return []harness.Capability{harness.KV} }
-
-// Ready implements [harness.Target].
-func (l Leaderless) Ready(ctx context.Context, n harness.Node) error {
-	if err := n.(*node).wait(ctx); err != nil {
-		return err
-	}
-	l.Fake.mu.Lock()
-	defer l.Fake.mu.Unlock()
-	if !l.Fake.serves(n.Name()) {
-		return errors.New("it reaches no majority")
-	}
-	return nil
-}
-
-// Dial implements [harness.Target].
-func (l Leaderless) Dial(ctx context.Context, n harness.Node) (harness.Client, error) {
-	return l.Fake.Dial(ctx, n)
 }

@@ -47,7 +47,8 @@ func Check(ctx context.Context, kind harness.DeedKind, d harness.Deed) error {
 		what  string
 		check func(context.Context, harness.DeedKind, harness.Deed, history.Takes) error
 	}{
-		{"done and undone", once}, {"done twice", twice}, {"on a fleet where it has no effect", inVain}, {"cut short", halfWay},
+		{"done and undone", once}, {"done twice", twice}, {"on a fleet where it has no effect", inVain},
+		{"cut short", halfWay},
 	} {
 		if err := c.check(ctx, kind, d, takes); err != nil {
 			return fmt.Errorf("%s: %w", c.what, err)

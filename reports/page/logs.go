@@ -64,7 +64,8 @@ func nodeLogs(dir string, started time.Time, from, to time.Duration) (lines []lo
 // maxAnswers bounds how many answers are put between the lines of logs.
 const maxAnswers = 200
 
-// answers returns what nodes said of themselves when they were asked, within a window of the run, as far as it was news.
+// answers returns what nodes said of themselves when they were asked, within a window of the run, as far as it was
+// news.
 func answers(h *history.History, from, to time.Duration) (lines []logLine) {
 	type said struct {
 		role, leader string

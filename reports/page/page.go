@@ -85,8 +85,8 @@ type file struct{ Path, Size, SHA256 string }
 // maxFaults bounds the table of faults, which keeps the page small however long the run was.
 const maxFaults = 1000
 
-// Write writes the page of a run into the run's directory, whole, or not at all. Renderers show what checkers attach, by kind;
-// nil are [Default].
+// Write writes the page of a run into the run's directory, whole, or not at all. Renderers show what checkers attach,
+// by kind; nil are [Default].
 func Write(r reports.Run, renderers map[string]Renderer) (err error) {
 	if r.Dir, err = r.Place(); err != nil {
 		return err
@@ -97,7 +97,8 @@ func Write(r reports.Run, renderers map[string]Renderer) (err error) {
 	})
 }
 
-// draw writes the whole page, which is of one piece: nothing is loaded. A picture that crashes is an error like any other.
+// draw writes the whole page, which is of one piece: nothing is loaded. A picture that crashes is an error like any
+// other.
 func draw(w io.Writer, r reports.Run, renderers map[string]Renderer) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -33,7 +33,9 @@ func review(h *history.History, test history.Test, faults []history.Fault, resul
 		v.led[r.node] = append(v.led[r.node], r)
 	}
 	var answers []answer
-	for _, ask := range []func() (answer, bool){v.quorum, v.timing, v.stability, v.detection, v.followers, v.minority, v.recovery} {
+	for _, ask := range []func() (answer, bool){
+		v.quorum, v.timing, v.stability, v.detection, v.followers, v.minority, v.recovery,
+	} {
 		if a, ok := ask(); ok {
 			answers = append(answers, a)
 		}
@@ -223,7 +225,8 @@ func (v observed) detection() (answer, bool) {
 		return a, true
 	}
 	a.Answer = fmt.Sprintf(
-		"%s took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at most%s.",
+		"%s took the leader away; in %d of them another one led while the fault was in force, after %s (median), %s at "+
+			"most%s.",
 		view.Count(lost, "fault"),
 		len(took),
 		milli(median(took)),
@@ -259,7 +262,8 @@ func (v observed) followers() (answer, bool) {
 		}
 	}
 	return answer{Question: "What do followers do with changes?", Answer: fmt.Sprintf(
-		"Of the changes that were asked of a node while another one led, %d were made, %d refused (mismatches among them), %d are in doubt.",
+		"Of the changes that were asked of a node while another one led, %d were made, %d refused (mismatches among "+
+			"them), %d are in doubt.",
 		served,
 		refused,
 		doubt,

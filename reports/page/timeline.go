@@ -24,7 +24,8 @@ const (
 	spanWidth     = 30  // of a span between two ends in a crowded picture, about
 )
 
-const timelineCaption = "Each bar is a call, from its invocation to its answer; one that fades to the right is in doubt, and may take effect at any time. " +
+const timelineCaption = "Each bar is a call, from its invocation to its answer; one that fades to the right is " +
+	"in doubt, and may take effect at any time. " +
 	"Which call ended before which other began is exact; the axis is not to scale, since quiet spans are drawn short."
 
 // timeline shows operations on a key that no order explains.

@@ -1,5 +1,5 @@
-// Package reportstest has what the tests of several houses of reports need: histories that are made up, runs that have ended,
-// and a browser.
+// Package reportstest has what the tests of several houses of reports need: histories that are made up, runs that have
+// ended, and a browser.
 package reportstest
 
 import (

@@ -32,8 +32,8 @@ type Server struct {
 	Interval time.Duration
 }
 
-// Handler returns the server's handler. It answers only what was asked of a loopback name, so that no page from elsewhere
-// can read the runs by way of somebody's browser (DNS rebinding).
+// Handler returns the server's handler. It answers only what was asked of a loopback name, so that no page from
+// elsewhere can read the runs by way of somebody's browser (DNS rebinding).
 func (s Server) Handler() (http.Handler, error) {
 	root, err := os.OpenRoot(s.Dir) // no path leads out of it
 	if err != nil {
@@ -60,8 +60,8 @@ func (s Server) Handler() (http.Handler, error) {
 	return loopbackOnly(mux), nil
 }
 
-// harmless keeps files that sunder did not write from becoming pages that run scripts as ours may: a node's log or data is
-// what a target says.
+// harmless keeps files that sunder did not write from becoming pages that run scripts as ours may: a node's log or data
+// is what a target says.
 func harmless(files http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		dir, name := path.Split(r.URL.Path)

@@ -30,7 +30,9 @@ var functions = template.FuncMap{
 	"took":  func(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) },
 	"ms":    func(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) },
 	"mark": func(s reports.Status) string {
-		return map[reports.Status]string{reports.Passed: "✓", reports.Failed: "✗", reports.Broken: "!", reports.Unknown: "?", reports.NotRun: "–"}[s]
+		return map[reports.Status]string{
+			reports.Passed: "✓", reports.Failed: "✗", reports.Broken: "!", reports.Unknown: "?", reports.NotRun: "–",
+		}[s]
 	},
 	"window": Window,
 	"count":  Count,

@@ -43,7 +43,8 @@ var outcomes = []outcome{
 	{
 		"etcdserver: request timed out",
 		false,
-		"the proposal is in some log, or on its way to one; also 'due to previous leader failure' and 'due to connection lost'",
+		"the proposal is in some log, or on its way to one; also 'due to previous leader failure' and 'due to " +
+			"connection lost'",
 	},
 	{"etcdserver: leader changed", false, "the proposal may be in the log of either leader"},
 	{"etcdserver: no leader", false, "said when a leader was lost, too"},

@@ -71,7 +71,8 @@ func Serve(ctx context.Context, c node.Config, say io.Writer) error {
 }
 
 // ServeIfNode makes the program that calls it a node, if it was started as one, and does not return then. Programs and
-// tests that run the built-in Raft call it first of all, in main or in TestMain: nodes are processes of the same program.
+// tests that run the built-in Raft call it first of all, in main or in TestMain: nodes are processes of the same
+// program.
 func ServeIfNode() {
 	if len(os.Args) < 2 || os.Args[1] != "raftd" || os.Getenv(harness.WatchdogEnv) == "" {
 		return

@@ -1,5 +1,6 @@
-// Package targettest proves targets, in the manner of testing/fstest: what can be told without a running system, and, on a
-// fleet, that its clients do what the harness and the workloads rely on. A new target proves itself with one call of [Test].
+// Package targettest proves targets, in the manner of testing/fstest: what can be told without a running system, and,
+// on a fleet, that its clients do what the harness and the workloads rely on. A new target proves itself with one call
+// of [Test].
 package targettest
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/harnesstest"
 	"github.com/sunder-dev/sunder/workloads"
 )
 
@@ -106,7 +108,9 @@ func pure(ctx context.Context, t harness.Target) error {
 		}
 	}
 	if w, ok := t.(harness.Witness); ok {
-		for _, line := range []string{"", "leader", "{", `{"msg":`, strings.Repeat("x", 1<<20), "\x00\xff", "became leader at term"} {
+		for _, line := range []string{
+			"", "leader", "{", `{"msg":`, strings.Repeat("x", 1<<20), "\x00\xff", "became leader at term",
+		} {
 			if term, claims := w.Claim([]byte(line)); claims {
 				return fmt.Errorf("the line %.40q is taken for a claim to term %d", line, term)
 			}
@@ -223,27 +227,12 @@ func claims(ctx context.Context, t harness.Target, c *harness.Cluster, logs map[
 	if len(leader) == 0 {
 		return errors.New("the target has leaders, and nobody says that it leads")
 	}
-	return eventually(ctx, "the log of "+leader[0]+" says that it leads", func() bool {
+	return harnesstest.Eventually(ctx, patience, "the log of "+leader[0]+" says that it leads", func() bool {
 		return slices.ContainsFunc(logs[leader[0]].all(), func(line string) bool {
 			term, ok := w.Claim([]byte(line))
 			return ok && term > 0
 		})
 	})
-}
-
-func eventually(ctx context.Context, what string, is func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("it never came to be that %s", what)
-		case <-tick.C:
-		}
-	}
-	return nil
 }
 
 // keyValue proves what the workloads rely on of clients that read, write, and compare-and-set.
@@ -319,7 +308,7 @@ func shown(value *string) string {
 
 // hashes proves that members in the same state hash the same.
 func hashes(ctx context.Context, h harness.Hasher, cluster *harness.Cluster) error {
-	return eventually(ctx, "all members have the same hash at the same revision", func() bool {
+	return harnesstest.Eventually(ctx, patience, "all members have the same hash at the same revision", func() bool {
 		sums := map[string]bool{}
 		for _, name := range cluster.Nodes() {
 			hash, err := h.Hash(ctx, cluster.Node(name), 0)

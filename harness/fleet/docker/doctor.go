@@ -76,7 +76,9 @@ func disk(root string) harness.Finding {
 // kernel tries what the engine's kernel can do, in a container.
 func kernel(ctx context.Context, engine *Engine, e harness.Examination) []harness.Finding {
 	unknown := func(err error) []harness.Finding {
-		return []harness.Finding{{What: "containers", Lack: err.Error(), Cost: "no --fleet docker: this is how its pods are made"}}
+		return []harness.Finding{{
+			What: "containers", Lack: err.Error(), Cost: "no --fleet docker: this is how its pods are made",
+		}}
 	}
 	image, err := engine.OwnImage(ctx, e.Sunder, e.Say)
 	if err != nil {

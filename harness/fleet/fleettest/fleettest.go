@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/harnesstest"
 )
 
 // Config is what is proved.
@@ -92,28 +93,12 @@ func (c Config) check(ctx context.Context, one check) (err error) {
 
 // serves waits until all members serve.
 func (u *underTest) serves(ctx context.Context) error {
-	return eventually(ctx, "all members serve", func() bool {
+	return harnesstest.Eventually(ctx, patience, "all members serve", func() bool {
 		return !slices.ContainsFunc(
 			u.cluster.Nodes(),
 			func(name string) bool { return !u.answers(ctx, u.cluster.Node(name)) },
 		)
 	})
-}
-
-// eventually waits until something is so.
-func eventually(ctx context.Context, what string, is func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("it never came to be that %s", what)
-		case <-tick.C:
-		}
-	}
-	return nil
 }
 
 // answers says whether a node answers within a moment.
@@ -270,7 +255,7 @@ func (u *underTest) grows(
 	if err != nil {
 		return err
 	}
-	return eventually(ctx, what, func() bool {
+	return harnesstest.Eventually(ctx, patience, what, func() bool {
 		if p, ok := u.fleet.(harness.Prober); ok {
 			_ = p.Probe(ctx, links) // what cannot be probed does not grow
 		}
@@ -352,7 +337,7 @@ func delay(ctx context.Context, u *underTest) error {
 		return errors.New("the fleet delays links, and cannot tell how long they take")
 	}
 	within := func(low, high time.Duration) error {
-		return eventually(ctx, fmt.Sprintf("links take from %v to %v", low, high), func() bool {
+		return harnesstest.Eventually(ctx, patience, fmt.Sprintf("links take from %v to %v", low, high), func() bool {
 			took, err := timer.Delays(ctx, around())
 			return err == nil && len(took) == len(around()) && !slices.ContainsFunc(around(), func(l harness.Link) bool {
 				return took[l] < low || took[l] > high

@@ -135,3 +135,17 @@ func TestALateLinkIsNoDelay(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 }
+
+// A delay of a link that another fault cuts cannot be measured: it is not confirmed, whatever it does.
+func TestADelayOfACutLinkIsNotConfirmed(t *testing.T) {
+	c := harness.NewCluster(quiet{}, New(t.TempDir(), 0), harness.NodeNames(3), func(string) {})
+	defer func() { require.NoError(t, c.Close()) }()
+	require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
+	l := harness.Link{From: "n1", To: "n2"}
+	cut, late := c.NewInjection(), c.NewInjection()
+	require.NoError(t, cut.Impair(t.Context(), harness.Impairment{Drop: true}, l))
+	err := late.Impair(t.Context(), harness.Impairment{Delay: 20 * time.Millisecond}, l)
+	require.ErrorContains(t, err, "not confirmed, since nothing came over these links before")
+	require.NoError(t, late.Heal(t.Context()))
+	require.NoError(t, cut.Heal(t.Context()))
+}

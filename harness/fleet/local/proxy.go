@@ -47,7 +47,9 @@ func newProxy(ctx context.Context, l harness.Link, target string, links *links) 
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{link: l, target: target, links: links, listener: listener, conns: map[*pipe]struct{}{}, quit: make(chan struct{})}
+	p := &proxy{
+		link: l, target: target, links: links, listener: listener, conns: map[*pipe]struct{}{}, quit: make(chan struct{}),
+	}
 	p.dialer.Timeout = time.Second
 	p.wait.Go(p.accept)
 	return p, nil
@@ -185,8 +187,8 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 // probeSlack is how much longer than the link is late a probe may be on its way before it is taken for lost.
 const probeSlack = 200 * time.Millisecond
 
-// way delivers pieces of a stream in their order, each as late as its link is. What is on its way when the link is late no
-// more comes at once: a link that was healed is as it was.
+// way delivers pieces of a stream in their order, each as late as its link is. What is on its way when the link is late
+// no more comes at once: a link that was healed is as it was.
 type way struct {
 	deliver func([]byte)
 	links   *links

@@ -7,9 +7,9 @@ import (
 	"github.com/sunder-dev/sunder/checkers/ddmin"
 )
 
-// Shrink returns options under which a seed breaks the property that it breaks under o, with as little as possible: fewer
-// nodes, a network that loses nothing, and only those faults and calls of which none can be left out. That is exact: what it
-// returns is a run that does. It returns nil if nothing is broken under o.
+// Shrink returns options under which a seed breaks the property that it breaks under o, with as little as possible:
+// fewer nodes, a network that loses nothing, and only those faults and calls of which none can be left out. That is
+// exact: what it returns is a run that does. It returns nil if nothing is broken under o.
 func Shrink(ctx context.Context, seed uint64, o Options) (Options, *Violation) {
 	first := Run(seed, o)
 	if first == nil {

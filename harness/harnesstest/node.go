@@ -1,0 +1,122 @@
+package harnesstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// node is one node of a fake cluster.
+type node struct {
+	fake           *Fake
+	name           string
+	log            io.Writer
+	killed, paused bool
+	broken         bool
+	unplugged      bool
+	exited         chan struct{}
+}
+
+// Name implements [harness.Node].
+func (n *node) Name() string { return n.name }
+
+// Addr implements [harness.Node].
+func (n *node) Addr(port string) string { return n.name + ":" + port }
+
+// Exited implements [harness.Node].
+func (n *node) Exited() <-chan struct{} {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	return n.exited
+}
+
+// Kill implements [harness.Node].
+func (n *node) Kill(context.Context) error {
+	if n.fake.Mistakes.Inert {
+		return errInert
+	}
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if !n.killed {
+		n.killed, n.paused = true, false
+		n.broken = n.fake.Mistakes.NoRecovery
+		close(n.exited)
+	}
+	return nil
+}
+
+// Start implements [harness.Node].
+func (n *node) Start(context.Context) error {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if n.killed {
+		n.killed = false
+		n.exited = make(chan struct{})
+	}
+	return nil
+}
+
+// Pause implements [harness.Node].
+func (n *node) Pause(context.Context) error {
+	if n.fake.Mistakes.NeverPauses {
+		return fmt.Errorf("unable to freeze: %w", harness.ErrDidNothing)
+	}
+	return n.set(true)
+}
+
+var errInert = fmt.Errorf("the node does not care: %w", harness.ErrDidNothing)
+
+// Resume implements [harness.Node].
+func (n *node) Resume(context.Context) error { return n.set(false) }
+
+// Unplug implements [harness.Unplugger].
+func (n *node) Unplug(context.Context) error { return n.plug(false) }
+
+// Plug implements [harness.Unplugger].
+func (n *node) Plug(context.Context) error { return n.plug(true) }
+
+func (n *node) plug(in bool) error {
+	if n.fake.Mistakes.Inert {
+		return errInert
+	}
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if n.unplugged != in {
+		return errors.New("it is so already")
+	}
+	n.unplugged = !in
+	return nil
+}
+
+func (n *node) set(paused bool) error {
+	if n.fake.Mistakes.Inert {
+		return errInert
+	}
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if n.killed && paused {
+		return errors.New("the dead cannot be paused")
+	}
+	n.paused = paused
+	return nil
+}
+
+// wait lets an answer take its time: a killed node refuses, a paused one is silent.
+func (n *node) wait(ctx context.Context) error {
+	n.fake.mu.Lock()
+	killed, silent := n.killed, n.paused || n.broken || n.unplugged
+	n.fake.mu.Unlock()
+	switch {
+	case killed:
+		return fmt.Errorf("%s refuses: %w", n.name, harness.ErrNotApplied) // it is not there
+	case silent:
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	time.Sleep(time.Millisecond)
+	return nil
+}
