@@ -60,6 +60,11 @@ func (r Runner) Run(ctx context.Context, t harness.Test) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if t.Judge == nil {
+		live := r.registry().Watch(t.About.Checkers, r.Options)
+		defer live.Stop()
+		t.Judge = live
+	}
 	runErr := harness.Run(ctx, &t)
 	if errors.Is(runErr, harness.ErrNotBegun) {
 		return Outcome{}, runErr

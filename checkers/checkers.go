@@ -144,8 +144,24 @@ type Entry struct {
 	Members int
 	// Models are what may be named after a colon, as in "linear:register"; nil if there is no choice.
 	Models []string
-	New    func(o Options, model string) Checker
+	// Live says of which part of a history a violation is one of the whole, so that it can be found while a run is under
+	// way.
+	Live LivePart
+	New  func(o Options, model string) Checker
 }
+
+// LivePart is a part of a history that grows.
+type LivePart uint8
+
+// The parts of which a violation is one of the whole.
+const (
+	// NotLive: there is none.
+	NotLive LivePart = iota
+	// LiveCalls: the calls on some keys, until some moment.
+	LiveCalls
+	// LiveNotes: what was observed of the nodes, until some moment.
+	LiveNotes
+)
 
 // Registry are checkers by name.
 type Registry map[string]Entry
@@ -156,15 +172,18 @@ func Default() Registry {
 		"linear": {
 			About:  "operations on each key are linearizable; linear:register passes over keys that have none of a register's",
 			Models: []string{modelRegister},
+			Live:   LiveCalls,
 			New:    func(o Options, model string) Checker { return linear{o, model} },
 		},
 		"leader": {
 			About: "a term has at most one leader",
+			Live:  LiveNotes,
 			New:   func(Options, string) Checker { return leader{} },
 		},
 		"state": {
 			About: "nodes that applied the same log index are in the same state", Members: 2,
-			New: func(Options, string) Checker { return state{} },
+			Live: LiveNotes,
+			New:  func(Options, string) Checker { return state{} },
 		},
 		"recovery": {
 			About: "a cluster that is whole again serves within the recover timeout; how well it served before",
@@ -206,6 +225,8 @@ const (
 	ofHistory = "history"
 	// ofBug says whether a planted bug was found.
 	ofBug = "planted"
+	// ofLive says that what was found while the run was under way is not found in the whole.
+	ofLive = "live"
 )
 
 // ForHistory returns the names of the checkers that a history asks for. A plain history of client operations
@@ -240,10 +261,27 @@ func (all Registry) Run(ctx context.Context, h *history.History, names []string,
 		}
 		results = append(results, guard(ctx, name, entry.New(o, model), h))
 	}
+	if r, ok := unconfirmed(h.Notes().Findings, results); ok {
+		results = append(results, r)
+	}
 	if t, ok := h.Test(); ok && t.Bug != "" {
 		results = append(results, planted(t, Worst(results)))
 	}
 	return results, nil
+}
+
+// unconfirmed says that a violation which was found while the run was under way is none of the whole history.
+func unconfirmed(findings []history.Finding, results []Result) (Result, bool) {
+	for _, f := range findings {
+		for _, r := range results {
+			if r.Checker == f.Checker && r.Verdict == Valid {
+				return Result{Checker: ofLive, Verdict: Unknown, Why: fmt.Sprintf("while the run was under way, %s found a "+
+					"violation (%s), and of the whole history it finds none: that is a mistake of sunder; please report it with "+
+					"this history", f.Checker, quoted(f.Why))}, true
+			}
+		}
+	}
+	return Result{}, false
 }
 
 // Missed reports whether a planted bug was not found, and nothing else stands against the run.

@@ -35,10 +35,10 @@ const aimAgain = 50 * time.Millisecond
 // injectTimeout bounds the bringing about of one fault.
 const injectTimeout = 10 * time.Second
 
-// lanes lets every lane of the nemesis act until shortly before the time limit. When it returns,
+// lanes lets every lane of the nemesis act until shortly before the time limit, or the end of loading. When it returns,
 // every fault is healed, or the error says which could not be.
-func (r *run) lanes(whole context.Context) error {
-	ctx, cancel := context.WithTimeout(whole, r.TimeLimit-r.calm())
+func (r *run) lanes(loading, whole context.Context) error {
+	ctx, cancel := context.WithTimeout(loading, r.TimeLimit-r.calm())
 	defer cancel()
 	faults := 0
 	if r.Schedule != nil {

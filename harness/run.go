@@ -36,7 +36,9 @@ type run struct {
 	faults         faultBoard
 	events         events
 	phase          atomic.Value // history.Phase
+	found          atomic.Pointer[history.Finding]
 	abort          context.CancelCauseFunc
+	endLoad        context.CancelFunc // before its time
 }
 
 // crashed is deferred in every goroutine of the run. It makes a panic the end of the run, which is healed
@@ -65,6 +67,11 @@ func Run(ctx context.Context, t *Test) (err error) {
 	ctx, r.abort = context.WithCancelCause(ctx)
 	defer r.abort(nil)
 	r.log = history.NewLog(file, func() time.Duration { return time.Since(r.start) })
+	loading := r.loading(ctx)
+	defer r.endLoad()
+	if r.Judge != nil {
+		r.log.Tell(r.Judge.See)
+	}
 	if err := r.describe(); err != nil {
 		return errors.Join(err, file.Close())
 	}
@@ -91,7 +98,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 	defer func() { // also if something panics: nothing may be left behind
 		err = errors.Join(err, r.cluster.Close(), logs.close(), r.log.Err(), file.Close())
 	}()
-	return r.phases(ctx, logs)
+	return r.phases(ctx, loading, logs)
 }
 
 // ErrNotBegun says that a run was not begun, and recorded nothing.
@@ -109,10 +116,12 @@ func newHistory(dir string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(dir, history.File), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 }
 
-// phases takes the run from launch to the last read.
-func (r *run) phases(ctx context.Context, logs nodeLogs) error {
+// phases takes the run from launch to the last read. The load ends with loading, if that ends before its time.
+func (r *run) phases(ctx, loading context.Context, logs nodeLogs) error {
 	stopReports := r.report()
 	defer stopReports()
+	stopHeeding := r.heedJudge()
+	defer stopHeeding()
 	r.enter(history.PhaseLaunch)
 	launch, cancel := context.WithTimeout(ctx, r.LaunchTimeout)
 	defer cancel()
@@ -136,11 +145,11 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	deadline := time.Now().Add(r.TimeLimit)
 	machine := watchMachine(r.cluster.launched())
 	stopLoad := r.load(ctx, workers)
-	faultsErr := r.lanes(ctx)
+	faultsErr := r.lanes(loading, ctx)
 	r.enter(history.PhaseHeal)
 	err := errors.Join(faultsErr, r.revive(ctx))
 	if err == nil {
-		r.calmDown(ctx, deadline)
+		r.calmDown(ctx, loading, deadline)
 	}
 	stopLoad()
 	r.note(history.FMachine, machine())
@@ -149,18 +158,19 @@ func (r *run) phases(ctx context.Context, logs nodeLogs) error {
 	}
 
 	r.enter(history.PhaseRecover)
-	recovery, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
+	recovery, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	served := r.cluster.Serving(recovery)
 	if err := r.inspect(ctx); err != nil {
 		return errors.Join(err, served) // whether it recovers says nothing of it then
 	}
-	if err := served; err != nil {
-		r.note(history.FRecovery, history.Recovery{Why: err.Error()})
-	} else {
+	switch {
+	case served == nil:
 		r.note(history.FRecovery, history.Recovery{Served: true})
 		r.enter(history.PhaseFinal)
 		r.finalCalls(ctx, workers)
+	case !r.cutShort(): // otherwise it was not given the time that it may take
+		r.note(history.FRecovery, history.Recovery{Why: served.Error()})
 	}
 	stopComparing()
 	stopObserving()
@@ -243,7 +253,7 @@ func (r *run) report() (stop func()) {
 			r.Progress(Progress{
 				Phase: r.phase.Load().(history.Phase), Elapsed: time.Since(r.start),
 				OK: r.ok.Load(), Fail: r.fail.Load(), Info: r.info.Load(),
-				Faults: r.faults.names(), Leader: leader, Term: term,
+				Faults: r.faults.names(), Leader: leader, Term: term, Finding: r.found.Load(),
 			})
 		}
 	})
@@ -270,12 +280,12 @@ const enoughCalm = 20
 
 // calmDown lets the load go on, on the healed cluster, to the time limit, and for as long as the cluster
 // may take to recover if it does not serve by then.
-func (r *run) calmDown(ctx context.Context, deadline time.Time) {
+func (r *run) calmDown(ctx, loading context.Context, deadline time.Time) {
 	healed := r.ok.Load()
-	if !sleep(ctx, time.Until(deadline)) {
+	if !sleep(loading, time.Until(deadline)) && ctx.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	for r.ok.Load() < healed+enoughCalm && sleep(ctx, pollInterval) {
 	}
@@ -301,7 +311,7 @@ func (r *run) finalCalls(ctx context.Context, workers []*worker) {
 		last.Calls = append(last.Calls, history.LastCall{F: c.F, Key: c.Key})
 	}
 	r.note(history.FLast, last)
-	patient, cancel := context.WithTimeout(ctx, r.RecoverTimeout)
+	patient, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	var wait sync.WaitGroup
 	members := r.cluster.Members()

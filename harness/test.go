@@ -43,6 +43,10 @@ type Test struct {
 	Dir string
 	// Progress is told a few times a second how the run is going; nil is nobody.
 	Progress func(Progress)
+	// Judge looks at the history while it grows; nil is nobody. FailFast ends the load at its first finding: the cluster
+	// is healed, read, and judged as always.
+	Judge    Judge
+	FailFast bool
 }
 
 // MaxClients is how many clients a test can have. Workloads rely on it to make values unique.
@@ -56,6 +60,8 @@ type Progress struct {
 	Faults         []string // in force, in words
 	Leader         string   // of the highest term seen
 	Term           uint64
+	// Finding is the first violation that was found while the run is under way; nil if there is none.
+	Finding *history.Finding
 }
 
 // Validate reports everything that is wrong with the test, but for fleet and directory, which may come later.

@@ -60,6 +60,7 @@ type progressLine struct {
 	phase history.Phase
 	next  time.Duration
 	drawn bool
+	said  bool // that there is a violation
 }
 
 const plainInterval = 10 * time.Second
@@ -80,6 +81,16 @@ func (l *progressLine) update(p harness.Progress) {
 	}
 	text := fmt.Sprintf("%6.1f s  %-7s  %d ok  %d fail  %d info  leader %s term %d  %s",
 		p.Elapsed.Seconds(), p.Phase, p.OK, p.Fail, p.Info, orDash(p.Leader), p.Term, faultWords(p.Faults))
+	if f := p.Finding; f != nil {
+		if !l.said {
+			if l.terminal {
+				fmt.Fprint(l.w, clearLine)
+			}
+			fmt.Fprintln(l.w, violationWords(*f)+": "+f.Why)
+			l.said = true
+		}
+		text += "  " + strings.ToUpper(violationWords(*f))
+	}
 	switch {
 	case l.terminal:
 		fmt.Fprint(l.w, clearLine, text)
@@ -96,6 +107,14 @@ func (l *progressLine) end() {
 	if l.drawn {
 		fmt.Fprintln(l.w)
 	}
+}
+
+// violationWords says when a violation was there, and who found it.
+func violationWords(f history.Finding) string {
+	if f.At == history.Never {
+		return "a violation, by " + f.Checker
+	}
+	return fmt.Sprintf("a violation at %.1f s, by %s", f.At.Seconds(), f.Checker)
 }
 
 func orDash(s string) string {

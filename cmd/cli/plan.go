@@ -86,7 +86,7 @@ func (f *runFlags) around(
 	test := &harness.Test{
 		Target: target, Workload: workload, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
 		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout,
-		Seed: f.seed, Deeds: f.Nemeses.Deeds(),
+		Seed: f.seed, Deeds: f.Nemeses.Deeds(), FailFast: f.failFast,
 		About: history.Test{
 			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+version, "@"), Workload: f.workload, Nemesis: f.nemesis,
 			Bug: strings.Join(f.bugs, ","), Hunt: f.huntOf(f.bugs), Command: f.command(flags), Options: optionsOf(flags),

@@ -36,7 +36,7 @@ type runFlags struct {
 	targetFlags                      map[string]string
 	out                              string
 	check                            checkFlags
-	quiet                            bool
+	quiet, failFast                  bool
 	format                           string
 
 	app
@@ -134,6 +134,7 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
 	flags.StringVarP(&f.out, "out", "o", sunder.DefaultOut, "directory for run directories")
 	f.check.add(flags)
+	flags.BoolVar(&f.failFast, "fail-fast", false, "end the load at the first violation; heal, read, judge and report as always")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&f.format, "format", "text", "what is printed on standard output: text, or json")
 	f.options = newEntryOptions(f.Catalogue, flags)

@@ -22,12 +22,21 @@ type Log struct {
 	next  int
 	line  []byte
 	err   error
+	tell  []func(Event)
 }
 
 // NewLog returns a log that writes to w and stamps by clock, which tells the time since the
 // start of the run.
 func NewLog(w io.Writer, clock func() time.Duration) *Log {
 	return &Log{w: w, clock: clock}
+}
+
+// Tell has f told of every event from now on, in their order, before Append returns. It must not wait for anything, nor
+// append.
+func (l *Log) Tell(f func(Event)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.tell = append(l.tell, f)
 }
 
 // Append stamps e, writes it and returns it with its index and time. The stamp is taken within
@@ -45,6 +54,9 @@ func (l *Log) Append(e Event) Event {
 	l.line = appendEvent(l.line[:0], &e)
 	if _, err := l.w.Write(l.line); err != nil {
 		l.err = fmt.Errorf("write event %d: %w", e.Index, err)
+	}
+	for _, f := range l.tell {
+		f(e)
 	}
 	return e
 }

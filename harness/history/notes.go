@@ -25,6 +25,8 @@ type Notes struct {
 	Machine  *Machine
 	Recovery *Recovery
 	Last     *Last
+	// Findings are the violations that were found while the run was under way.
+	Findings []Finding
 	Problems []Problem
 }
 
@@ -204,6 +206,13 @@ func (r *noteReader) read(i int, rec *record) error {
 		return once(&r.Recovery, f, value, "served")
 	case FMembers:
 		return r.members(i, rec.at, value)
+	case FFinding:
+		f, err := Strictly[Finding](value, "checker", "why")
+		if err != nil {
+			return fmt.Errorf("the finding: %w", err)
+		}
+		r.Findings = append(r.Findings, f)
+		return nil
 	case FLast:
 		if r.in() != PhaseFinal {
 			return fmt.Errorf("the last calls are told outside of phase %s", PhaseFinal)

@@ -17,6 +17,7 @@ const (
 	FHash     = "hash"     // Observer: a [Hash] of the event's node
 	FExit     = "exit"     // Observer: the event's node ended by itself, an [Exit]; Err says how
 	FMembers  = "members"  // Controller: who is a member of the cluster from now on
+	FFinding  = "finding"  // Controller: a violation was found while the run is under way, a [Finding]
 	FHeal     = "heal"     // Nemesis: a fault is undone
 )
 
@@ -139,6 +140,14 @@ type Last struct {
 type LastCall struct {
 	F   string `json:"f"`
 	Key string `json:"key"`
+}
+
+// Finding is a violation that was found while the run was under way.
+type Finding struct {
+	Checker string `json:"checker"`
+	Why     string `json:"why"`
+	// At is when its evidence was complete; [Never] if it rests on no event.
+	At time.Duration `json:"at_ns"`
 }
 
 // Members are the nodes that are members of the cluster from now on.

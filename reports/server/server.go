@@ -103,6 +103,8 @@ type progress struct {
 	Fail   int     `json:"fail"`
 	Info   int     `json:"info"`
 	Faults int     `json:"faults"`
+	// Found says which violation was found first; empty if none was.
+	Found string `json:"found,omitempty"`
 
 	offset int64
 }
@@ -199,6 +201,11 @@ func (p *progress) readOn(path string) error {
 		switch {
 		case e.Process == history.Controller && e.F == history.FPhase:
 			_ = json.Unmarshal(e.Value, &p.Phase) // or it stays what it was
+		case e.Process == history.Controller && e.F == history.FFinding && p.Found == "":
+			var f history.Finding
+			if json.Unmarshal(e.Value, &f) == nil {
+				p.Found = fmt.Sprintf("a violation at %.1f s (%s): %s", f.At.Seconds(), f.Checker, f.Why)
+			}
 		case e.Process == history.Nemesis && e.Kind == "invoke" && e.F != history.FHeal:
 			p.Faults++
 		case e.Process < 0:
