@@ -55,8 +55,15 @@ type Bug struct {
 	About  string
 	// Property is the checker that sees it, or several: "linear", "leader or linear".
 	Property string
-	// Hunt are the flags of a run that is made to find it within a minute or so, beside --bug.
+	// Hunt are the flags of a run that is made to find it within a minute or so, beside --bug; empty if there is none, and
+	// the default run is to find it.
 	Hunt string
+	// HeldOut says that nobody looks at it while defaults are chosen: how often it is found says what they are worth for
+	// bugs that nobody knows.
+	HeldOut bool
+	// Breaks are the properties of the protocol that it breaks by a simulation of the target, each of them alone; nil if
+	// only clients can see it.
+	Breaks []string
 }
 
 // FleetEntry is a fleet of a catalogue.

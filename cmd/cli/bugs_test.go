@@ -51,7 +51,7 @@ func TestEveryBugIsFound(t *testing.T) {
 	if *bugSeeds == 0 {
 		return
 	}
-	for _, bug := range (app{Default()}).planted() {
+	for _, bug := range (app{Default()}).hunted() {
 		t.Run(bug.Name, func(t *testing.T) {
 			var took []time.Duration
 			for seed := 1; seed <= *bugSeeds; seed++ {

@@ -89,6 +89,11 @@ func (c Catalogue) planted() (all []plantedBug) {
 	return all
 }
 
+// hunted returns the bugs that there is a run for which is made to find them.
+func (c Catalogue) hunted() []plantedBug {
+	return slices.DeleteFunc(c.planted(), func(b plantedBug) bool { return b.Hunt == "" })
+}
+
 // plantedBug is a bug and the target that it can be planted in.
 type plantedBug struct {
 	harness.Bug

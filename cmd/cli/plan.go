@@ -179,7 +179,7 @@ func (f *runFlags) leastRate(flags *pflag.FlagSet) (float64, error) {
 // huntOf returns the command of a run that is made to find a planted bug; empty if there is none, or several.
 func (c Catalogue) huntOf(bugs []string) string {
 	for _, b := range c.planted() {
-		if slices.Equal(bugs, []string{b.Name}) {
+		if slices.Equal(bugs, []string{b.Name}) && b.Hunt != "" {
 			return b.command()
 		}
 	}

@@ -40,7 +40,7 @@ func (a app) suiteNames() []string {
 	return slices.Sorted(slices.Values(append(names, bugSuite)))
 }
 
-// bugSuiteText is a suite in which each planted bug is hunted, and must be found.
+// bugSuiteText is a suite in which each planted bug that has a hunt is hunted, and must be found.
 func (a app) bugSuiteText() ([]byte, error) {
 	type run struct {
 		Target  string            `json:"target"`
@@ -49,7 +49,7 @@ func (a app) bugSuiteText() ([]byte, error) {
 		Expect  suite.Expectation `json:"expect"`
 	}
 	var runs []run
-	for _, b := range a.planted() {
+	for _, b := range a.hunted() {
 		flags := a.newRunCommand().Flags()
 		if err := flags.Parse(strings.Fields(b.Hunt)); err != nil {
 			return nil, fmt.Errorf("bug %s: %w", b.Name, err)
@@ -61,7 +61,7 @@ func (a app) bugSuiteText() ([]byte, error) {
 		runs = append(runs, r)
 	}
 	return json.Marshal(map[string]any{ // JSON is YAML
-		"about": "every bug that can be planted, each of which must be found", "runs": runs,
+		"about": "planted bugs, each by a run that is made to find it", "runs": runs,
 	})
 }
 

@@ -36,7 +36,7 @@ func TestEmbeddedSuites(t *testing.T) {
 		planted = append(planted, c.Flags["bug"])
 	}
 	var named []string
-	for _, b := range (app{Default()}).planted() {
+	for _, b := range (app{Default()}).hunted() {
 		named = append(named, b.Name)
 	}
 	require.ElementsMatch(t, named, planted)

@@ -5,19 +5,28 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/targets/raft/core"
+	"github.com/sunder-dev/sunder/targets/raft/sim"
 )
 
 // Every bug that the code has a switch for is in the list, and the list has no other.
 func TestTheListOfBugsIsWhole(t *testing.T) {
-	var listed, switches []string
+	var listed []string
 	for _, b := range Bugs() {
 		listed = append(listed, b.Name)
 	}
-	for _, dir := range []string{"core", "node"} {
+	require.ElementsMatch(t, switches(t, "core", "node"), listed)
+}
+
+// switches returns the bugs that the code of some packages has switches for.
+func switches(t *testing.T, dirs ...string) (names []string) {
+	for _, dir := range dirs {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		require.NoError(t, err)
 		for _, file := range files {
@@ -33,11 +42,48 @@ func TestTheListOfBugsIsWhole(t *testing.T) {
 				if of != nil && of.Name == "Bug" || from != nil && from.Sel.Name == "Bug" {
 					name, err := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
 					require.NoError(t, err)
-					switches = append(switches, name)
+					names = append(names, name)
 				}
 				return true
 			})
 		}
 	}
-	require.ElementsMatch(t, switches, listed)
+	return names
+}
+
+// The simulation catches what breaks a property of the protocol, by a property that it can be expected to break; what it
+// has no switch for, only clients can see.
+func TestTheSimulationCatchesThem(t *testing.T) {
+	inCore := switches(t, "core")
+	for _, b := range Bugs() {
+		if !slices.Contains(inCore, b.Name) {
+			require.Empty(t, b.Breaks, "%s is outside of the core, which is all that is simulated", b.Name)
+			continue
+		}
+		t.Run(b.Name, func(t *testing.T) {
+			t.Parallel()
+			require.NotEmpty(t, b.Breaks)
+			for s := uint64(1); s <= 3000; s++ {
+				if v := sim.Run(s, sim.Options{Bugs: core.Bugs{core.Bug(b.Name): true}}); v != nil {
+					require.Contains(t, b.Breaks, v.Property, "%v", v)
+					return
+				}
+			}
+			t.Fatal("not caught in 3000 seeds")
+		})
+	}
+}
+
+// The zoo is large enough to say something, and a third of it is not looked at while defaults are chosen.
+func TestTheZoo(t *testing.T) {
+	heldOut, layers := 0, map[string]int{}
+	for _, b := range Bugs() {
+		if layers[b.Layer]++; b.HeldOut {
+			heldOut++
+			require.Empty(t, b.Hunt, "%s: who made a recipe has looked at it", b.Name)
+		}
+	}
+	require.GreaterOrEqual(t, len(Bugs()), 40)
+	require.GreaterOrEqual(t, 3*heldOut, len(Bugs()))
+	require.GreaterOrEqual(t, len(layers), 5)
 }

@@ -32,6 +32,41 @@ const (
 	LeaseRead Bug = "lease-read"
 	// NoStepDown lets a leader ignore that others are in a higher term.
 	NoStepDown Bug = "no-step-down"
+	// CandidateVotesForOthers counts a candidate's own vote, and lets it vote for another candidate too.
+	CandidateVotesForOthers Bug = "candidate-votes-for-others"
+	// PreVoteElects takes a majority of pre-votes, which promise nothing, for an election.
+	PreVoteElects Bug = "pre-vote-elects"
+	// VotesCountedTwice counts a voter's vote each time that it comes.
+	VotesCountedTwice Bug = "votes-counted-twice"
+	// VoteTermOnly compares the last terms of logs and not their lengths; VoteIndexOnly does the opposite; LastTermOff
+	// compares the terms of the entries before the last ones.
+	VoteTermOnly  Bug = "vote-term-only"
+	VoteIndexOnly Bug = "vote-index-only"
+	LastTermOff   Bug = "last-term-off"
+	// EarlyRead serves reads before the leader has committed an entry of its own term.
+	EarlyRead Bug = "early-read"
+	// ReadUnconfirmed serves a leader's reads without asking a quorum whether it still leads.
+	ReadUnconfirmed Bug = "read-unconfirmed"
+	// ReadIndexIgnored lets a follower take its own commit index for that which the leader told.
+	ReadIndexIgnored Bug = "read-index-ignored"
+	// FollowerLeaseRead lets a follower that hears its leader serve reads by itself.
+	FollowerLeaseRead Bug = "follower-lease-read"
+	// HeartbeatCommitsUnmatched tells followers the commit index, whether or not their logs are known to agree so far.
+	HeartbeatCommitsUnmatched Bug = "heartbeat-commits-unmatched"
+	// MatchOnSend counts entries as replicated once they are sent.
+	MatchOnSend Bug = "match-on-send"
+	// CommitByTwo commits what the leader and one more have, whatever the size of the cluster.
+	CommitByTwo Bug = "commit-by-two"
+	// AppendUnchecked leaves out the term of the consistency check of AppendEntries.
+	AppendUnchecked Bug = "append-unchecked"
+	// StaleAppendTruncates cuts the log behind the entries of every AppendEntries.
+	StaleAppendTruncates Bug = "stale-append-truncates"
+	// OldLeaderObeyed takes in what a leader of a former term sends.
+	OldLeaderObeyed Bug = "old-leader-obeyed"
+	// RestartCommitsAll takes all that is in the log at the start for committed.
+	RestartCommitsAll Bug = "restart-commits-all"
+	// SnapshotOverNewer installs every snapshot that comes, and drops a log that is further.
+	SnapshotOverNewer Bug = "snapshot-over-newer"
 )
 
 // Bugs is a set of planted bugs; nil is none.

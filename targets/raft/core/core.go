@@ -91,6 +91,7 @@ type Raft struct {
 	elapsed int // ticks since the leader was heard or the election began
 	timeout int // of this election, in ticks
 	votes   map[ID]bool
+	again   int // votes that came again, which only a planted bug counts
 
 	heartbeat int // ticks since the last heartbeat, or request for votes, went out
 
@@ -127,6 +128,9 @@ func New(cfg Config, s Stored, snapshot func() Snapshot) (*Raft, error) {
 	r.log.handed, r.log.bytes = r.log.lastIndex(), weight(s.Entries)
 	if cfg.Bugs[ForgetVote] {
 		r.Vote = None
+	}
+	if cfg.Bugs[RestartCommitsAll] {
+		r.log.committed = r.log.lastIndex()
 	}
 	r.become(Follower, None)
 	return r, nil
@@ -183,7 +187,7 @@ func (r *Raft) become(role Role, leader ID) {
 	r.role, r.leader = role, leader
 	r.elapsed, r.heartbeat = 0, 0
 	r.timeout = r.cfg.ElectionTicks + r.cfg.Rand.IntN(r.cfg.ElectionTicks)
-	r.votes, r.progress = nil, nil
+	r.votes, r.again, r.progress = nil, 0, nil
 	r.reads.reset()
 }
 
@@ -220,6 +224,7 @@ func (r *Raft) Step(m Message) {
 		if !r.stepHigherTerm(m) {
 			return
 		}
+	case m.Term < r.Term && r.cfg.Bugs[OldLeaderObeyed] && m.Type == Append:
 	case m.Term < r.Term:
 		// Tell the sender that its term is over. This also unblocks a leader whose
 		// followers went ahead of it.
@@ -242,6 +247,9 @@ func (r *Raft) Step(m Message) {
 	case ReadIndex:
 		r.handleReadIndex(m)
 	case ReadIndexReply:
+		if r.cfg.Bugs[ReadIndexIgnored] {
+			m.Index = r.log.committed
+		}
 		r.readies = append(r.readies, ReadState{ID: m.Read, Index: m.Index})
 	}
 }

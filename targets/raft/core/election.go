@@ -15,6 +15,9 @@ func (r *Raft) elect() {
 	r.Term++
 	r.become(Candidate, None)
 	r.Vote = r.cfg.ID
+	if r.cfg.Bugs[CandidateVotesForOthers] {
+		r.Vote = None
+	}
 	r.canvass()
 }
 
@@ -29,7 +32,7 @@ func (r *Raft) canvass() {
 // are answered (§5.1): a voter may have been down.
 func (r *Raft) solicit() {
 	r.heartbeat = 0
-	m := Message{Type: Vote, Term: r.Term, Index: r.log.lastIndex(), LogTerm: r.log.lastTerm()}
+	m := Message{Type: Vote, Term: r.Term, Index: r.log.lastIndex(), LogTerm: r.electionTerm()}
 	if r.role == PreCandidate {
 		m.Type, m.Term = PreVote, r.Term+1
 	}
@@ -66,8 +69,22 @@ func (r *Raft) upToDate(index, term uint64) bool {
 	if r.cfg.Bugs[VoteStaleLog] {
 		return true
 	}
-	last := r.log.lastTerm()
+	last := r.electionTerm()
+	switch {
+	case r.cfg.Bugs[VoteTermOnly]:
+		return term >= last
+	case r.cfg.Bugs[VoteIndexOnly]:
+		return index >= r.log.lastIndex()
+	}
 	return term > last || (term == last && index >= r.log.lastIndex())
+}
+
+// electionTerm is the term by which logs are compared in elections.
+func (r *Raft) electionTerm() uint64 {
+	if before, ok := r.log.term(r.log.lastIndex() - 1); ok && r.cfg.Bugs[LastTermOff] {
+		return before
+	}
+	return r.log.lastTerm()
 }
 
 func (r *Raft) handleVoteReply(m Message) {
@@ -78,19 +95,24 @@ func (r *Raft) handleVoteReply(m Message) {
 	}
 	if _, voted := r.votes[m.From]; !voted {
 		r.votes[m.From] = !m.Reject
+	} else if r.cfg.Bugs[VotesCountedTwice] && !m.Reject {
+		r.again++
 	}
 	r.tally()
 }
 
 // tally counts the votes and draws the consequence, if there is one yet.
 func (r *Raft) tally() {
-	granted := 0
+	granted := r.again
 	for _, yes := range r.votes {
 		if yes {
 			granted++
 		}
 	}
-	switch rejected := len(r.votes) - granted; {
+	switch rejected := len(r.votes) + r.again - granted; {
+	case granted >= r.quorum() && r.role == PreCandidate && r.cfg.Bugs[PreVoteElects]:
+		r.Term, r.Vote = r.Term+1, r.cfg.ID
+		r.lead()
 	case granted >= r.quorum() && r.role == PreCandidate:
 		r.elect()
 	case granted >= r.quorum():

@@ -81,11 +81,25 @@ func (l *raftLog) replace(entries []Entry) {
 	}
 }
 
+// drop begins anew after a snapshot.
+func (l *raftLog) drop(s Snapshot) {
+	*l = raftLog{base: s.Index, baseTerm: s.Term, committed: s.Index, handed: s.Index, applied: s.Index}
+}
+
+// truncate drops what comes after index i.
+func (l *raftLog) truncate(i uint64) {
+	if i < l.base || i >= l.lastIndex() {
+		return
+	}
+	l.bytes -= weight(l.slice(i+1, l.lastIndex()+1))
+	l.entries, l.handed = l.slice(l.firstIndex(), i+1), min(l.handed, i)
+}
+
 // compact makes s the base of the log, but keeps up to keep entries before it, and keepBytes of them at the most if
 // that is not 0. If the log does not hold the entry of s, nothing of it is worth keeping.
 func (l *raftLog) compact(s Snapshot, keep uint64, keepBytes int) {
 	if !l.matches(s.Index, s.Term) {
-		*l = raftLog{base: s.Index, baseTerm: s.Term, committed: s.Index, handed: s.Index, applied: s.Index}
+		l.drop(s)
 		return
 	}
 	base := s.Index

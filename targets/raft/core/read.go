@@ -34,7 +34,7 @@ func (q *reads) reset() { *q = reads{round: q.round} }
 // false if there is no leader to ask.
 func (r *Raft) Read(id uint64) bool {
 	switch {
-	case r.cfg.Bugs[StaleRead]:
+	case r.cfg.Bugs[StaleRead], r.cfg.Bugs[FollowerLeaseRead] && r.leader != None && r.elapsed < r.cfg.HeartbeatTicks:
 		r.readies = append(r.readies, ReadState{ID: id, Index: r.log.applied})
 	case r.role == Leader:
 		r.addRead(read{from: r.cfg.ID, id: id})
@@ -55,12 +55,12 @@ func (r *Raft) handleReadIndex(m Message) {
 func (r *Raft) addRead(q read) {
 	// A new leader knows the commit index only once an entry of its own term is committed
 	// (etcd served stale reads for want of this, etcd-io/etcd#12762).
-	if !r.committedThisTerm() && !r.cfg.Bugs[CommitOldTerm] {
+	if !r.committedThisTerm() && !r.cfg.Bugs[CommitOldTerm] && !r.cfg.Bugs[EarlyRead] {
 		r.reads.early = append(r.reads.early, q)
 		return
 	}
 	q.index = r.log.committed
-	if r.cfg.Bugs[LeaseRead] && r.quorumAge() < r.cfg.ElectionTicks {
+	if r.cfg.Bugs[LeaseRead] && r.quorumAge() < r.cfg.ElectionTicks || r.cfg.Bugs[ReadUnconfirmed] {
 		r.serve(q)
 		return
 	}

@@ -115,6 +115,10 @@ func (r *Raft) sendAppend(id ID) {
 	if !p.probing {
 		p.next = high
 	}
+	if r.cfg.Bugs[MatchOnSend] && high > p.match+1 {
+		p.match = high - 1
+		r.commit()
+	}
 }
 
 func (r *Raft) handleAppend(m Message) {
@@ -123,11 +127,14 @@ func (r *Raft) handleAppend(m Message) {
 		r.send(Message{Type: AppendReply, To: m.From, Index: r.log.committed})
 		return
 	}
-	if !r.log.matches(m.Index, m.LogTerm) {
+	if !r.log.matches(m.Index, m.LogTerm) && (!r.cfg.Bugs[AppendUnchecked] || m.Index > r.log.lastIndex()) {
 		hint := r.log.conflict(m.Index, m.LogTerm)
 		hintTerm, _ := r.log.term(hint)
 		r.send(Message{Type: AppendReply, To: m.From, Reject: true, Index: m.Index, Hint: hint, LogTerm: hintTerm})
 		return
+	}
+	if r.cfg.Bugs[StaleAppendTruncates] {
+		r.log.truncate(max(m.Index, r.log.committed))
 	}
 	r.log.replace(m.Entries)
 	last := m.Index + uint64(len(m.Entries))
@@ -138,6 +145,9 @@ func (r *Raft) handleAppend(m Message) {
 func (r *Raft) handleInstall(m Message) {
 	s := *m.Snapshot
 	switch {
+	case r.cfg.Bugs[SnapshotOverNewer]:
+		r.log.drop(s)
+		r.installed = &s
 	case s.Index <= r.log.committed:
 	case r.log.matches(s.Index, s.Term):
 		// The entries are all here: the snapshot only says that they are committed (§7).
@@ -156,6 +166,9 @@ func (r *Raft) handleAppendReply(m Message) {
 	p := r.progress[m.From]
 	p.heard, p.advanced = r.clock, r.clock
 	p.answered()
+	if m.Reject && (r.cfg.Bugs[MatchOnSend] || r.cfg.Bugs[StaleAppendTruncates]) {
+		p.match = 0 // or it would never find out where the follower stands
+	}
 	switch {
 	case m.Reject && (m.Index <= p.match || (p.probing && m.Index != p.next-1)):
 		// An old answer: the follower has come further since.
@@ -179,6 +192,9 @@ func (r *Raft) handleAppendReply(m Message) {
 // those are committed by counting replicas (§5.4.2).
 func (r *Raft) commit() {
 	index := r.quorumth(func(p *progress) uint64 { return p.match })
+	if r.cfg.Bugs[CommitByTwo] && len(r.peers) > 1 {
+		index = r.secondMatch()
+	}
 	if index <= r.log.committed {
 		return
 	}
@@ -190,6 +206,16 @@ func (r *Raft) commit() {
 	// Followers learn of it at once: those that wait for their own clients' commands need not
 	// wait for the next heartbeat.
 	r.broadcastHeartbeat()
+}
+
+// secondMatch is what the leader and one more have, which is a quorum of three only.
+func (r *Raft) secondMatch() uint64 {
+	var most, second uint64
+	for _, id := range r.peers {
+		m := r.progress[id].match
+		most, second = max(most, m), max(second, min(most, m))
+	}
+	return second
 }
 
 func (r *Raft) commitTo(index uint64) {
@@ -216,7 +242,11 @@ func (r *Raft) broadcastHeartbeat() {
 	r.heartbeat = 0
 	for _, id := range r.others() {
 		// No further than the follower's log is known to agree with ours.
-		r.send(Message{Type: Heartbeat, To: id, Commit: min(r.log.committed, r.progress[id].match), Read: r.reads.round})
+		commit := min(r.log.committed, r.progress[id].match)
+		if r.cfg.Bugs[HeartbeatCommitsUnmatched] {
+			commit = r.log.committed
+		}
+		r.send(Message{Type: Heartbeat, To: id, Commit: commit, Read: r.reads.round})
 	}
 }
 

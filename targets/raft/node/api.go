@@ -93,6 +93,14 @@ func (n *node) handleGet(w http.ResponseWriter, r *http.Request) {
 	var id uint64
 	n.do(func() {
 		var read *readRequest
+		if n.cfg.Bugs[ReadCache] {
+			if c, ok := n.cache[r.PathValue("key")]; ok && time.Since(c.at) < cacheLife {
+				read = &readRequest{answer: make(chan answer, 1)}
+				read.answer <- answer{outcome: outcome{Done: true, Value: c.value}}
+				requests <- read
+				return
+			}
+		}
 		id, read = n.requests.addRead(r.PathValue("key"))
 		if n.raft.Read(id) {
 			read.asked = time.Now()
@@ -142,6 +150,12 @@ func (n *node) handleChange(w http.ResponseWriter, r *http.Request, op operation
 		if ctx.Err() != nil {
 			return // nobody waits any more
 		}
+		op := op
+		if n.cfg.Bugs[CASComparesEarly] && op == opCAS {
+			if before := n.store.get(r.PathValue("key")); before != nil && *before == body.Old {
+				op = opPut
+			}
+		}
 		p, err := n.requests.addChange(command{Op: op, Key: r.PathValue("key"), Value: body.Value, Old: body.Old})
 		if err != nil {
 			n.log.Error("request dropped", "err", err)
@@ -162,6 +176,10 @@ func (n *node) handleChange(w http.ResponseWriter, r *http.Request, op operation
 	}
 	select {
 	case a := <-p.answer:
+		if a.refused {
+			reply(w, http.StatusServiceUnavailable, Reply{Error: "leadership was lost"})
+			return
+		}
 		reply(w, code(op, a.outcome), Reply{Value: a.outcome.Value, Index: a.index})
 	case <-ctx.Done():
 		n.giveUp(w, p)

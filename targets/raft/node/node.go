@@ -27,6 +27,39 @@ const (
 	CASUnchecked core.Bug = "cas-unchecked"
 	// ApplyTwice applies a command again when it was proposed again.
 	ApplyTwice core.Bug = "apply-twice"
+	// TermAndVoteApart stores a term at once, and the vote that was cast in it with the next record.
+	TermAndVoteApart core.Bug = "term-and-vote-apart"
+	// FlushLate writes the log to disk twenty times a second.
+	FlushLate core.Bug = "flush-late"
+	// ReplayDropsLast loses the last entry of the log at the start.
+	ReplayDropsLast core.Bug = "replay-drops-last"
+	// CompactForgetsVote starts a new log file without term and vote.
+	CompactForgetsVote core.Bug = "compact-forgets-vote"
+	// SnapshotBehind stores, as the state at an index, one of some time before.
+	SnapshotBehind core.Bug = "snapshot-behind-its-index"
+	// SnapshotLosesSessions leaves the clients' sessions out of snapshots.
+	SnapshotLosesSessions core.Bug = "snapshot-loses-sessions"
+	// SessionsExpireEarly forgets sessions while their commands may still come again; SessionsExpireByClock forgets them
+	// by each node's own clock.
+	SessionsExpireEarly   core.Bug = "sessions-expire-early"
+	SessionsExpireByClock core.Bug = "sessions-expire-by-clock"
+	// RetryIsNew proposes a command again as another one.
+	RetryIsNew core.Bug = "retry-is-new"
+	// AnswerAnySerial takes the answer to any command of a session for that to the one which waits.
+	AnswerAnySerial core.Bug = "answer-any-serial"
+	// AckOnStepDown answers yes to what waits when a leader steps down, and NoOnStepDown answers no.
+	AckOnStepDown core.Bug = "ack-on-step-down"
+	NoOnStepDown  core.Bug = "no-on-step-down"
+	// AckOnForward answers once a command was forwarded to the leader.
+	AckOnForward core.Bug = "ack-on-forward"
+	// ReadBeforeApply serves a read before its index is applied.
+	ReadBeforeApply core.Bug = "read-before-apply"
+	// DirtyRead serves reads from entries that are not committed.
+	DirtyRead core.Bug = "dirty-read"
+	// CASComparesEarly compares when a request comes in, and sets when it is applied.
+	CASComparesEarly core.Bug = "cas-compares-early"
+	// ReadCache serves a key that was read a moment ago from memory.
+	ReadCache core.Bug = "read-cache"
 )
 
 // Config is what a node must know from the start.
@@ -108,6 +141,8 @@ type node struct {
 	ctx       context.Context
 
 	requests requests
+	image    []byte // of the state, which only a planted bug keeps
+	cache    map[string]cached
 	role     core.Role // as last logged
 	term     uint64
 	leader   core.ID
@@ -124,7 +159,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 		cfg: cfg, log: log.With("node", cfg.ID.String()), store: newStore(),
 		events: make(chan func(), 1024), ctx: ctx, requests: newRequests(),
 	}
-	n.store.twice = cfg.Bugs[ApplyTwice]
+	n.store.bugs = cfg.Bugs
+	n.requests.bugs = cfg.Bugs
 	if err := n.open(); err != nil {
 		return err
 	}
@@ -156,7 +192,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 
 // open reads the storage and builds the core and the state machine from it.
 func (n *node) open() error {
-	w, stored, err := openWAL(n.cfg.Dir, n.cfg.Bugs[AckBeforeFsync])
+	w, stored, err := openWAL(n.cfg.Dir, n.cfg.Bugs)
 	if err != nil {
 		return err
 	}
@@ -258,7 +294,10 @@ func (n *node) process() error {
 		for _, r := range rd.Reads {
 			n.requests.confirmRead(r)
 		}
-		n.requests.serveReads(n.store)
+		n.requests.serveReads(n.store.Applied, n.get)
+		if n.cfg.Bugs[SnapshotBehind] && n.image == nil && n.store.Applied >= n.snapshot.Index+n.cfg.SnapshotEvery/2 {
+			n.image, _ = n.store.snapshot()
+		}
 		heavy := n.raft.LogBytes() > n.cfg.SnapshotBytes && n.store.Applied > n.snapshot.Index
 		if heavy || n.store.Applied >= n.snapshot.Index+n.cfg.SnapshotEvery {
 			if err := n.takeSnapshot(); err != nil {
@@ -304,6 +343,9 @@ func (n *node) takeSnapshot() error {
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
+	if n.image != nil {
+		data, n.image = n.image, nil
+	}
 	s := core.Snapshot{Index: last.Index, Term: last.Term, Data: data}
 	var after []core.Entry
 	for i := s.Index + 1; i <= n.raft.Status().LastIndex; i++ {
@@ -326,10 +368,41 @@ func (n *node) noteRole() {
 	if s.Role == n.role && s.Term == n.term && s.Leader == n.leader {
 		return
 	}
+	if n.role == core.Leader && s.Role != core.Leader {
+		n.requests.leadershipLost(n.term)
+	}
 	n.role, n.term, n.leader = s.Role, s.Term, s.Leader
 	attrs := []any{"term", s.Term, "last_index", s.LastIndex}
 	if s.Leader != core.None {
 		attrs = append(attrs, "leader", s.Leader.String())
 	}
 	n.log.Info("became "+s.Role.String(), attrs...)
+}
+
+// cached is a value that was read, and when, for a planted bug.
+type cached struct {
+	value *string
+	at    time.Time
+}
+
+const cacheLife = 50 * time.Millisecond
+
+// get returns the value of a key in this node's state.
+func (n *node) get(key string) *string {
+	value := n.store.get(key)
+	if n.cfg.Bugs[DirtyRead] {
+		for i := n.store.Applied + 1; i <= n.raft.Status().LastIndex; i++ {
+			var c command
+			if e, ok := n.raft.Entry(i); ok && json.Unmarshal(e.Data, &c) == nil && c.Key == key && c.Op == opPut {
+				value = &c.Value
+			}
+		}
+	}
+	if n.cfg.Bugs[ReadCache] {
+		if n.cache == nil {
+			n.cache = map[string]cached{}
+		}
+		n.cache[key] = cached{value, time.Now()}
+	}
+	return value
 }

@@ -16,6 +16,7 @@ type requests struct {
 	reads   map[uint64]*readRequest
 	nextID  uint64
 	idle    []lane
+	bugs    core.Bugs
 }
 
 // lane is a session that is not in use. A session serves one change at a time; one whose change
@@ -42,6 +43,7 @@ type readRequest struct {
 type answer struct {
 	outcome outcome
 	index   uint64
+	refused bool // it is said that it did not happen, which only a planted bug says of what was sent
 }
 
 func newRequests() requests {
@@ -73,10 +75,10 @@ func (q *requests) addChange(c command) (*change, error) {
 // answer tells the client of a change, if it waits here, what the change did.
 func (q *requests) answer(c command, index uint64, out outcome) {
 	p, ok := q.changes[c.Session]
-	if !ok || p.Serial != c.Serial {
+	if !ok || p.Serial != c.Serial && !q.bugs[AnswerAnySerial] {
 		return
 	}
-	p.answer <- answer{out, index}
+	p.answer <- answer{outcome: out, index: index}
 	delete(q.changes, c.Session)
 	q.idle = append(q.idle, lane{c.Session, c.Serial})
 }
@@ -95,13 +97,35 @@ func (q *requests) confirmRead(s core.ReadState) {
 }
 
 // serveReads answers the reads whose index is applied.
-func (q *requests) serveReads(s *store) {
+func (q *requests) serveReads(applied uint64, get func(key string) *string) {
 	for id, r := range q.reads {
-		if r.confirmed && s.Applied >= r.index {
-			r.answer <- answer{outcome{Done: true, Value: s.get(r.key)}, s.Applied}
+		if r.confirmed && (applied >= r.index || q.bugs[ReadBeforeApply]) {
+			r.answer <- answer{outcome: outcome{Done: true, Value: get(r.key)}, index: applied}
 			delete(q.reads, id)
 		}
 	}
+}
+
+// leadershipLost answers, with planted bugs only, the changes that this node put into its log in a term that it led:
+// whether they happen is for the next leader to decide.
+func (q *requests) leadershipLost(term uint64) {
+	if !q.bugs[AckOnStepDown] && !q.bugs[NoOnStepDown] {
+		return
+	}
+	for session, p := range q.changes {
+		if p.ledIn == term {
+			p.answer <- answer{outcome: outcome{Done: true}, refused: q.bugs[NoOnStepDown]}
+			delete(q.changes, session)
+		}
+	}
+}
+
+// renew makes another command of a change that waits, which only a planted bug does.
+func (q *requests) renew(p *change) {
+	delete(q.changes, p.Session)
+	p.Session, p.Serial = q.id(), 1
+	p.data, _ = json.Marshal(p.command) // strings and numbers
+	q.changes[p.Session] = p
 }
 
 // drop forgets a change that nobody waits for any more, and its session with it.
@@ -113,6 +137,9 @@ func (q *requests) drop(p *change) {
 
 // submit proposes a change here or forwards it to the leader, whoever that is now.
 func (n *node) submit(p *change) {
+	if n.cfg.Bugs[RetryIsNew] && !p.sent.IsZero() {
+		n.requests.renew(p)
+	}
 	index, _, led := n.raft.Propose(p.data)
 	leader := n.raft.Status().Leader
 	switch {
@@ -126,6 +153,9 @@ func (n *node) submit(p *change) {
 	case leader != core.None:
 		p.sent = time.Now()
 		n.transport.send(leader, frameForward, p.data)
+		if n.cfg.Bugs[AckOnForward] {
+			n.requests.answer(p.command, 0, outcome{Done: true})
+		}
 	}
 }
 

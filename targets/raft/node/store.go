@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"time"
+
+	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
 // operation is what a command does to a key.
@@ -40,11 +43,19 @@ type session struct {
 	Serial  uint64  `json:"serial"`
 	Index   uint64  `json:"index"` // at which it was applied
 	Outcome outcome `json:"outcome"`
+
+	heard time.Time // for a planted bug: by this node's own clock
 }
 
 // sessionLife is after how many log entries an unused session is forgotten. A repetition comes
 // within a request's timeout, which no cluster can fill with that many entries.
 const sessionLife = 1_000_000
+
+// How long sessions live with planted bugs.
+const (
+	sessionEarly = 64 // log entries
+	sessionClock = 250 * time.Millisecond
+)
 
 // store is the replicated state machine: a map of strings. It is deterministic: the same commands
 // in the same order give the same state and hash on every node.
@@ -56,7 +67,7 @@ type store struct {
 	// by a change of one pair in constant time.
 	Hash uint64 `json:"hash"`
 
-	twice bool // planted bug apply-twice: repetitions are applied again
+	bugs core.Bugs
 }
 
 func newStore() *store {
@@ -75,11 +86,15 @@ func (s *store) get(key string) *string {
 func (s *store) apply(index uint64, c command, unchecked bool) outcome {
 	s.Applied = index
 	last := s.Sessions[c.Session]
-	if last != nil && c.Serial <= last.Serial && !s.twice {
+	if last != nil && (s.bugs[SessionsExpireEarly] && last.Index+sessionEarly < index ||
+		s.bugs[SessionsExpireByClock] && time.Since(last.heard) > sessionClock) {
+		last = nil
+	}
+	if last != nil && c.Serial <= last.Serial && !s.bugs[ApplyTwice] {
 		return last.Outcome
 	}
 	out := s.change(c, unchecked)
-	s.Sessions[c.Session] = &session{Serial: c.Serial, Index: index, Outcome: out}
+	s.Sessions[c.Session] = &session{Serial: c.Serial, Index: index, Outcome: out, heard: time.Now()}
 	if index%1024 == 0 {
 		s.forgetSessions(index)
 	}
@@ -128,12 +143,18 @@ func pairHash(key, value string) uint64 {
 	return h.Sum64()
 }
 
-func (s *store) snapshot() ([]byte, error) { return json.Marshal(s) }
+func (s *store) snapshot() ([]byte, error) {
+	whole := *s
+	if s.bugs[SnapshotLosesSessions] {
+		whole.Sessions = map[uint64]*session{}
+	}
+	return json.Marshal(&whole)
+}
 
 // restore replaces the state by that of a snapshot; empty data is the empty state.
 func (s *store) restore(data []byte) error {
 	next := newStore()
-	next.twice = s.twice
+	next.bugs = s.bugs
 	if len(data) > 0 {
 		if err := json.Unmarshal(data, next); err != nil {
 			return fmt.Errorf("restore snapshot: %w", err)

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
 func text(s string) *string { return &s }
@@ -31,7 +33,7 @@ func TestStoreApplies(t *testing.T) {
 func TestStoreAppliesOnce(t *testing.T) {
 	for _, twice := range []bool{false, true} {
 		s := newStore()
-		s.twice = twice
+		s.bugs = core.Bugs{ApplyTwice: twice}
 		first := command{Op: opPut, Key: "k", Value: "1", Session: 1, Serial: 1}
 		s.apply(1, first, false)
 		s.apply(2, command{Op: opPut, Key: "k", Value: "2", Session: 2, Serial: 1}, false)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
@@ -22,8 +23,14 @@ type wal struct {
 	dir     string
 	file    *os.File
 	buffer  *bufio.Writer
+	bugs    core.Bugs
 	lazy    bool // planted bug ack-before-fsync: leave it all in the buffer
 	records int
+
+	// Of planted bugs.
+	saved   core.HardState
+	owed    *core.HardState // not written yet
+	flushed time.Time
 }
 
 const (
@@ -43,7 +50,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openWAL opens or creates the storage in dir and returns what is stored there.
-func openWAL(dir string, lazy bool) (*wal, core.Stored, error) {
+func openWAL(dir string, bugs core.Bugs) (*wal, core.Stored, error) {
 	var stored core.Stored
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, stored, err
@@ -57,8 +64,12 @@ func openWAL(dir string, lazy bool) (*wal, core.Stored, error) {
 	if err != nil {
 		return nil, stored, err
 	}
-	w := &wal{dir: dir, file: file, lazy: lazy}
+	w := &wal{dir: dir, file: file, bugs: bugs, lazy: bugs[AckBeforeFsync] || bugs[FlushLate]}
 	end, err := w.replay(&stored)
+	if n := len(stored.Entries); bugs[ReplayDropsLast] && n > 0 {
+		stored.Entries = stored.Entries[:n-1]
+	}
+	w.saved = stored.HardState
 	if err == nil {
 		err = w.cut(end)
 	}
@@ -185,16 +196,40 @@ func (w *wal) save(hard *core.HardState, entries []core.Entry) error {
 	if hard == nil && len(entries) == 0 {
 		return nil
 	}
+	if w.bugs[TermAndVoteApart] {
+		hard = w.apart(hard)
+	}
 	if hard != nil {
 		w.write(recordHardState, hard.Term, uint64(hard.Vote), nil)
 	}
 	for _, e := range entries {
 		w.write(recordEntry, e.Index, e.Term, e.Data)
 	}
-	if w.lazy {
+	if w.lazy && (!w.bugs[FlushLate] || time.Since(w.flushed) < flushInterval) {
 		return nil
 	}
+	w.flushed = time.Now()
 	return w.sync()
+}
+
+// flushInterval is that of the planted bug flush-late.
+const flushInterval = 50 * time.Millisecond
+
+// apart returns what is to be stored of term and vote by a node that stores the vote with the next record.
+func (w *wal) apart(hard *core.HardState) *core.HardState {
+	if w.owed != nil {
+		w.write(recordHardState, w.owed.Term, uint64(w.owed.Vote), nil)
+		w.owed = nil
+	}
+	if hard == nil || hard.Vote == w.saved.Vote && hard.Term == w.saved.Term {
+		return hard
+	}
+	first := *hard
+	if w.owed = hard; hard.Term > w.saved.Term {
+		first.Vote = core.None
+	}
+	w.saved = *hard
+	return &first
 }
 
 func (w *wal) sync() error {
@@ -231,7 +266,9 @@ func (w *wal) compact(s core.Snapshot, hard core.HardState, entries []core.Entry
 	w.file, w.records = next, 0
 	w.buffer = w.newBuffer()
 	w.write(recordBase, s.Index, s.Term, nil)
-	w.write(recordHardState, hard.Term, uint64(hard.Vote), nil)
+	if !w.bugs[CompactForgetsVote] {
+		w.write(recordHardState, hard.Term, uint64(hard.Vote), nil)
+	}
 	for _, e := range entries {
 		if e.Index > s.Index {
 			w.write(recordEntry, e.Index, e.Term, e.Data)

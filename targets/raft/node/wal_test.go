@@ -17,7 +17,7 @@ func entry(index, term uint64, data string) core.Entry {
 // reopen opens what is stored in dir and closes it again.
 func reopen(t *testing.T, dir string) core.Stored {
 	t.Helper()
-	w, stored, err := openWAL(dir, false)
+	w, stored, err := openWAL(dir, nil)
 	require.NoError(t, err)
 	require.NoError(t, w.close())
 	return stored
@@ -25,7 +25,7 @@ func reopen(t *testing.T, dir string) core.Stored {
 
 func TestWALKeepsWhatWasSaved(t *testing.T) {
 	dir := t.TempDir()
-	w, stored, err := openWAL(dir, false)
+	w, stored, err := openWAL(dir, nil)
 	require.NoError(t, err)
 	require.Zero(t, stored)
 	require.NoError(t, w.save(&core.HardState{Term: 1, Vote: 2}, []core.Entry{entry(1, 1, "a"), entry(2, 1, "b")}))
@@ -42,7 +42,7 @@ func TestWALKeepsWhatWasSaved(t *testing.T) {
 // goes on after it.
 func TestWALCutsTornTails(t *testing.T) {
 	dir := t.TempDir()
-	w, _, err := openWAL(dir, false)
+	w, _, err := openWAL(dir, nil)
 	require.NoError(t, err)
 	require.NoError(t, w.save(nil, []core.Entry{entry(1, 1, "a")}))
 	path := filepath.Join(dir, walName)
@@ -61,7 +61,7 @@ func TestWALCutsTornTails(t *testing.T) {
 			"zeros":   append(after[:n:n], make([]byte, len(after)-n)...),
 		} {
 			require.NoError(t, os.WriteFile(path, torn, 0o644))
-			w, stored, err := openWAL(dir, false)
+			w, stored, err := openWAL(dir, nil)
 			require.NoError(t, err, "%s at %d", name, n)
 			require.Equal(t, []core.Entry{entry(1, 1, "a")}, stored.Entries, "%s at %d", name, n)
 			require.NoError(t, w.save(nil, []core.Entry{entry(2, 2, "c")}))
@@ -73,7 +73,7 @@ func TestWALCutsTornTails(t *testing.T) {
 
 func TestWALCompacts(t *testing.T) {
 	dir := t.TempDir()
-	w, _, err := openWAL(dir, false)
+	w, _, err := openWAL(dir, nil)
 	require.NoError(t, err)
 	hard := core.HardState{Term: 2, Vote: 1}
 	log := []core.Entry{entry(1, 1, "a"), entry(2, 1, "b"), entry(3, 2, "c")}
@@ -89,7 +89,7 @@ func TestWALCompacts(t *testing.T) {
 // longer than needed and not wrong.
 func TestWALSurvivesACrashWhileCompacting(t *testing.T) {
 	dir := t.TempDir()
-	w, _, err := openWAL(dir, false)
+	w, _, err := openWAL(dir, nil)
 	require.NoError(t, err)
 	require.NoError(t, w.save(nil, []core.Entry{entry(1, 1, "a"), entry(2, 1, "b"), entry(3, 1, "c")}))
 	require.NoError(t, w.close())
@@ -104,7 +104,7 @@ func TestWALSurvivesACrashWhileCompacting(t *testing.T) {
 // replaced entries must not come back from behind it.
 func TestWALDoesNotResurrectReplacedEntries(t *testing.T) {
 	dir := t.TempDir()
-	w, _, err := openWAL(dir, false)
+	w, _, err := openWAL(dir, nil)
 	require.NoError(t, err)
 	require.NoError(t, w.save(nil, []core.Entry{entry(1, 2, "a"), entry(2, 2, "b"), entry(3, 2, "c"), entry(4, 2, "d")}))
 	require.NoError(t, w.save(nil, []core.Entry{entry(2, 3, "B")})) // drops 3 and 4
@@ -121,26 +121,26 @@ func TestWALRefusesDamage(t *testing.T) {
 		require.NoError(t, err)
 		data[len(data)-1] ^= 1
 		require.NoError(t, os.WriteFile(filepath.Join(dir, snapshotName), data, 0o644))
-		_, _, err = openWAL(dir, false)
+		_, _, err = openWAL(dir, nil)
 		require.ErrorContains(t, err, "checksum")
 	})
 	t.Run("lost snapshot", func(t *testing.T) {
 		dir := t.TempDir()
-		w, _, err := openWAL(dir, false)
+		w, _, err := openWAL(dir, nil)
 		require.NoError(t, err)
 		require.NoError(t, w.compact(core.Snapshot{Index: 2, Term: 1}, core.HardState{}, nil))
 		require.NoError(t, w.close())
 		require.NoError(t, os.Remove(filepath.Join(dir, snapshotName)))
-		_, _, err = openWAL(dir, false)
+		_, _, err = openWAL(dir, nil)
 		require.ErrorContains(t, err, "the log follows a snapshot at index 2")
 	})
 	t.Run("gap", func(t *testing.T) {
 		dir := t.TempDir()
-		w, _, err := openWAL(dir, false)
+		w, _, err := openWAL(dir, nil)
 		require.NoError(t, err)
 		require.NoError(t, w.save(nil, []core.Entry{entry(1, 1, "a"), entry(3, 1, "c")}))
 		require.NoError(t, w.close())
-		_, _, err = openWAL(dir, false)
+		_, _, err = openWAL(dir, nil)
 		require.ErrorContains(t, err, "entry 3 follows entry 1")
 	})
 }
@@ -148,7 +148,7 @@ func TestWALRefusesDamage(t *testing.T) {
 // The planted bug keeps everything in the process: a crash loses it.
 func TestAckBeforeFsyncLosesWhatItSaved(t *testing.T) {
 	dir := t.TempDir()
-	w, _, err := openWAL(dir, true)
+	w, _, err := openWAL(dir, core.Bugs{AckBeforeFsync: true})
 	require.NoError(t, err)
 	require.NoError(t, w.save(nil, []core.Entry{entry(1, 1, "a")}))
 	require.Empty(t, reopen(t, dir).Entries)
