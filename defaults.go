@@ -29,7 +29,8 @@ const (
 	DefaultTimeLimit = 30 * time.Second
 	DefaultOpTimeout = time.Second
 	DefaultPatience  = 30 * time.Second // for launch and recovery
-	DefaultNemesis   = "mix"
+	DefaultNemesis   = "watch"
+	DefaultProfile   = "swarm" // of the command line
 	DefaultHold      = 2 * time.Second
 	DefaultRest      = time.Second
 	// DefaultOut is where run directories are made.

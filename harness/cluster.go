@@ -290,6 +290,7 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 func (c *Cluster) View(ctx context.Context) View {
 	v := View{Nodes: c.Members(), Up: c.up(), Unplugged: c.unplugged()}
 	statuses, _ := c.statuses(ctx, v.Up) // those that do not answer do not lead, as far as one can see
+	v.Statuses = statuses
 	for name, s := range statuses {
 		if s.Role == "leader" {
 			v.Leaders = append(v.Leaders, name)

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/sunder-dev/sunder/harness/history"
@@ -23,6 +24,9 @@ type TargetEntry struct {
 	Image func(version string) string
 	// Recipe says how a version is built from source; nil if it cannot be.
 	Recipe func(version string) images.Recipe
+	// Draw draws settings for the nodes, as flags of theirs, within what is sane: timeouts, how often snapshots are taken.
+	// Nil draws none. It is pure.
+	Draw func(r *rand.Rand) map[string]string
 	// Bugs are those that can be planted.
 	Bugs []Bug
 	// New declares the target's options. The errors of what it returns are about them, and about the config.

@@ -49,8 +49,15 @@ func (r *run) lanes(loading, whole context.Context) error {
 	for i, l := range r.Lanes {
 		wait.Go(func() {
 			defer r.crashed("the nemesis")
-			at := lane{run: r, Lane: l, rand: rand.New(rand.NewPCG(r.Seed, streamLanes+uint64(i)))}
-			if errs[i] = at.act(ctx, whole); errs[i] != nil {
+			source := rand.New(rand.NewPCG(r.Seed, streamLanes+uint64(i)))
+			act := (&lane{run: r, Lane: l, rand: source}).act
+			if l.Direct != nil {
+				now := time.Now()
+				act = (&directed{
+					run: r, Lane: l, director: l.Direct(), rand: source, began: now, until: now.Add(r.TimeLimit - r.calm()), since: make(map[int]time.Duration),
+				}).act
+			}
+			if errs[i] = act(ctx, whole); errs[i] != nil {
 				cancel() // never go on measuring a cluster in an unknown state
 			}
 		})

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // Nemesis picks faults. It decides and does nothing: with the same randomness and the same view
@@ -11,6 +13,31 @@ import (
 type Nemesis interface {
 	// Next returns the next fault, or nil if the view allows none.
 	Next(r *rand.Rand, v View) *Fault
+}
+
+// Director decides for itself when faults begin and when they are healed, where a [Nemesis] has the rhythm of its lane.
+// It decides and does nothing: with the same randomness and the same views it makes the same moves.
+type Director interface {
+	// Next returns what is to be done now, and when it is to be asked again.
+	Next(r *rand.Rand, v View) Move
+}
+
+// Move is a decision of a director. The fault that begins is in force before those that end are healed, so that a cluster
+// goes from one straight into another.
+type Move struct {
+	Start *Fault // nil begins none
+	Heal  []int  // ids of faults in force
+	// Wait is how long the director has nothing to do, unless one of the events comes sooner. What happened while the move
+	// was made counts.
+	Wait  time.Duration
+	Until []Trigger
+}
+
+// Standing is a fault in force.
+type Standing struct {
+	ID    int
+	Fault Fault
+	Since time.Duration // of the load
 }
 
 // View is what a nemesis sees of the cluster.
@@ -21,6 +48,18 @@ type View struct {
 	Unplugged []string
 	// Leaders are the nodes that say they lead, the one with the highest term first.
 	Leaders []string
+	// Statuses are the answers of nodes about themselves, as far as they answered.
+	Statuses map[string]history.Status
+	// The rest only a [Director] sees. Elapsed is how long the load has lasted, and Left how long faults go on.
+	Elapsed, Left time.Duration
+	// Standing are the faults of its lane that are in force, the oldest first.
+	Standing []Standing
+	// Can is what fleet and target can do.
+	Can []Capability
+	// Timing is how the members find out that their leader is gone; nil if that is not known.
+	Timing *history.Timing
+	// Reached are the situations that the run has come to so far; see package waypoint.
+	Reached []string
 }
 
 // Lane is a nemesis with its own rhythm. Lanes act side by side.
@@ -35,6 +74,8 @@ type Lane struct {
 	When *Trigger
 	// Deeds are those that its faults are made of.
 	Deeds Deeds
+	// Direct, if there is one, makes the director of a run, which decides instead of Nemesis, Hold, Rest and When.
+	Direct func() Director
 	// Aiming is what the target must be able to do for the faults to be aimed.
 	Aiming []Capability
 }
@@ -42,6 +83,9 @@ type Lane struct {
 // Needs returns what the faults of a lane need.
 func (l Lane) Needs() []Capability {
 	needs := slices.Clone(l.Aiming)
+	if l.Direct != nil {
+		return needs // it makes do with what there is
+	}
 	for _, k := range l.Deeds {
 		needs = append(needs, k.Needs...)
 	}

@@ -93,6 +93,7 @@ func (o *observer) status(node string, s history.Status) {
 	o.latest[node] = s
 	if !known || last.Role != s.Role || last.Term != s.Term || last.Leader != s.Leader {
 		o.note(node, history.FStatus, s)
+		o.events.changedRole()
 	}
 }
 
@@ -221,16 +222,25 @@ func settled(statuses map[string]history.Status) bool {
 }
 
 // tap returns a writer that passes on to w and reads claims from the lines that go by, if the
-// target is a [Witness].
+// target is a [Witness] or a [Teller].
 func (o *observer) tap(node string, w io.Writer) io.Writer {
-	witness, ok := o.target.(Witness)
-	if !ok {
+	witness, claims := o.target.(Witness)
+	teller, tells := o.target.(Teller)
+	if !claims && !tells {
 		return w
 	}
 	return &tap{Writer: w, claim: func(line []byte) {
 		defer o.crashed("the reading of the log of " + node)
-		if term, ok := witness.Claim(line); ok {
-			o.claim(node, history.Claim{Term: term, Source: "log"})
+		if claims {
+			if term, ok := witness.Claim(line); ok {
+				o.claim(node, history.Claim{Term: term, Source: "log"})
+			}
+		}
+		if tells {
+			if told, ok := teller.Tell(line); ok {
+				o.note(node, history.FTold, told)
+				o.events.changedRole()
+			}
 		}
 	}}
 }

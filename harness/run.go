@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/harness/waypoint"
 )
 
 // healTimeout bounds the undoing of all faults.
@@ -39,6 +40,8 @@ type run struct {
 	found          atomic.Pointer[history.Finding]
 	abort          context.CancelCauseFunc
 	endLoad        context.CancelFunc // before its time
+	loadBegan      time.Time
+	waypoints      *waypoint.Tracker
 }
 
 // crashed is deferred in every goroutine of the run. It makes a panic the end of the run, which is healed
@@ -72,6 +75,8 @@ func Run(ctx context.Context, t *Test) (err error) {
 	if r.Judge != nil {
 		r.log.Tell(r.Judge.See)
 	}
+	r.waypoints = waypoint.NewTracker()
+	r.log.Tell(r.waypoints.See)
 	if err := r.describe(); err != nil {
 		return errors.Join(err, file.Close())
 	}
@@ -141,6 +146,7 @@ func (r *run) phases(ctx, loading context.Context, logs nodeLogs) error {
 	}
 
 	r.enter(history.PhaseLoad)
+	r.loadBegan = time.Now()
 	workers := newWorkers(r)
 	deadline := time.Now().Add(r.TimeLimit)
 	machine := watchMachine(r.cluster.launched())

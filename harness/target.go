@@ -58,6 +58,12 @@ type Witness interface {
 	Claim(line []byte) (term uint64, ok bool)
 }
 
+// Teller is a target whose members tell more in their logs: that they stand for election, vote, send snapshots. It is
+// what the situations of a run are known by.
+type Teller interface {
+	Tell(line []byte) (t history.Told, ok bool)
+}
+
 // Caveater is a target of which less is promised than the checkers ask for, and says what, so that
 // nobody takes what it documents for a bug.
 type Caveater interface{ Caveat() string }

@@ -27,6 +27,11 @@ type Test struct {
 	Clients int
 	// Rate is how many calls a second all clients make together, at most; 0 is no limit.
 	Rate float64
+	// Tide says how the load changes in the course of a run; nil leaves it as it is: all clients, and Rate.
+	Tide Tide
+	// Roam lets clients behave as clients do: most stay with one node, some follow the leader, and some go from node to
+	// node. Otherwise each stays with one.
+	Roam bool
 	// MinRate is how many calls a second must succeed, while a quorum can be reached, for a pass to mean something; 0
 	// leaves it to the checkers.
 	MinRate float64
@@ -89,6 +94,9 @@ func (t *Test) Validate() error {
 		}
 	}
 	for _, l := range t.Lanes {
+		if l.Direct != nil {
+			continue
+		}
 		demand(l.Nemesis != nil, "nemesis %q is missing", l.Name)
 		demand(l.Hold > 0, "nemesis %s: a fault that is held for %v: above 0", l.Name, l.Hold)
 		demand(l.Rest >= 0, "nemesis %s: a rest of %v: not below 0", l.Name, l.Rest)

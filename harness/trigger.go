@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,8 @@ const (
 	FollowerBehind Event = "behind"
 	// WriteAcknowledged: a call that changes something has succeeded.
 	WriteAcknowledged Event = "write-acknowledged"
+	// RoleChanged: a node has taken on another role or term.
+	RoleChanged Event = "role-changed"
 	// FaultInForce: a fault of the given family, name or lane is in force, or was already.
 	FaultInForce Event = "fault"
 )
@@ -47,7 +50,7 @@ func ParseTrigger(text string) (t Trigger, err error) {
 		}
 	}
 	switch t.Event {
-	case LeaderElected, WriteAcknowledged:
+	case LeaderElected, WriteAcknowledged, RoleChanged:
 		if argument != "" {
 			return t, fmt.Errorf("trigger %q: %s takes no argument", text, event)
 		}
@@ -60,8 +63,8 @@ func ParseTrigger(text string) (t Trigger, err error) {
 			return t, fmt.Errorf("trigger %q: fault needs the name of one, such as fault:kill", text)
 		}
 	default:
-		return t, fmt.Errorf("trigger %q: there is no such event; there are %s, %s:ENTRIES, %s, %s:NAME", text,
-			LeaderElected, FollowerBehind, WriteAcknowledged, FaultInForce)
+		return t, fmt.Errorf("trigger %q: there is no such event; there are %s, %s, %s:ENTRIES, %s, %s:NAME", text,
+			LeaderElected, RoleChanged, FollowerBehind, WriteAcknowledged, FaultInForce)
 	}
 	return t, nil
 }
@@ -92,9 +95,9 @@ func (t *Trigger) UnmarshalText(text []byte) (err error) {
 
 // happened is what has happened in a run so far, as far as triggers look at it.
 type happened struct {
-	elections, writes uint64
-	applied           map[string]uint64 // by node
-	faults            map[string]int    // in force, by family, name and lane
+	elections, writes, roles uint64
+	applied                  map[string]uint64 // by node
+	faults                   map[string]int    // in force, by family, name and lane
 }
 
 // fires reports whether a trigger that began to wait at one state of things has been met by another one.
@@ -104,6 +107,8 @@ func (t Trigger) fires(then, now happened) bool {
 		return now.elections > then.elections
 	case WriteAcknowledged:
 		return now.writes > then.writes
+	case RoleChanged:
+		return now.roles > then.roles
 	case FaultInForce:
 		return now.faults[t.Fault] > 0
 	case FollowerBehind:
@@ -141,6 +146,8 @@ func (e *events) tell(change func(*happened)) {
 
 func (e *events) elected() { e.tell(func(h *happened) { h.elections++ }) }
 
+func (e *events) changedRole() { e.tell(func(h *happened) { h.roles++ }) }
+
 func (e *events) wrote() { e.tell(func(h *happened) { h.writes++ }) }
 
 func (e *events) status(node string, s history.Status) {
@@ -164,14 +171,24 @@ func (e *events) fault(lane string, f Fault, n int) {
 func (e *events) until() happened {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return happened{elections: e.now.elections, writes: e.now.writes}
+	return happened{elections: e.now.elections, writes: e.now.writes, roles: e.now.roles}
 }
 
 // await waits until a trigger fires for what has happened since some moment, and as long again as it says. It reports
 // false if ctx ended first.
 func (e *events) await(ctx context.Context, t Trigger, then happened) bool {
+	return e.awaitAny(ctx, []Trigger{t}, then)
+}
+
+// awaitAny is await for whichever of some triggers fires first.
+func (e *events) awaitAny(ctx context.Context, triggers []Trigger, then happened) bool {
+	fired := -1
+	fires := func() bool {
+		fired = slices.IndexFunc(triggers, func(t Trigger) bool { return t.fires(then, e.now) })
+		return fired >= 0
+	}
 	e.mu.Lock()
-	for !t.fires(then, e.now) {
+	for !fires() {
 		if e.changed == nil {
 			e.changed = make(chan struct{})
 		}
@@ -185,5 +202,5 @@ func (e *events) await(ctx context.Context, t Trigger, then happened) bool {
 		e.mu.Lock()
 	}
 	e.mu.Unlock()
-	return sleep(ctx, t.After)
+	return sleep(ctx, triggers[fired].After)
 }

@@ -23,6 +23,7 @@ type worker struct {
 	client  Client
 	last    *Outcome
 	refused int // calls in a row that a node refused, or that did not reach it
+	habit   habit
 }
 
 func newWorkers(r *run) []*worker {
@@ -36,7 +37,7 @@ func newWorkers(r *run) []*worker {
 func newWorker(r *run, index, node int) *worker {
 	return &worker{
 		run: r, index: index, node: r.cluster.Nodes()[node], process: index,
-		rand: rand.New(rand.NewPCG(r.Seed, streamWorkers+uint64(index))),
+		rand: rand.New(rand.NewPCG(r.Seed, streamWorkers+uint64(index))), habit: r.habitOf(index),
 	}
 }
 
@@ -47,14 +48,32 @@ func (r *run) stride() int { return r.Clients + r.Nodes }
 // running ends too.
 func (w *worker) work(loading, running context.Context) {
 	defer w.hangUp()
-	next := time.Now()
+	var load Load
+	var due time.Time
 	for loading.Err() == nil {
-		next = w.pace(next)
-		if !sleep(loading, time.Until(next)) {
-			return
+		if now := w.loadNow(); now != load {
+			load, due = now, w.pace(time.Now(), now)
+		}
+		wait := time.Until(due)
+		if w.index >= load.Clients {
+			wait = lookAgain
+		}
+		if wait > 0 { // the load may be another one by then
+			if !sleep(loading, min(wait, lookAgain)) {
+				return
+			}
+			if w.index >= load.Clients || wait > lookAgain {
+				continue
+			}
+		}
+		due = w.pace(due, load)
+		if node := w.wander(w.rand); node != w.node {
+			w.hangUp()
+			w.node = node
 		}
 		call := w.Workload.Next(w.rand, Turn{
-			Worker: w.index, Seq: w.seq, Calls: int(w.calls.Load()), Last: w.last, Seen: w.lastSeen,
+			Worker: w.index, Seq: w.seq, Calls: int(w.calls.Load()), Elapsed: time.Since(w.loadBegan),
+			Last: w.last, Seen: w.lastSeen,
 		})
 		w.seq++
 		if w.call(running, call) {
@@ -77,12 +96,12 @@ func backOff(before int) time.Duration {
 
 // pace returns when the next call is due: on average so that all workers together keep the rate,
 // spread at random so that they do not march in step. Time that was lost is not made up for.
-func (w *worker) pace(last time.Time) time.Time {
+func (w *worker) pace(last time.Time, load Load) time.Time {
 	now := time.Now()
-	if w.Rate == 0 {
+	if load.Rate == 0 {
 		return now
 	}
-	interval := float64(w.Clients) / w.Rate * float64(time.Second) * 2 * w.rand.Float64()
+	interval := float64(load.Clients) / load.Rate * float64(time.Second) * 2 * w.rand.Float64()
 	if next := last.Add(time.Duration(interval)); next.After(now) {
 		return next
 	}

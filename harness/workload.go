@@ -50,6 +50,8 @@ type Turn struct {
 	Worker int // from 0
 	Seq    int // calls made by this worker so far
 	Calls  int // calls of all workers so far, without those that are known to have failed
+	// Elapsed is how long the load has lasted.
+	Elapsed time.Duration
 	// Last is what became of this worker's last call; nil before the first.
 	Last *Outcome
 	// Seen returns the value that was last seen under a key, by any client.

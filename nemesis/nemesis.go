@@ -70,11 +70,23 @@ const (
 // nemeses joined by ",", of which one is drawn for each fault; a nemesis is "family", "family:shape", "family@aim" or
 // "family:shape@aim", where an aim may also be the names of nodes, "n1:n3". A lane holds and rests as given, unless it
 // ends in "=hold/rest" or "=hold/rest/trigger". "mix" is short for "partition,kill,pause", and "none" is no lane.
+// "swarm" and "watch" are lanes that decide for themselves what they do, and when.
 func (all Families) Parse(spec string, hold, rest time.Duration) ([]harness.Lane, error) {
 	var lanes []harness.Lane
 	for text := range strings.SplitSeq(spec, "+") {
 		name, rhythm, own := strings.Cut(text, "=")
 		if name == "" || name == noneWord {
+			continue
+		}
+		direct, err := all.director(name)
+		if err != nil {
+			return nil, fmt.Errorf("nemesis %q: %w", spec, err)
+		}
+		if direct != nil {
+			if own {
+				return nil, fmt.Errorf("nemesis %q: %s has a rhythm of its own", spec, name)
+			}
+			lanes = append(lanes, harness.Lane{Name: name, Direct: direct, Deeds: all.Deeds()})
 			continue
 		}
 		lane, err := all.parseLane(name)

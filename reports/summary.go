@@ -28,10 +28,14 @@ type Summary struct {
 	Command  string           `json:"command"`
 	Verdict  checkers.Verdict `json:"verdict"`
 	Why      string           `json:"why"`
-	OK       int              `json:"ok"`
-	Fail     int              `json:"fail"`
-	Info     int              `json:"info"`
-	Faults   int              `json:"faults"`
+	// Found is the violation whose evidence was complete first; nil if there is none.
+	Found *Finding `json:"found,omitempty"`
+	// Reached are the situations that the run came to.
+	Reached []string `json:"reached,omitempty"`
+	OK      int      `json:"ok"`
+	Fail    int      `json:"fail"`
+	Info    int      `json:"info"`
+	Faults  int      `json:"faults"`
 	// Rate is of successful operations, a second of load.
 	Rate float64       `json:"rate"`
 	P99  time.Duration `json:"p99_ns"`
@@ -42,6 +46,33 @@ type Summary struct {
 	// Availability is how well it was served, and Starved why the machine had too little time for it, if it had.
 	Availability checkers.Availability `json:"availability"`
 	Starved      string                `json:"starved,omitempty"`
+}
+
+// Finding is a violation, and when it was there for all to see.
+type Finding struct {
+	Checker string `json:"checker"`
+	// After is how long the load had lasted by then; 0 if that is not known.
+	After time.Duration `json:"after_ns"`
+}
+
+// firstFinding returns the violation whose evidence was complete first; nil if there is none.
+func (r Run) firstFinding() (first *Finding) {
+	load, _ := r.History.Notes().Phase(history.PhaseLoad)
+	for _, result := range r.Results {
+		if result.Verdict != checkers.Invalid {
+			continue
+		}
+		f := Finding{Checker: result.Checker}
+		if at := result.Complete(r.History); at != history.Never {
+			f.After = max(0, at-load.From)
+		} else {
+			f.After = r.History.End() - load.From // that something did not happen shows at the end
+		}
+		if first == nil || f.After < first.After {
+			first = &f
+		}
+	}
+	return first
 }
 
 // variants are the options that a summary names.
@@ -76,7 +107,7 @@ func (r Run) Summarize() Summary {
 	t, _ := r.History.Test()
 	s := describe(t)
 	s.Duration, s.Verdict = r.History.End(), checkers.Worst(r.Results)
-	s.Why = Sentence(s.Verdict, r.Results)
+	s.Why, s.Found = Sentence(s.Verdict, r.Results), r.firstFinding()
 	if starved := checkers.Starved(r.History); starved != "" {
 		s.Why += " But " + starved + "."
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
@@ -31,6 +33,8 @@ type KV interface {
 type register struct {
 	RegisterOptions
 	mix weights
+	// shifts are what the mix, and how many of the slots are in use, are in turn; empty if they do not change.
+	shifts []shift
 	// lives[slot] are how many of a slot's calls each of its keys gets, in order; after the
 	// last one they begin again.
 	lives [][]int
@@ -53,8 +57,18 @@ type RegisterOptions struct {
 	// OpsPerKey is after how many calls, on average, a key is retired for a new one.
 	OpsPerKey int
 	// Mix is how often read, write and cas come.
-	Mix  Mix
+	Mix Mix
+	// Vary changes the mix and the number of keys in use every ten seconds.
+	Vary bool
 	Seed uint64
+
+	fixedMix bool // it is given, and does not vary
+}
+
+// shift is what clients do for a while.
+type shift struct {
+	mix  weights
+	keys int
 }
 
 // DefaultRegister returns options that do for most.
@@ -69,9 +83,10 @@ func registerEntry() harness.WorkloadEntry {
 			o := DefaultRegister()
 			flags.IntVar(&o.Keys, "keys", o.Keys, "keys in use at a time")
 			flags.IntVar(&o.OpsPerKey, "ops-per-key", o.OpsPerKey, "calls after which a key is retired, on average")
+			flags.BoolVar(&o.Vary, "vary", o.Vary, "draw anew every ten seconds how many of the keys are in use, and, unless it is given, the mix")
 			flags.Var(&o.Mix, "mix", "`shares` of the operations read, write and cas")
 			return func(seed uint64) (harness.Workload, error) {
-				o.Seed = seed
+				o.Seed, o.fixedMix = seed, !maps.Equal(o.Mix, DefaultRegister().Mix)
 				return NewRegister(o)
 			}
 		},
@@ -102,7 +117,37 @@ func NewRegister(o RegisterOptions) (harness.Workload, error) {
 		}
 		w.lives = append(w.lives, lives)
 	}
+	if o.Vary {
+		w.drawShifts()
+	}
 	return w, nil
+}
+
+// mixes are those that a load that varies draws from: what exposes a bug in one hides it in another. Each has something
+// of all operations, so that none goes untested in a run that is short.
+var mixes = []Mix{
+	{read: 50, write: 25, cas: 25}, {read: 80, write: 17, cas: 3}, {read: 80, write: 10, cas: 10},
+	{read: 20, write: 75, cas: 5}, {read: 48, write: 48, cas: 4}, {read: 30, cas: 60, write: 10},
+}
+
+func (w *register) drawShifts() {
+	r := rand.New(rand.NewPCG(w.Seed, 0x5417))
+	w.shifts = make([]shift, tides)
+	for i := range w.shifts {
+		s := shift{mix: w.mix, keys: max(1, min(w.Keys, int(between(r, 1, float64(w.Keys)+1))))}
+		if drawn := mixes[r.IntN(len(mixes))]; !w.fixedMix {
+			s.mix, _ = newWeights(drawn, read, write, cas) // they are right
+		}
+		w.shifts[i] = s
+	}
+}
+
+// now returns what clients do after some time.
+func (w *register) now(elapsed time.Duration) shift {
+	if len(w.shifts) == 0 {
+		return shift{w.mix, w.Keys}
+	}
+	return w.shifts[int(elapsed/tideLength)%tides]
 }
 
 // Operations implements [harness.Operator].
@@ -121,8 +166,9 @@ func (w *register) Checkers() []string { return []string{"linear"} }
 
 // Next implements [harness.Workload].
 func (w *register) Next(r *rand.Rand, t harness.Turn) harness.Call {
-	slot := r.IntN(w.Keys)
-	f := w.mix.pick(r.IntN(w.mix.total()))
+	now := w.now(t.Elapsed)
+	slot := r.IntN(now.keys)
+	f := now.mix.pick(r.IntN(now.mix.total()))
 	key := w.key(slot, t.Calls)
 	// Unique: no other worker has this remainder, and this one no other multiple.
 	value := strconv.Itoa(t.Seq*maxWorkers + t.Worker + 1)

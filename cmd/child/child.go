@@ -24,6 +24,8 @@ type Ended struct {
 	Dir     string           // of the run, below the directory that it was given; "" if it left none
 	Summary *reports.Summary // of its results, if it left any
 	Stderr  string           // the last of it
+	// CPU is the time of processors that the run took, with its nodes as far as they are processes below it.
+	CPU time.Duration
 }
 
 // Says returns what the results of a run say, and whether its exit code says the same: alone, it may be that of a
@@ -50,6 +52,7 @@ func Run(ctx context.Context, program, out string, args []string) (end Ended, er
 		return end, err
 	}
 	err = child.Wait()
+	end.CPU = child.ProcessState.UserTime() + child.ProcessState.SystemTime()
 	end.Stderr = strings.TrimSpace(stderr.String())
 	last := strings.TrimSpace(stdout.String())
 	if last = last[strings.LastIndexByte(last, '\n')+1:]; filepath.Base(last) == reports.HTMLFile {

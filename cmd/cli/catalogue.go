@@ -104,5 +104,9 @@ type plantedBug struct {
 func (b plantedBug) command() string { return "sunder run " + strings.Join(b.args(), " ") }
 
 func (b plantedBug) args() []string {
-	return append([]string{"--target", b.Target, "--bug", b.Name}, strings.Fields(b.Hunt)...)
+	args := []string{"--target", b.Target, "--bug", b.Name}
+	if b.Hunt != "" { // it says all that matters
+		args = append(args, "--profile", profileFixed)
+	}
+	return append(args, strings.Fields(b.Hunt)...)
 }

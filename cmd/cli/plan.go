@@ -15,6 +15,7 @@ import (
 	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/workloads"
 )
 
 // plan is a run that is put together, and has not begun.
@@ -22,6 +23,9 @@ type plan struct {
 	test       *harness.Test
 	fleet, why string // on which fleet, and why on that one
 	config     harness.FleetConfig
+	// profile is who drew what is in drawn, as flags.
+	profile string
+	drawn   map[string]string
 }
 
 // try says what is wrong with the arguments of a run, and runs nothing.
@@ -58,6 +62,11 @@ func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
 	if len(f.bugs) > 0 && len(entry.Bugs) == 0 {
 		return nil, fmt.Errorf("--bug: no bugs can be planted in %s; 'sunder list bugs' shows those that there are", name)
 	}
+	chosen := f.profile
+	drawn, err := f.draw(flags, entry)
+	if err != nil {
+		return nil, err
+	}
 	target, err := f.options.targets[name](harness.TargetConfig{Version: version, Flags: f.targetFlags, Bugs: f.bugs})
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", name, err)
@@ -66,6 +75,7 @@ func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
 	if err != nil {
 		return nil, errors.Join(err, closeTarget(target))
 	}
+	p.profile, p.drawn = chosen, drawn
 	return p, nil
 }
 
@@ -95,6 +105,14 @@ func (f *runFlags) around(
 	}
 	if f.clients == 0 {
 		test.Clients = 2 * f.nodes
+	}
+	test.Roam = f.roam
+	switch f.load {
+	case loadSteady:
+	case loadTides:
+		test.Tide = workloads.Tides(f.seed, test.Clients)
+	default:
+		return nil, fmt.Errorf("--load: %s or %s, not %q", loadSteady, loadTides, f.load)
 	}
 	if test.MinRate, err = f.leastRate(flags); err != nil {
 		return nil, err
@@ -151,7 +169,7 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 		test.Lanes = sunder.NoFaults()
 	}
 	for _, l := range test.Lanes {
-		if f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
+		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
 			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), or another nemesis",
 				l.Name, f.nodes)
 		}
@@ -163,11 +181,16 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 	return needs, nil
 }
 
+// tidesMinRate is how many calls a second must succeed of a load that is low at times.
+const tidesMinRate = 5
+
 // leastRate is how many calls a second must succeed, if that was asked for; 0 is the default.
 func (f *runFlags) leastRate(flags *pflag.FlagSet) (float64, error) {
 	switch {
 	case f.minRate <= 0:
 		return 0, fmt.Errorf("--min-rate: above 0, not %v: a run in which nothing succeeds proves nothing", f.minRate)
+	case !flags.Changed("min-rate") && f.load == loadTides:
+		return tidesMinRate, nil
 	case !flags.Changed("min-rate"):
 		return 0, nil
 	case f.rate > 0 && f.minRate > f.rate:
@@ -189,9 +212,9 @@ func (c Catalogue) huntOf(bugs []string) string {
 // command is the command line that runs this test again: what was changed from the defaults, and
 // the seed, which always is.
 func (f *runFlags) command(flags *pflag.FlagSet) string {
-	words := []string{"sunder run"}
+	words := []string{"sunder run --profile " + profileFixed} // what was drawn is given
 	flags.Visit(func(flag *pflag.Flag) {
-		if flag.Name != "seed" && flag.Name != "quiet" && flag.Name != "out" && flag.Name != "format" {
+		if flag.Name != "seed" && flag.Name != "profile" && flag.Name != "quiet" && flag.Name != "out" && flag.Name != "format" {
 			word := "--" + flag.Name
 			switch {
 			case flag.Value.Type() != "bool":

@@ -31,6 +31,8 @@ type runFlags struct {
 	hold, rest                       time.Duration
 	launchTimeout, recoverTimeout    time.Duration
 	seed                             uint64
+	profile, load                    string
+	roam                             bool
 	bugs                             []string
 	schedule                         string
 	targetFlags                      map[string]string
@@ -90,10 +92,14 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 		"what nodes run on: "+names(f.Fleets)+"; auto is the lightest that can do what is needed",
 	)
 	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+names(f.Workloads))
-	flags.StringVar(&f.nemesis, "nemesis", sunder.DefaultNemesis, `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+`; or "mix", "none"`)
+	flags.StringVar(&f.nemesis, "nemesis", sunder.DefaultNemesis, `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+`; or "mix", "none"; "swarm" and "watch" decide for themselves`)
 	flags.IntVar(&f.nodes, "nodes", sunder.DefaultNodes, "nodes of the cluster")
 	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
+	flags.StringVar(&f.profile, "profile", sunder.DefaultProfile, "who chooses what is not given: "+aboutProfiles())
+	flags.StringVar(&f.load, "load", loadSteady, "how calls come: "+loadSteady+" is all clients at --rate; "+loadTides+
+		" draws anew every ten seconds how many clients call, and how fast, with idle spells")
+	flags.BoolVar(&f.roam, "roam", false, "let some clients follow the leader and some go from node to node; otherwise each stays with one")
 	flags.Float64Var(
 		&f.minRate,
 		"min-rate",
@@ -150,6 +156,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	defer func() { _ = closeTarget(p.test.Target) }() // idle connections
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", p.test.About.Command, p.fleet, p.why)
+	if len(p.drawn) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "profile %s drew: %s\n", p.profile, p.drawnWords())
+	}
 	test := p.test
 	if test.Dir, err = sunder.NewDir(f.out, *test); err != nil {
 		return usage(cmd, fmt.Errorf("--out: %w", err))

@@ -94,12 +94,12 @@ func (f *shrinkFlags) run(cmd *cobra.Command, dir string) error {
 
 // changed returns the options of a run that are not the defaults, and those that may be made smaller.
 func (a app) changed(options map[string]string) map[string]string {
-	flags := make(map[string]string)
+	flags := map[string]string{"profile": profileFixed} // what was drawn is in the options
 	a.newRunCommand().Flags().VisitAll(func(f *pflag.Flag) {
 		value, known := options[f.Name]
 		switch {
 		case f.Name == "nemesis" && options["schedule"] != "": // which has the faults
-		case !known, f.Name == "out", f.Name == "quiet", f.Name == "format", strings.HasPrefix(f.Name, "check-"):
+		case !known, f.Name == "out", f.Name == "profile", f.Name == "quiet", f.Name == "format", strings.HasPrefix(f.Name, "check-"):
 		case value != flagValue(f),
 			f.Name == "seed",
 			f.Name == "nodes",

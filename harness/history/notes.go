@@ -19,6 +19,7 @@ type Notes struct {
 	Statuses []Said[Status]
 	Hashes   []Said[Hash]
 	Exits    []Said[Exit]
+	Told     []Said[Told]
 	// Memberships are the changes of who is a member; see [Notes.MembersAt].
 	Memberships []Said[Members]
 	// Machine, Recovery and Last are nil if the run did not tell.
@@ -258,6 +259,12 @@ func (r *noteReader) observed(i int, rec *record, f string) error {
 			return fmt.Errorf("the hash of %s has no sum", quote(node))
 		}
 		r.Hashes = append(r.Hashes, Said[Hash]{i, rec.at, node, s})
+	case FTold:
+		t, err := Strictly[Told](value.Text(), "what")
+		if err != nil {
+			return fmt.Errorf("what %s tells: %w", quote(node), err)
+		}
+		r.Told = append(r.Told, Said[Told]{i, rec.at, node, t})
 	case FExit:
 		var e Exit
 		if !value.Empty() {

@@ -15,6 +15,7 @@ const (
 	FClaim    = "claim"    // Observer: a [Claim] of the event's node
 	FStatus   = "status"   // Observer: a [Status] of the event's node
 	FHash     = "hash"     // Observer: a [Hash] of the event's node
+	FTold     = "told"     // Observer: what the event's node tells in its log, a [Told]
 	FExit     = "exit"     // Observer: the event's node ended by itself, an [Exit]; Err says how
 	FMembers  = "members"  // Controller: who is a member of the cluster from now on
 	FFinding  = "finding"  // Controller: a violation was found while the run is under way, a [Finding]
@@ -141,6 +142,20 @@ type LastCall struct {
 	F   string `json:"f"`
 	Key string `json:"key"`
 }
+
+// Told is what a node tells in its log, beside claims: situations are known by it, and no verdict rests on it.
+type Told struct {
+	What string `json:"what"`
+	Term uint64 `json:"term,omitempty"`
+}
+
+// What nodes tell.
+const (
+	ToldCandidate         = "candidate"          // it stands for election in a term
+	ToldVote              = "vote"               // it votes for another node in a term
+	ToldSendsSnapshot     = "sends-snapshot"     // it sends a snapshot to a follower
+	ToldInstalledSnapshot = "installed-snapshot" // it has replaced its state by a snapshot
+)
 
 // Finding is a violation that was found while the run was under way.
 type Finding struct {

@@ -4,7 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"strings"
+	"time"
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
@@ -16,9 +19,18 @@ func Entry() harness.TargetEntry {
 		About: "the built-in Raft, which has bugs to plant",
 		Self:  true,
 		Bugs:  Bugs(),
+		Draw:  draw,
 		New: func(*flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
 			return func(c harness.TargetConfig) (harness.Target, error) { return New(c.Flags, c.Bugs...) }
 		},
+	}
+}
+
+// draw draws an election timeout from short to long, of which all other times are shares, and lets nodes vary the rest.
+func draw(r *rand.Rand) map[string]string {
+	election := time.Duration(75 * math.Pow(4, r.Float64()) * float64(time.Millisecond)).Round(5 * time.Millisecond)
+	return map[string]string{
+		"election-timeout": election.String(), "heartbeat": (election / 3).Truncate(5 * time.Millisecond).String(), "vary": "true",
 	}
 }
 

@@ -113,6 +113,27 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 	return said.Term, true
 }
 
+// told are the messages of a node's log that say more than that it leads.
+var told = map[string]string{
+	"became candidate":   history.ToldCandidate,
+	"voted":              history.ToldVote,
+	"sends snapshot":     history.ToldSendsSnapshot,
+	"installed snapshot": history.ToldInstalledSnapshot,
+}
+
+// Tell implements [harness.Teller].
+func (t *Target) Tell(line []byte) (what history.Told, ok bool) {
+	var said struct {
+		Msg  string
+		Term uint64
+	}
+	if json.Unmarshal(line, &said) != nil {
+		return what, false
+	}
+	what = history.Told{What: told[said.Msg], Term: said.Term}
+	return what, what.What != ""
+}
+
 // Client talks to one node. It never retries.
 type Client struct {
 	base      string

@@ -77,6 +77,7 @@ type Config struct {
 	MaxEntries, MaxBytes       int           // in one message
 	PreVote, CheckQuorum       bool
 	Seed                       uint64
+	Vary                       bool // draw settings of the protocol anew at each start
 	Bugs                       core.Bugs
 }
 
@@ -146,10 +147,16 @@ type node struct {
 	role     core.Role // as last logged
 	term     uint64
 	leader   core.ID
+	vote     core.ID
 }
 
 // Run runs a node until ctx ends or its storage fails.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
+	if cfg.Vary {
+		if err := cfg.vary(); err != nil {
+			return fmt.Errorf("vary: %w", err)
+		}
+	}
 	if err := cfg.validate(); err != nil {
 		return err
 	}
@@ -181,7 +188,8 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 	var running sync.WaitGroup
 	running.Go(func() { n.transport.run(ctx, peers) })
 	running.Go(func() { _ = api.Serve(clients) })
-	n.log.Info("serving", "peer", cfg.Peers[cfg.ID], "client", cfg.Client, "bugs", cfg.Bugs.String(), "term", n.raft.Term)
+	n.log.Info("serving", "peer", cfg.Peers[cfg.ID], "client", cfg.Client, "bugs", cfg.Bugs.String(), "term", n.raft.Term,
+		"settings", cfg.settings())
 
 	err = n.loop()
 	stop()
@@ -286,6 +294,9 @@ func (n *node) process() error {
 			return fmt.Errorf("write-ahead log: %w", err)
 		}
 		for _, m := range rd.Messages {
+			if m.Type == core.Install {
+				n.log.Info("sends snapshot", "index", m.Snapshot.Index, "to", m.To.String())
+			}
 			n.transport.send(m.To, frameMessage, encodeMessage(m))
 		}
 		for _, e := range rd.Committed {
@@ -365,6 +376,10 @@ func (n *node) takeSnapshot() error {
 // that the harness reads as this node's claim to its term.
 func (n *node) noteRole() {
 	s := n.raft.Status()
+	if s.Vote != core.None && s.Vote != s.ID && (s.Vote != n.vote || s.Term != n.term) {
+		n.log.Info("voted", "term", s.Term, "for", s.Vote.String())
+	}
+	n.vote = s.Vote
 	if s.Role == n.role && s.Term == n.term && s.Leader == n.leader {
 		return
 	}

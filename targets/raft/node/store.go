@@ -94,7 +94,11 @@ func (s *store) apply(index uint64, c command, unchecked bool) outcome {
 		return last.Outcome
 	}
 	out := s.change(c, unchecked)
-	s.Sessions[c.Session] = &session{Serial: c.Serial, Index: index, Outcome: out, heard: time.Now()}
+	now := &session{Serial: c.Serial, Index: index, Outcome: out}
+	if s.bugs[SessionsExpireByClock] {
+		now.heard = time.Now()
+	}
+	s.Sessions[c.Session] = now
 	if index%1024 == 0 {
 		s.forgetSessions(index)
 	}

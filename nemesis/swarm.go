@@ -1,0 +1,479 @@
+package nemesis
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// Specs of lanes that decide for themselves.
+const (
+	// swarmSpec draws how it acts anew every ten seconds or so: which families take part, how many faults at a time, how
+	// long they last, how slow all links are (swarm testing: Groce and others, ISSTA 2012). Times are multiples of the
+	// election timeout. It sees no more of the cluster than who leads.
+	swarmSpec = "swarm"
+	// watchSpec is swarmSpec that looks: it strikes on events, aims at roles, and prefers what led to new situations.
+	watchSpec = "watch"
+	// watchUniform is watchSpec without preference, to be compared with.
+	watchUniform = "watch:uniform"
+)
+
+// unknownElection is the unit of time where nobody tells the election timeout.
+const unknownElection = 500 * time.Millisecond
+
+// swarm is a director. What it has drawn is its own; a run has one.
+type swarm struct {
+	families      Families
+	watch, learns bool
+
+	episode episode
+	ends    map[int]time.Duration // of standing faults, by id
+	begun   time.Duration         // when the last fault was begun, 0 before
+	next    time.Duration         // when the next fault may begin
+	pending []*harness.Fault      // the rest of a partition that comes link by link
+	slow    int                   // the id of the fault that makes all links slow; -1 if there is none
+	known   map[int]bool          // ids that were seen standing
+
+	last       string // who led last
+	former     string // who led before
+	values     map[string]float64
+	chosen     string // the action that was taken last
+	reachedYet int
+}
+
+// episode is how a swarm acts for a while.
+type episode struct {
+	until   time.Duration
+	names   []string // of the families that take part
+	most    int      // faults at a time
+	hold    time.Duration
+	rest    time.Duration
+	leaders float64 // the share of faults that are aimed at leaders
+	swap    float64 // ... that begin before the last one is healed
+	one     float64 // ... that hit one node
+	slow    time.Duration
+	delay   time.Duration
+	pieces  float64
+}
+
+func (all Families) newSwarm(watch, learns bool) func() harness.Director {
+	return func() harness.Director {
+		return &swarm{
+			families: all, watch: watch, learns: learns, ends: map[int]time.Duration{}, known: map[int]bool{}, slow: -1,
+			values: map[string]float64{},
+		}
+	}
+}
+
+// logUniform draws from low to high, as likely to be below as above their geometric mean.
+func logUniform(r *rand.Rand, low, high float64) float64 {
+	return low * math.Pow(high/low, r.Float64())
+}
+
+// electionOf is the unit of time: a fault that lasts as long as an election is another one than one that outlasts it.
+func electionOf(v harness.View) time.Duration {
+	if v.Timing == nil || v.Timing.Election <= 0 {
+		return unknownElection
+	}
+	return v.Timing.Election
+}
+
+// drawEpisode draws how the next seconds will be.
+func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
+	unit := float64(electionOf(v))
+	e := episode{
+		until:   v.Elapsed + time.Duration(float64(8*time.Second)+r.Float64()*float64(6*time.Second)),
+		most:    []int{1, 1, 1, 2, 2, 2, 2, 3, 3, 3}[r.IntN(10)],
+		hold:    time.Duration(unit * logUniform(r, 0.15, 15)),
+		leaders: []float64{0.2, 0.5, 0.9}[r.IntN(3)],
+		swap:    r.Float64(),
+		one:     r.Float64(),
+		delay:   time.Duration(unit * logUniform(r, 0.1, 3)),
+	}
+	if r.Float64() < 0.65 {
+		e.rest = time.Duration(unit * logUniform(r, 0.1, 8))
+	}
+	if r.Float64() < 0.6 && s.able(v, "delay") {
+		e.slow = time.Duration(unit * logUniform(r, 0.02, 0.3))
+	}
+	if r.Float64() < 0.3 {
+		e.pieces = 0.5
+	}
+	able := slices.DeleteFunc(s.families.Names(), func(name string) bool { return !s.able(v, name) })
+	for len(e.names) == 0 && len(able) > 0 {
+		for _, name := range able {
+			if r.IntN(2) == 0 {
+				e.names = append(e.names, name)
+			}
+		}
+	}
+	return e
+}
+
+// able reports whether there is such a family, and whether what its faults need is there.
+func (s *swarm) able(v harness.View, name string) bool {
+	f, ok := s.families[name]
+	return ok && len(harness.Missing(f.Needs(), v.Can)) == 0
+}
+
+// Next implements [harness.Director].
+func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
+	s.look(v)
+	s.take(v, r)
+	if v.Elapsed >= s.episode.until {
+		s.episode = s.drawEpisode(r, v)
+		s.pending = nil
+		if s.slow >= 0 {
+			m.Heal = append(m.Heal, s.slow)
+			s.slow = -1
+		}
+		if s.episode.slow > 0 {
+			m.Start = slowAll(v, s.episode.slow)
+			s.begun = v.Elapsed
+			return m
+		}
+	}
+	var over []int
+	standing := 0
+	for _, f := range v.Standing {
+		switch {
+		case f.ID == s.slow:
+		case s.ends[f.ID] <= v.Elapsed:
+			over = append(over, f.ID)
+		default:
+			standing++
+		}
+	}
+	switch {
+	case len(over) > 0 && standing+len(over) <= s.episode.most && (len(s.pending) > 0 || r.Float64() < s.episode.swap):
+		m.Start = s.pick(r, v) // before the old ones are healed
+	case standing < s.episode.most && (v.Elapsed >= s.next || len(s.pending) > 0):
+		m.Start = s.pick(r, v)
+	}
+	if m.Heal = append(m.Heal, over...); m.Start != nil {
+		s.begun = v.Elapsed
+		s.next = v.Elapsed + exponential(r, s.episode.rest)
+	}
+	return s.pause(r, v, m)
+}
+
+// look learns from what came of the last action, and who leads.
+func (s *swarm) look(v harness.View) {
+	if len(v.Leaders) > 0 && v.Leaders[0] != s.last {
+		s.former, s.last = s.last, v.Leaders[0]
+	}
+	if s.chosen != "" {
+		gained := float64(len(v.Reached) - s.reachedYet)
+		s.values[s.chosen] += 0.3 * (gained - s.values[s.chosen])
+	}
+	s.reachedYet = len(v.Reached)
+}
+
+// take takes note of faults that have begun since.
+func (s *swarm) take(v harness.View, r *rand.Rand) {
+	for _, f := range v.Standing {
+		if s.known[f.ID] {
+			continue
+		}
+		s.known[f.ID] = true
+		if f.Fault.Aim == everyLink {
+			s.slow = f.ID
+			continue
+		}
+		s.ends[f.ID] = f.Since + max(exponential(r, s.episode.hold), leastHold)
+	}
+}
+
+// leastHold is how long a fault lasts at the least: what is in force for less is none.
+const leastHold = 10 * time.Millisecond
+
+func exponential(r *rand.Rand, mean time.Duration) time.Duration {
+	return time.Duration(min(r.ExpFloat64(), 4) * float64(mean))
+}
+
+// pick draws a fault, or takes the next part of one.
+func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
+	if len(s.pending) > 0 {
+		next := s.pending[0]
+		if s.pending = s.pending[1:]; noticeable(v, next) {
+			return next
+		}
+		return nil
+	}
+	if len(s.episode.names) == 0 {
+		return nil
+	}
+	for range 5 { // the view may allow one and not another
+		name, aim := s.choose(r, v)
+		fault := s.make(r, v, name, aim)
+		if fault == nil || s.pointless(v, fault) || !noticeable(v, fault) {
+			continue
+		}
+		if s.chosen = name + "@" + aim; r.Float64() < s.episode.pieces {
+			fault = s.split(r, fault)
+		}
+		return fault
+	}
+	return nil
+}
+
+// choose draws a family and an aim.
+func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
+	draw := func() (string, string) {
+		family, aim := s.episode.names[r.IntN(len(s.episode.names))], one
+		switch {
+		case r.Float64() < s.episode.leaders:
+			aim = leader
+		case r.Float64() >= s.episode.one:
+			aim = []string{minority, majority, all}[r.IntN(3)]
+		}
+		if roles := s.roles(v); s.watch && len(roles) > 0 && r.IntN(2) == 0 {
+			aim = roles[r.IntN(len(roles))]
+		}
+		return family, aim
+	}
+	family, aim = draw()
+	if !s.watch || !s.learns || r.IntN(2) == 0 {
+		return family, aim
+	}
+	// The best of a few: one that was never tried is worth as much as one that led to something new.
+	best := math.Inf(-1)
+	for range 4 {
+		f, a := draw()
+		value, tried := s.values[f+"@"+a]
+		if !tried {
+			value = 1
+		}
+		if value > best {
+			best, family, aim = value, f, a
+		}
+	}
+	return family, aim
+}
+
+// Roles that a swarm which watches aims at, beside the leader.
+const (
+	formerLeader = "former-leader"
+	laggard      = "laggard"     // the node that has applied least
+	successor    = "successor"   // the node that is furthest, beside the leader
+	candidate    = "candidate"   // a node that stands for election
+	victim       = "victim"      // a node that another fault hits
+	bystanders   = "bystanders"  // all nodes up that no fault hits, but the leader
+	followersOf  = "not-leaders" // all nodes but the leader
+)
+
+// roles returns the roles that some node has now.
+func (s *swarm) roles(v harness.View) (roles []string) {
+	for _, role := range []string{formerLeader, laggard, successor, candidate, victim, bystanders, followersOf} {
+		if len(s.inRole(v, role)) > 0 {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+// inRole returns the nodes in a role, in order.
+func (s *swarm) inRole(v harness.View, role string) (nodes []string) {
+	leads := func(n string) bool { return len(v.Leaders) > 0 && v.Leaders[0] == n }
+	hit := make(map[string]bool)
+	for _, f := range v.Standing {
+		if f.ID != s.slow {
+			for _, n := range f.Fault.Nodes {
+				hit[n] = true
+			}
+		}
+	}
+	switch role {
+	case formerLeader:
+		if slices.Contains(v.Nodes, s.former) {
+			return []string{s.former}
+		}
+	case laggard, successor:
+		var names []string
+		for n := range v.Statuses {
+			if !leads(n) {
+				names = append(names, n)
+			}
+		}
+		slices.SortFunc(names, func(a, b string) int {
+			return cmp.Or(cmp.Compare(v.Statuses[a].Applied, v.Statuses[b].Applied), cmp.Compare(a, b))
+		})
+		switch {
+		case len(names) < 2:
+		case role == laggard:
+			return names[:1]
+		default:
+			return names[len(names)-1:]
+		}
+	case candidate:
+		for _, n := range v.Nodes {
+			if strings.Contains(v.Statuses[n].Role, "candidate") {
+				return []string{n}
+			}
+		}
+	case victim:
+		for _, n := range v.Nodes {
+			if hit[n] {
+				nodes = append(nodes, n)
+			}
+		}
+		return nodes[:min(1, len(nodes))]
+	case bystanders, followersOf:
+		for _, n := range v.Nodes {
+			if !leads(n) && (role == followersOf || !hit[n]) {
+				nodes = append(nodes, n)
+			}
+		}
+		if len(nodes) == len(v.Nodes) {
+			return nil // nobody leads
+		}
+	}
+	return nodes
+}
+
+// make makes a fault of a family that hits whom it is aimed at; nil if it cannot.
+func (s *swarm) make(r *rand.Rand, v harness.View, name, aim string) *harness.Fault {
+	family := s.families[name]
+	spec := aim
+	if nodes := s.inRole(v, aim); len(nodes) > 0 {
+		spec = strings.Join(nodes, nodeSeparator)
+	} else if len(family.Aims) > 0 && !slices.Contains(family.Aims, aim) {
+		spec = one
+	}
+	if name == "delay" { // by a share of the election timeout
+		return hitLinks(v, name, "", aim, targets(r, v, spec), "delay", delaySettings{By: harness.Time(s.episode.delay)})
+	}
+	fault := family.New("", spec).Next(r, v)
+	if fault != nil && named(spec) != nil {
+		fault.Aim = aim
+	}
+	return fault
+}
+
+// pointless reports whether a fault would hit only what others have hit already in the same way.
+func (s *swarm) pointless(v harness.View, f *harness.Fault) bool {
+	return slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
+		return other.ID != s.slow && other.Fault.Family == f.Family && slices.Equal(other.Fault.Nodes, f.Nodes)
+	})
+}
+
+// noticeable reports whether what a fault does to links can be seen: on those that are cut already, nothing more can be
+// lost, or late.
+func noticeable(v harness.View, f *harness.Fault) bool {
+	cut := make(map[harness.Link]bool)
+	for _, other := range v.Standing {
+		for _, d := range other.Fault.Deeds {
+			for _, l := range d.Links {
+				cut[l] = cut[l] || d.Kind == "cut"
+			}
+		}
+	}
+	for _, d := range f.Deeds {
+		open := slices.DeleteFunc(slices.Clone(d.Links), func(l harness.Link) bool { return cut[l] })
+		if len(d.Links) > 0 && !noticed(v, open) {
+			return false
+		}
+	}
+	return true
+}
+
+// split makes a partition come in two parts, one after the other, each of which is healed for itself
+// (swizzle-clogging: FoundationDB, Zhou and others, SIGMOD 2021).
+func (s *swarm) split(r *rand.Rand, f *harness.Fault) *harness.Fault {
+	if len(f.Deeds) != 1 || len(f.Deeds[0].Links) < 2 {
+		return f
+	}
+	links := slices.Clone(f.Deeds[0].Links)
+	r.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
+	half := 1 + r.IntN(len(links)-1)
+	part := func(links []history.Link) *harness.Fault {
+		p := *f
+		p.Deeds = []harness.Deed{{Kind: f.Deeds[0].Kind, Links: links, With: f.Deeds[0].With}}
+		return &p
+	}
+	s.pending = append(s.pending, part(links[half:]))
+	return part(links[:half])
+}
+
+// pause decides when to look again: when something ends or may begin, or, if it watches, on an event.
+func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move {
+	unit := electionOf(v)
+	until := min(s.episode.until, v.Elapsed+2*time.Second)
+	for _, f := range v.Standing {
+		if end, ok := s.ends[f.ID]; ok && !slices.Contains(m.Heal, f.ID) {
+			until = min(until, end)
+		}
+	}
+	if m.Start != nil {
+		m.Wait = shortest // it is in force then: how long it lasts is drawn
+		return m
+	}
+	if len(v.Standing) < s.episode.most+1 {
+		until = min(until, max(s.next, v.Elapsed+shortest))
+	}
+	m.Wait = max(until-v.Elapsed, shortest)
+	if s.watch && r.IntN(2) == 0 {
+		// Not at the next time that comes, but when something happens, and a little later.
+		after := time.Duration(r.Float64() * float64(unit))
+		if r.IntN(2) == 0 {
+			after = 0
+		}
+		m.Until = []harness.Trigger{
+			{Event: harness.LeaderElected, After: after}, {Event: harness.RoleChanged, After: after},
+		}
+		m.Wait = max(m.Wait, 2*unit)
+	}
+	return m
+}
+
+// shortest is how soon a swarm looks again.
+const shortest = 5 * time.Millisecond
+
+// everyLink is the aim of what makes all links slow for an episode.
+const everyLink = "every-link"
+
+// slowAll makes all links slow.
+func slowAll(v harness.View, by time.Duration) *harness.Fault {
+	var links []harness.Link
+	for _, a := range v.Nodes {
+		for _, b := range v.Nodes {
+			if a != b {
+				links = append(links, harness.Link{From: a, To: b})
+			}
+		}
+	}
+	if len(links) == 0 {
+		return nil
+	}
+	with, err := json.Marshal(delaySettings{By: harness.Time(by.Round(time.Microsecond))})
+	if err != nil {
+		return nil // a time
+	}
+	return &harness.Fault{
+		Family: "delay", Aim: everyLink, Nodes: v.Nodes, Deeds: []harness.Deed{{Kind: "delay", Links: links, With: with}},
+	}
+}
+
+// directors are the specs of lanes that decide for themselves, and how each is made.
+func (all Families) director(spec string) (func() harness.Director, error) {
+	switch spec {
+	case swarmSpec:
+		return all.newSwarm(false, false), nil
+	case watchSpec:
+		return all.newSwarm(true, true), nil
+	case watchUniform:
+		return all.newSwarm(true, false), nil
+	}
+	if name, shape, _ := strings.Cut(spec, ":"); name == watchSpec || name == swarmSpec {
+		return nil, fmt.Errorf("%s has no shape %q", name, shape)
+	}
+	return nil, nil
+}

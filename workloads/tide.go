@@ -1,0 +1,55 @@
+package workloads
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// tideLength is how long the load stays as it was drawn, and tides after how many it begins again.
+const (
+	tideLength = 10 * time.Second
+	tides      = 64
+)
+
+// tide is the load of a while.
+type tide struct {
+	harness.Load
+	// Idle spells: every so long, for a share of the time, hardly anybody calls.
+	every time.Duration
+	idle  float64
+}
+
+// Tides returns a load that is drawn anew every ten seconds: from a trickle to as much as goes, by few clients or all of
+// them, with idle spells now and then. Bugs hide from any one load.
+func Tides(seed uint64, clients int) harness.Tide {
+	r := rand.New(rand.NewPCG(seed, 0x71de))
+	var drawn [tides]tide
+	for i := range drawn {
+		t := tide{Load: harness.Load{Clients: int(math.Round(between(r, 2, float64(max(2, clients)))))}}
+		switch n := r.IntN(10); {
+		case n < 2: // as much as goes
+		case n < 4:
+			t.Rate = between(r, 20, 100)
+		default:
+			t.Rate = between(r, 100, 4000)
+		}
+		if r.IntN(3) == 0 {
+			t.every, t.idle = time.Duration(between(r, 0.5, 4)*float64(time.Second)), 0.2+0.3*r.Float64()
+		}
+		t.Clients = min(t.Clients, clients)
+		drawn[i] = t
+	}
+	return func(elapsed time.Duration) harness.Load {
+		t := &drawn[int(elapsed/tideLength)%tides]
+		if t.every > 0 && elapsed%t.every > time.Duration((1-t.idle)*float64(t.every)) {
+			return harness.Load{Rate: 2, Clients: 1}
+		}
+		return t.Load
+	}
+}
+
+// between draws from low to high, as likely to be below as above their geometric mean.
+func between(r *rand.Rand, low, high float64) float64 { return low * math.Pow(high/low, r.Float64()) }
