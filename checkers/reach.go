@@ -47,34 +47,15 @@ func reachable(notes *history.Notes, span stretch) []stretch {
 
 // quorate reports whether a quorum can be reached during a part of a run in which no fault begins or ends.
 func quorate(faults []history.Fault, nodes []string, part stretch) bool {
-	down := make(map[string]bool)
-	cut := make(map[history.Link]bool)
+	var taken history.Takes
 	for _, f := range faults {
 		if f.Began >= part.to || f.Healed <= part.from {
 			continue
 		}
-		for _, n := range f.Took.Down {
-			down[n] = true
-		}
-		for _, l := range slices.Concat(f.Took.Cut, f.Took.Lossy) {
-			cut[l] = true
-		}
+		taken.Down = append(taken.Down, f.Took.Down...)
+		taken.Cut = append(taken.Cut, slices.Concat(f.Took.Cut, f.Took.Lossy)...)
 	}
-	for _, n := range nodes {
-		if down[n] {
-			continue
-		}
-		reach := 0 // members that n can talk with, itself among them
-		for _, other := range nodes {
-			if n == other || !down[other] && !cut[history.Link{From: n, To: other}] && !cut[history.Link{From: other, To: n}] {
-				reach++
-			}
-		}
-		if reach > len(nodes)/2 {
-			return true
-		}
-	}
-	return len(nodes) == 0 // it is not known who there is
+	return taken.Quorate(nodes)
 }
 
 // merged returns the parts of a run that lie in any of some parts, in order.

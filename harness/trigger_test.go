@@ -33,7 +33,7 @@ func TestTriggersAreText(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                       "there is no such event",
-		"noon":                   "there is no such event; there are leader-elected, behind:ENTRIES, write-acknowledged, fault:NAME",
+		"noon":                   "there is no such event; there are leader-elected, role-changed, behind:ENTRIES, write-acknowledged, fault:NAME",
 		"leader-elected:n1":      "takes no argument",
 		"behind":                 "behind needs a number of entries",
 		"behind:0":               "behind needs a number of entries",

@@ -66,7 +66,6 @@ func (w *worker) work(loading, running context.Context) {
 				continue
 			}
 		}
-		due = w.pace(due, load)
 		if node := w.wander(w.rand); node != w.node {
 			w.hangUp()
 			w.node = node
@@ -76,7 +75,8 @@ func (w *worker) work(loading, running context.Context) {
 			Last: w.last, Seen: w.lastSeen,
 		})
 		w.seq++
-		if w.call(running, call) {
+		succeeded := w.call(running, call)
+		if due = w.pace(due, load); succeeded {
 			w.refused = 0
 			continue
 		}

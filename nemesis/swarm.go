@@ -16,7 +16,7 @@ import (
 
 // Specs of lanes that decide for themselves.
 const (
-	// swarmSpec draws how it acts anew every ten seconds or so: which families take part, how many faults at a time, how
+	// swarmSpec draws how it acts anew every few seconds: which families take part, how many faults at a time, how
 	// long they last, how slow all links are (swarm testing: Groce and others, ISSTA 2012). Times are multiples of the
 	// election timeout. It sees no more of the cluster than who leads.
 	swarmSpec = "swarm"
@@ -36,7 +36,6 @@ type swarm struct {
 
 	episode episode
 	ends    map[int]time.Duration // of standing faults, by id
-	begun   time.Duration         // when the last fault was begun, 0 before
 	next    time.Duration         // when the next fault may begin
 	pending []*harness.Fault      // the rest of a partition that comes link by link
 	slow    int                   // the id of the fault that makes all links slow; -1 if there is none
@@ -90,7 +89,7 @@ func electionOf(v harness.View) time.Duration {
 func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	unit := float64(electionOf(v))
 	e := episode{
-		until:   v.Elapsed + time.Duration(float64(8*time.Second)+r.Float64()*float64(6*time.Second)),
+		until:   v.Elapsed + time.Duration((5+4*r.Float64())*float64(time.Second)),
 		most:    []int{1, 1, 1, 2, 2, 2, 2, 3, 3, 3}[r.IntN(10)],
 		hold:    time.Duration(unit * logUniform(r, 0.15, 15)),
 		leaders: []float64{0.2, 0.5, 0.9}[r.IntN(3)],
@@ -137,7 +136,7 @@ func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
 		}
 		if s.episode.slow > 0 {
 			m.Start = slowAll(v, s.episode.slow)
-			s.begun = v.Elapsed
+			m.Wait = shortest
 			return m
 		}
 	}
@@ -159,7 +158,6 @@ func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
 		m.Start = s.pick(r, v)
 	}
 	if m.Heal = append(m.Heal, over...); m.Start != nil {
-		s.begun = v.Elapsed
 		s.next = v.Elapsed + exponential(r, s.episode.rest)
 	}
 	return s.pause(r, v, m)
@@ -188,7 +186,11 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 			s.slow = f.ID
 			continue
 		}
-		s.ends[f.ID] = f.Since + max(exponential(r, s.episode.hold), leastHold)
+		hold := max(exponential(r, s.episode.hold), leastHold)
+		if !s.quorate(v, &f.Fault) {
+			hold = min(hold, 4*electionOf(v))
+		}
+		s.ends[f.ID] = f.Since + hold
 	}
 }
 
@@ -217,12 +219,32 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 		if fault == nil || s.pointless(v, fault) || !noticeable(v, fault) {
 			continue
 		}
+		if !s.quorate(v, fault) && r.Float64() > quorumLost {
+			continue // without a quorum nothing is served, and little is found
+		}
 		if s.chosen = name + "@" + aim; r.Float64() < s.episode.pieces {
 			fault = s.split(r, fault)
 		}
 		return fault
 	}
 	return nil
+}
+
+// quorumLost is how often a fault may begin that leaves no quorum.
+const quorumLost = 0.25
+
+// quorate reports whether a quorum is left if a fault comes to those in force.
+func (s *swarm) quorate(v harness.View, f *harness.Fault) bool {
+	var taken history.Takes
+	deeds := s.families.Deeds()
+	for _, f := range append([]harness.Standing{{Fault: *f}}, v.Standing...) {
+		for _, d := range f.Fault.Deeds {
+			if t, err := deeds[d.Kind].Takes(d); err == nil {
+				taken = taken.And(t)
+			}
+		}
+	}
+	return taken.Quorate(v.Nodes)
 }
 
 // choose draws a family and an aim.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/harness/waypoint"
 )
 
 // Summary is what an index says of a run. Times that are not known are 0.
@@ -30,12 +31,12 @@ type Summary struct {
 	Why      string           `json:"why"`
 	// Found is the violation whose evidence was complete first; nil if there is none.
 	Found *Finding `json:"found,omitempty"`
-	// Reached are the situations that the run came to.
-	Reached []string `json:"reached,omitempty"`
-	OK      int      `json:"ok"`
-	Fail    int      `json:"fail"`
-	Info    int      `json:"info"`
-	Faults  int      `json:"faults"`
+	// Coverage are the situations that a run can come to, and how often this one did; nil if it has no faults.
+	Coverage Coverage `json:"coverage,omitempty"`
+	OK       int      `json:"ok"`
+	Fail     int      `json:"fail"`
+	Info     int      `json:"info"`
+	Faults   int      `json:"faults"`
 	// Rate is of successful operations, a second of load.
 	Rate float64       `json:"rate"`
 	P99  time.Duration `json:"p99_ns"`
@@ -134,7 +135,7 @@ func (r Run) Summarize() Summary {
 	if span, ok := notes.Phase(history.PhaseLoad); ok && span.To > span.From {
 		s.Rate = float64(s.OK) / (span.To - span.From).Seconds()
 	}
-	s.Faults = len(notes.Faults)
+	s.Faults, s.Coverage = len(notes.Faults), waypoint.Of(r.History)
 	s.Starved, s.Missed = checkers.Starved(r.History), checkers.Missed(r.Results)
 	for _, result := range r.Results {
 		for _, a := range result.Attach {

@@ -58,11 +58,9 @@ type RegisterOptions struct {
 	OpsPerKey int
 	// Mix is how often read, write and cas come.
 	Mix Mix
-	// Vary changes the mix and the number of keys in use every ten seconds.
+	// Vary changes the number of keys in use every ten seconds, and the mix if it is the default one.
 	Vary bool
 	Seed uint64
-
-	fixedMix bool // it is given, and does not vary
 }
 
 // shift is what clients do for a while.
@@ -86,7 +84,7 @@ func registerEntry() harness.WorkloadEntry {
 			flags.BoolVar(&o.Vary, "vary", o.Vary, "draw anew every ten seconds how many of the keys are in use, and, unless it is given, the mix")
 			flags.Var(&o.Mix, "mix", "`shares` of the operations read, write and cas")
 			return func(seed uint64) (harness.Workload, error) {
-				o.Seed, o.fixedMix = seed, !maps.Equal(o.Mix, DefaultRegister().Mix)
+				o.Seed = seed
 				return NewRegister(o)
 			}
 		},
@@ -135,7 +133,7 @@ func (w *register) drawShifts() {
 	w.shifts = make([]shift, tides)
 	for i := range w.shifts {
 		s := shift{mix: w.mix, keys: max(1, min(w.Keys, int(between(r, 1, float64(w.Keys)+1))))}
-		if drawn := mixes[r.IntN(len(mixes))]; !w.fixedMix {
+		if drawn := mixes[r.IntN(len(mixes))]; maps.Equal(w.Mix, DefaultRegister().Mix) { // another one was asked for
 			s.mix, _ = newWeights(drawn, read, write, cas) // they are right
 		}
 		w.shifts[i] = s

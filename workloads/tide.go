@@ -28,7 +28,7 @@ func Tides(seed uint64, clients int) harness.Tide {
 	r := rand.New(rand.NewPCG(seed, 0x71de))
 	var drawn [tides]tide
 	for i := range drawn {
-		t := tide{Load: harness.Load{Clients: int(math.Round(between(r, 2, float64(max(2, clients)))))}}
+		t := tide{Load: harness.Load{Clients: int(math.Round(between(r, 4, float64(max(4, clients)))))}}
 		switch n := r.IntN(10); {
 		case n < 2: // as much as goes
 		case n < 4:

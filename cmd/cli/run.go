@@ -201,6 +201,9 @@ func (f *runFlags) say(w io.Writer, o sunder.Outcome) {
 	if o.Trouble != nil && !errors.Is(o.Trouble, context.Canceled) {
 		fmt.Fprintf(w, "the run ended early: %v\n", o.Trouble)
 	}
+	if text := o.Summary.Coverage.Sentence(); text != "" {
+		fmt.Fprintln(w, text)
+	}
 	fmt.Fprintln(w, summary(o.History, o.Verdict))
 }
 

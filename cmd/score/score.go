@@ -121,7 +121,7 @@ func (r Runner) run(ctx context.Context, c Cell) score.Run {
 		return run
 	}
 	of := end.Summary
-	run.Why, run.Rate, run.After, run.Reached = of.Why, of.Rate, r.Limit, of.Reached
+	run.Why, run.Rate, run.After, run.Reached = of.Why, of.Rate, r.Limit, of.Coverage.Reached()
 	switch {
 	case verdict == checkers.Invalid && c.Bug == "":
 		run.Status = score.Alarm

@@ -37,6 +37,29 @@ func (t Takes) And(other Takes) Takes {
 	}
 }
 
+// Quorate reports whether some node that runs can talk, both ways, with enough others of the given ones for a majority.
+// It is true of no nodes: it is not known who there is.
+func (t Takes) Quorate(nodes []string) bool {
+	return len(nodes) == 0 || slices.ContainsFunc(nodes, func(n string) bool {
+		return !slices.Contains(t.Down, n) && t.majority(n, nodes)
+	})
+}
+
+// CutOff reports whether a node cannot talk, both ways, with enough of the others for a majority, whether or not it runs.
+func (t Takes) CutOff(node string, nodes []string) bool {
+	return !Takes{Cut: t.Cut}.majority(node, nodes)
+}
+
+func (t Takes) majority(node string, nodes []string) bool {
+	reach := 0
+	for _, o := range nodes {
+		if o == node || !slices.Contains(t.Down, o) && !slices.Contains(t.Cut, Link{node, o}) && !slices.Contains(t.Cut, Link{o, node}) {
+			reach++
+		}
+	}
+	return reach > len(nodes)/2
+}
+
 // members returns all nodes that are named.
 func (t Takes) members() []string {
 	links := slices.Concat(t.Cut, t.Lossy, t.Slow)

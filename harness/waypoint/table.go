@@ -30,9 +30,9 @@ var all = []Waypoint{
 		if m.kind != struck {
 			return false
 		}
-		cut := s.cut()
-		for l := range cut {
-			if !cut[history.Link{From: l.To, To: l.From}] && (m.fault.led[l.From] > 0 || m.fault.led[l.To] > 0) {
+		cut := s.taken().Cut
+		for _, l := range cut {
+			if !slices.Contains(cut, history.Link{From: l.To, To: l.From}) && (m.fault.led[l.From] > 0 || m.fault.led[l.To] > 0) {
 				return true
 			}
 		}
@@ -124,7 +124,7 @@ var all = []Waypoint{
 		return m.kind == struck && m.fault.does("kill") && len(s.nodes) > 0 && len(m.fault.takes.Down) == len(s.nodes)
 	}},
 	{Name: "a quorum lost for two election timeouts, and back", met: func(s *state, m moment) bool {
-		return m.kind == healed && s.lostAt >= 0 && m.at-s.lostAt > 2*s.election && s.quorate()
+		return m.kind == healed && s.lostAt >= 0 && m.at-s.lostAt > 2*s.election && s.taken().Quorate(s.nodes)
 	}},
 	{Name: "a fault upon another", met: func(s *state, m moment) bool {
 		return m.kind == struck && len(s.acting(m.fault)) > 0
@@ -149,16 +149,7 @@ func (f *fault) hitsLeader() bool {
 }
 
 // cutOff reports whether a node cannot talk, both ways, with enough others for a majority.
-func (s *state) cutOff(node string) bool {
-	cut := s.cut()
-	reach := 0
-	for _, o := range s.nodes {
-		if o == node || !cut[history.Link{From: node, To: o}] && !cut[history.Link{From: o, To: node}] {
-			reach++
-		}
-	}
-	return reach <= len(s.nodes)/2
-}
+func (s *state) cutOff(node string) bool { return s.taken().CutOff(node, s.nodes) }
 
 // anyBoth reports whether a node that a deed holds down is cut off as well.
 func (s *state) anyBoth(deed string) bool {

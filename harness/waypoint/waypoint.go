@@ -272,12 +272,6 @@ func (s *state) fault(e history.Event, m moment) (moment, bool) {
 	case e.F != history.FHeal && e.Kind == history.OK:
 		f.acts = true
 		m.kind = struck
-		if f.does("kill") {
-			for _, n := range f.takes.Down {
-				delete(s.leads, n)
-				delete(s.sending, n)
-			}
-		}
 	case e.F == history.FHeal && e.Kind == history.Invoke:
 		m.kind = heals
 	case e.F == history.FHeal && e.Kind == history.OK:
@@ -304,10 +298,16 @@ func (s *state) after(m moment) {
 			clear(s.sending)
 		}
 	case struck, healed:
+		if m.kind == struck && m.fault.does("kill") {
+			for _, n := range m.fault.takes.Down {
+				delete(s.leads, n)
+				delete(s.sending, n)
+			}
+		}
 		if m.kind == healed {
 			s.healedAt = m.at
 		}
-		switch quorate := s.quorate(); {
+		switch quorate := s.taken().Quorate(s.nodes); {
 		case !quorate && s.lostAt < 0:
 			s.lostAt = m.at
 		case quorate:
@@ -326,41 +326,10 @@ func (s *state) acting(but *fault) (list []*fault) {
 	return list
 }
 
-// down returns how many nodes some fault that is in force holds down.
-func (s *state) down() map[string]bool {
-	down := make(map[string]bool)
+// taken is what the faults in force take together.
+func (s *state) taken() (sum history.Takes) {
 	for _, f := range s.acting(nil) {
-		for _, n := range f.takes.Down {
-			down[n] = true
-		}
+		sum = sum.And(f.takes)
 	}
-	return down
-}
-
-// cut returns the links that some fault in force cuts.
-func (s *state) cut() map[history.Link]bool {
-	cut := make(map[history.Link]bool)
-	for _, f := range s.acting(nil) {
-		for _, l := range f.takes.Cut {
-			cut[l] = true
-		}
-	}
-	return cut
-}
-
-// quorate reports whether some node can talk with a majority.
-func (s *state) quorate() bool {
-	down, cut := s.down(), s.cut()
-	for _, n := range s.nodes {
-		reach := 0
-		for _, o := range s.nodes {
-			if n == o || !down[o] && !cut[history.Link{From: n, To: o}] && !cut[history.Link{From: o, To: n}] {
-				reach++
-			}
-		}
-		if !down[n] && reach > len(s.nodes)/2 {
-			return true
-		}
-	}
-	return len(s.nodes) == 0
+	return sum
 }

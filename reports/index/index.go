@@ -45,10 +45,11 @@ func (x index) Green() bool {
 // indexRow is a cell of the matrix: target, workload, nemesis, and what sets it apart.
 type indexRow struct {
 	Target, Workload, Nemesis, Variant string
-	Squares                            []reports.Found // the oldest first
-	New                                bool            // the newest are worse than those before
-	Flips                              int             // how often good and bad changed
-	UnknownShare                       int             // percent
+	Squares                            []reports.Found  // the oldest first
+	New                                bool             // the newest are worse than those before
+	Flips                              int              // how often good and bad changed
+	UnknownShare                       int              // percent
+	Coverage                           reports.Coverage // of all squares together
 	Trends                             []trend
 }
 
@@ -201,6 +202,7 @@ func (row *indexRow) measure() {
 		if r.Status == reports.Unknown {
 			unknown++
 		}
+		row.Coverage = row.Coverage.And(r.Coverage)
 	}
 	row.UnknownShare = 100 * unknown / len(row.Squares)
 	for _, t := range []struct {

@@ -1,0 +1,147 @@
+package nemesis
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
+)
+
+// act lets a director act on a cluster that exists only in its view, and returns a line for each move. Nodes that a
+// fault holds down are not up; another leader is found now and then.
+func act(t *testing.T, spec string, seed uint64, can []harness.Capability, check func(v harness.View, m harness.Move)) []string {
+	families := Default()
+	lanes, err := families.Parse(spec, time.Second, time.Second)
+	require.NoError(t, err)
+	require.Len(t, lanes, 1)
+	d, r := lanes[0].Direct(), rand.New(rand.NewPCG(seed, 1))
+	world := rand.New(rand.NewPCG(seed, 2))
+	nodes := harness.NodeNames(5)
+	v := harness.View{
+		Nodes: nodes, Can: can, Timing: &history.Timing{Election: 150 * time.Millisecond}, Statuses: map[string]history.Status{},
+	}
+	var moves []string
+	for id := 0; v.Elapsed < time.Minute; {
+		down := map[string]bool{}
+		for _, f := range v.Standing {
+			for _, deed := range f.Fault.Deeds {
+				for _, n := range deed.Nodes {
+					down[n] = true
+				}
+			}
+		}
+		v.Up, v.Leaders = nil, nil
+		for i, n := range nodes {
+			if !down[n] {
+				v.Up = append(v.Up, n)
+				v.Statuses[n] = history.Status{Role: "follower", Applied: uint64(i)}
+			}
+		}
+		if len(v.Up) > 2 {
+			v.Leaders = []string{v.Up[world.IntN(len(v.Up))]}
+		}
+		m := d.Next(r, v)
+		check(v, m)
+		line, err := json.Marshal(m)
+		require.NoError(t, err)
+		moves = append(moves, fmt.Sprintf("%v %s", v.Elapsed, line))
+		if m.Start != nil {
+			v.Elapsed += 3 * time.Millisecond
+			v.Standing = append(v.Standing, harness.Standing{ID: id, Fault: *m.Start, Since: v.Elapsed})
+			id++
+		}
+		v.Standing = slices.DeleteFunc(v.Standing, func(f harness.Standing) bool { return slices.Contains(m.Heal, f.ID) })
+		require.Positive(t, m.Wait)
+		v.Elapsed += m.Wait
+	}
+	return moves
+}
+
+func everything() (can []harness.Capability) {
+	for _, f := range Default() {
+		can = append(can, f.Needs()...)
+	}
+	return can
+}
+
+// A director makes the moves that a seed says, all of them possible ones, and not too many at a time.
+func TestDirectors(t *testing.T) {
+	deeds, nodes := Default().Deeds(), harness.NodeNames(5)
+	for _, spec := range []string{swarmSpec, watchSpec, watchUniform} {
+		t.Run(spec, func(t *testing.T) {
+			families, most, aims, swaps, held := map[string]int{}, 0, map[string]int{}, 0, map[bool]int{}
+			for seed := range uint64(20) {
+				once := act(t, spec, seed, everything(), func(v harness.View, m harness.Move) {
+					for _, id := range m.Heal {
+						i := slices.IndexFunc(v.Standing, func(f harness.Standing) bool { return f.ID == id })
+						require.GreaterOrEqual(t, i, 0, "only what stands is healed")
+						held[v.Elapsed-v.Standing[i].Since > 300*time.Millisecond]++
+					}
+					most = max(most, len(v.Standing))
+					if m.Start == nil {
+						return
+					}
+					require.NoError(t, deeds.Check(*m.Start, nodes))
+					families[m.Start.Family]++
+					aims[m.Start.Aim]++
+					if len(m.Heal) > 0 {
+						swaps++
+					}
+				})
+				again := act(t, spec, seed, everything(), func(harness.View, harness.Move) {})
+				require.Equal(t, once, again, "seed %d", seed)
+			}
+			for _, name := range Default().Names() {
+				require.Positive(t, families[name], name)
+			}
+			require.LessOrEqual(t, most, 5, "three, one that is swapped, and slow links")
+			require.GreaterOrEqual(t, most, 3)
+			require.Positive(t, swaps)
+			require.Positive(t, held[false], "some faults are over before an election is")
+			require.Positive(t, held[true], "some outlast it")
+			require.Equal(t, spec != swarmSpec, aims[laggard] > 0 && aims[formerLeader] > 0 && aims[victim] > 0, "%v", aims)
+		})
+	}
+}
+
+// What fleet and target cannot do is left out.
+func TestDirectorsMakeDo(t *testing.T) {
+	act(t, watchSpec, 1, Default()["kill"].Needs(), func(_ harness.View, m harness.Move) {
+		if m.Start != nil {
+			require.Equal(t, "kill", m.Start.Family)
+		}
+	})
+	act(t, watchSpec, 1, nil, func(_ harness.View, m harness.Move) { require.Nil(t, m.Start) })
+}
+
+// Times are shares of the election timeout.
+func TestDirectorsScale(t *testing.T) {
+	mean := func(unit time.Duration) (sum time.Duration) {
+		for seed := range uint64(50) {
+			s := Default().newSwarm(true, true)().(*swarm)
+			e := s.drawEpisode(rand.New(rand.NewPCG(seed, 1)), harness.View{Can: everything(), Timing: &history.Timing{Election: unit}})
+			sum += e.hold + e.rest + e.slow + e.delay
+		}
+		return sum
+	}
+	require.InDelta(t, 10, float64(mean(time.Second))/float64(mean(100*time.Millisecond)), 0.01)
+}
+
+func TestDirectorSpecs(t *testing.T) {
+	for spec, want := range map[string]string{
+		"watch:fast": `watch has no shape "fast"`, "swarm=1s/1s": "swarm has a rhythm of its own",
+	} {
+		_, err := Default().Parse(spec, time.Second, time.Second)
+		require.ErrorContains(t, err, want)
+	}
+	lanes, err := Default().Parse("watch+kill@n1", time.Second, time.Second)
+	require.NoError(t, err)
+	require.Len(t, lanes, 2)
+}
