@@ -44,7 +44,7 @@ func typed(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 // short are the flags of a run that is over soon.
 func short(t *testing.T, more ...string) []string {
-	return append([]string{"run", "-o", t.TempDir(), "--time-limit", "6s", "--rate", "400", "--hold", "400ms", "--rest", "600ms", "--seed", "1"}, more...)
+	return append([]string{"run", "--profile", "fixed", "-o", t.TempDir(), "--time-limit", "6s", "--rate", "400", "--hold", "400ms", "--rest", "600ms", "--seed", "1"}, more...)
 }
 
 func lastLine(text string) string {
@@ -178,7 +178,7 @@ func TestAMissedBug(t *testing.T) {
 // Results that cannot be written are an error, leave no half of a file, and nothing that is not there is named.
 func TestAFullDisk(t *testing.T) {
 	out := t.TempDir()
-	cmd := exec.Command("sh", "-c", `ulimit -f 24; exec "$0" "$@"`, os.Args[0], "run", "-q", "-o", out, "--nodes", "3", "--nemesis", "none", "--rate", "10", "--clients", "3", "--keys", "1",
+	cmd := exec.Command("sh", "-c", `ulimit -f 24; exec "$0" "$@"`, os.Args[0], "run", "--profile", "fixed", "-q", "-o", out, "--nodes", "3", "--nemesis", "none", "--rate", "10", "--clients", "3", "--keys", "1",
 		"--time-limit", "3s", "--seed", "3")
 	cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1")
 	var stdout, stderr bytes.Buffer
@@ -234,6 +234,8 @@ func TestBadUsage(t *testing.T) {
 		says string
 	}{
 		"command":      {[]string{"walk"}, "unknown command"},
+		"profile":      {[]string{"run", "--profile", "calm"}, `unknown profile "calm"; known are fixed, swarm`},
+		"load":         {[]string{"run", "--load", "heavy"}, `--load: steady or tides, not "heavy"`},
 		"flag":         {[]string{"run", "--nods", "3"}, "unknown flag: --nods"},
 		"value":        {[]string{"run", "--nodes", "three"}, `invalid argument "three"`},
 		"argument":     {[]string{"run", "raft"}, "unknown command"},
@@ -250,7 +252,7 @@ func TestBadUsage(t *testing.T) {
 		"own":          {[]string{"run", "--target", "raft@v1"}, "raft has no versions"},
 		"local etcd":   {[]string{"run", "--target", "etcd", "--fleet", "local"}, "target etcd needs node.address and node.program, which fleet local does not have; use --fleet docker"},
 		"unplug":       {[]string{"run", "--fleet", "local", "--nemesis", "unplug"}, "nemesis unplug needs node.unplug, which fleet local does not have; use --fleet docker"},
-		"slow":         {[]string{"run", "--latency", "100ms"}, "more than the election timeout of 150ms, so that no leader could stay one; give nodes more time, as with --target-flag election-timeout=500ms"},
+		"slow":         {[]string{"run", "--profile", "fixed", "--latency", "100ms"}, "more than the election timeout of 150ms, so that no leader could stay one; give nodes more time, as with --target-flag election-timeout=500ms"},
 		"reads only":   {[]string{"run", "--mix", "read=1"}, "nothing is ever written"},
 		"least rate":   {[]string{"run", "--rate", "10", "--min-rate", "11"}, "11 calls a second cannot succeed where --rate makes 10 at the most"},
 		"no rate":      {[]string{"run", "--min-rate", "0"}, "--min-rate: above 0"},
@@ -332,7 +334,7 @@ type controller struct {
 func startController(t *testing.T, more ...string) *controller {
 	out := t.TempDir()
 	c := &controller{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
-	c.cmd = exec.Command(os.Args[0], append([]string{"run", "-o", out, "--time-limit", "60s", "--seed", "1", "--nemesis", "partition:isolate@one=30s/1s+pause@one=30s/1s"}, more...)...)
+	c.cmd = exec.Command(os.Args[0], append([]string{"run", "--profile", "fixed", "-o", out, "--time-limit", "60s", "--seed", "1", "--nemesis", "partition:isolate@one=30s/1s+pause@one=30s/1s"}, more...)...)
 	c.cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1")
 	c.cmd.Stdout, c.cmd.Stderr = c.stdout, c.stderr
 	require.NoError(t, c.cmd.Start())

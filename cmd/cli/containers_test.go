@@ -53,7 +53,7 @@ func needContainers(t *testing.T, servers ...string) {
 
 // shortContained are the flags of a run in containers that is over soon.
 func shortContained(t *testing.T, more ...string) []string {
-	return append([]string{"run", "-o", t.TempDir(), "--time-limit", "10s", "--rate", "400", "--hold", "800ms", "--rest", "800ms", "--seed", "1"}, more...)
+	return append([]string{"run", "--profile", "fixed", "-o", t.TempDir(), "--time-limit", "10s", "--rate", "400", "--hold", "800ms", "--rest", "800ms", "--seed", "1"}, more...)
 }
 
 // contained makes a run in containers. If the test fails, it shows the last of what the nodes wrote, as all else is gone

@@ -21,14 +21,14 @@ type profile struct {
 	draw  func(r *rand.Rand, target harness.TargetEntry) map[string]string
 }
 
-// profileFixed is the profile that draws nothing.
+// profileFixed is the profile that draws nothing by chance.
 const profileFixed = "fixed"
 
 // profiles are the profiles that there are.
 var profiles = map[string]profile{
 	profileFixed: {
 		"settings that never change: five nodes, ten clients, 2000 calls a second, one fault at a time",
-		func(*rand.Rand, harness.TargetEntry) map[string]string { return nil },
+		func(*rand.Rand, harness.TargetEntry) map[string]string { return map[string]string{"nemesis": "mix"} },
 	},
 	"swarm": {
 		"settings that each seed draws: size, timeouts, load, and a nemesis that draws how it acts every ten seconds",
@@ -71,7 +71,7 @@ func drawSwarm(r *rand.Rand, target harness.TargetEntry) map[string]string {
 	between := func(low, high float64) float64 { return low * math.Pow(high/low, r.Float64()) }
 	clients := int(between(10, 60))
 	drawn := map[string]string{
-		"nodes":      []string{"3", "3", "3", "3", "3", "5", "5", "5", "5", "4"}[r.IntN(10)],
+		"nodes":      []string{"3", "3", "3", "3", "5", "5", "5", "5", "5", "4"}[r.IntN(10)],
 		"clients":    strconv.Itoa(clients),
 		"load":       loadTides,
 		"roam":       "true",
@@ -101,7 +101,10 @@ func (f *runFlags) draw(flags *pflag.FlagSet, target harness.TargetEntry) (map[s
 		return nil, fmt.Errorf("--profile: %w", err)
 	}
 	drawn := p.draw(rand.New(rand.NewPCG(f.seed, streamProfile)), target)
-	pinned := map[string]bool{"nemesis": f.schedule != "", "load": flags.Changed("rate")}
+	pinned := map[string]bool{
+		"nemesis": f.schedule != "", "load": flags.Changed("rate"),
+		"target-flag": flags.Changed("latency"), // which not all timeouts bear
+	}
 	for _, name := range slices.Sorted(maps.Keys(drawn)) {
 		if pinned[name] || flags.Changed(name) || flags.Lookup(name) == nil || !f.takes(name) {
 			delete(drawn, name)

@@ -156,7 +156,7 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	defer func() { _ = closeTarget(p.test.Target) }() // idle connections
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", p.test.About.Command, p.fleet, p.why)
-	if len(p.drawn) > 0 {
+	if len(p.drawn) > 0 && p.profile != profileFixed {
 		fmt.Fprintf(cmd.ErrOrStderr(), "profile %s drew: %s\n", p.profile, p.drawnWords())
 	}
 	test := p.test

@@ -242,6 +242,26 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 	return said.Term, true
 }
 
+// tells are what hashicorp/raft logs of elections and snapshots (raft.go; in lower case since v1.3).
+var tells = map[string]string{
+	"entering candidate state":  history.ToldCandidate,
+	"installed remote snapshot": history.ToldInstalledSnapshot,
+}
+
+// Tell implements [harness.Teller]. Who votes for whom, hashicorp/raft does not log.
+func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
+	var said struct {
+		Message string `json:"@message"`
+		Module  string `json:"@module"`
+		Term    uint64 `json:"term"`
+	}
+	if json.Unmarshal(line, &said) != nil || !strings.HasSuffix(said.Module, ".raft") {
+		return told, false
+	}
+	told = history.Told{What: tells[strings.ToLower(said.Message)], Term: said.Term}
+	return told, told.What != ""
+}
+
 // self is what an agent says of itself, as far as it matters here.
 type self struct {
 	Member struct {

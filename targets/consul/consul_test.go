@@ -173,6 +173,22 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+func TestTell(t *testing.T) {
+	target, err := New(DefaultVersion, "", nil)
+	require.NoError(t, err)
+	for line, want := range map[string]history.Told{
+		`{"@message":"entering candidate state","@module":"agent.server.raft","node":{},"term":7}`: {What: history.ToldCandidate, Term: 7},
+		`{"@message":"Installed remote snapshot","@module":"agent.server.raft"}`:                   {What: history.ToldInstalledSnapshot},
+		`{"@message":"entering candidate state","@module":"agent.http","term":7}`:                  {},
+		`entering candidate state: term=7`:                                                         {},
+	} {
+		told, ok := target.Tell([]byte(line))
+		require.Equal(t, want.What, told.What, line)
+		require.Equal(t, want.Term, told.Term, line)
+		require.Equal(t, want.What != "", ok, line)
+	}
+}
+
 func TestSpec(t *testing.T) {
 	target, err := New(DefaultVersion, "", []string{"-log-level=DEBUG"})
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"strconv"
 	"strings"
@@ -50,6 +51,7 @@ func Entry() harness.TargetEntry {
 		Version: DefaultVersion,
 		Image:   func(version string) string { return "gcr.io/etcd-development/etcd:" + version },
 		Recipe:  Recipe,
+		Draw:    draw,
 		New: func(flags *flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
 			serializable := flags.Bool("serializable", false,
 				"read from the state of the node that is asked, which may be stale")
@@ -57,6 +59,17 @@ func Entry() harness.TargetEntry {
 				return New(c.Version, *serializable, c.Arguments("--"))
 			}
 		},
+	}
+}
+
+// draw draws timeouts that etcd documents as sane (an election of 5 to 50 heartbeats), and how often members take
+// snapshots: often enough that one which was down needs one, or hardly ever.
+func draw(r *rand.Rand) map[string]string {
+	heartbeat := []int{30, 50, 100}[r.IntN(3)]
+	return map[string]string{
+		"heartbeat-interval": strconv.Itoa(heartbeat),
+		"election-timeout":   strconv.Itoa(heartbeat * []int{6, 10}[r.IntN(2)]),
+		"snapshot-count":     []string{"100", "1000", "10000"}[r.IntN(3)],
 	}
 }
 
@@ -223,6 +236,38 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 		return 0, false
 	}
 	return term, true
+}
+
+// tells are what the raft of a member, or what carries its messages, logs of elections and snapshots (raft/raft.go,
+// rafthttp/snapshot_sender.go). The part in parentheses, if there is one, is the term.
+var tells = []struct {
+	what string
+	text *regexp.Regexp
+}{
+	{history.ToldCandidate, regexp.MustCompile(`^[0-9a-f]+ became candidate at term (\d+)$`)},
+	{history.ToldVote, regexp.MustCompile(`^[0-9a-f]+ \[.*\] cast MsgVote for [0-9a-f]+ \[.*\] at term (\d+)$`)},
+	{history.ToldSendsSnapshot, regexp.MustCompile(`^sending database snapshot$`)},
+	{history.ToldInstalledSnapshot, regexp.MustCompile(`^[0-9a-f]+ \[.*\] restored snapshot \[index: \d+, term: (\d+)\]$`)},
+}
+
+// Tell implements [harness.Teller].
+func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
+	var said struct{ Msg string }
+	if json.Unmarshal(line, &said) != nil {
+		return told, false
+	}
+	for _, one := range tells {
+		m := one.text.FindStringSubmatch(said.Msg)
+		if m == nil {
+			continue
+		}
+		told.What = one.what
+		if len(m) > 1 {
+			told.Term, _ = strconv.ParseUint(m[1], 10, 64) // digits; one that is too long is none
+		}
+		return told, true
+	}
+	return told, false
 }
 
 // Can implements [harness.Target].

@@ -188,6 +188,24 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+func TestTell(t *testing.T) {
+	target, err := New(DefaultVersion, false, nil)
+	require.NoError(t, err)
+	for line, want := range map[string]history.Told{
+		`{"msg":"8e9e05c52164694d became candidate at term 12"}`:                                                                           {What: history.ToldCandidate, Term: 12},
+		`{"msg":"8e9e05c52164694d became pre-candidate at term 12"}`:                                                                       {},
+		`{"msg":"8e9e05c52164694d [logterm: 1, index: 4, vote: 0] cast MsgVote for 91bc3c398fb3c146 [logterm: 1, index: 4] at term 2"}`:    {What: history.ToldVote, Term: 2},
+		`{"msg":"8e9e05c52164694d [logterm: 1, index: 4, vote: 0] cast MsgPreVote for 91bc3c398fb3c146 [logterm: 1, index: 4] at term 2"}`: {},
+		`{"msg":"sending database snapshot","snapshot-index":1001}`:                                                                        {What: history.ToldSendsSnapshot},
+		`{"msg":"8e9e05c52164694d [commit: 1001, lastindex: 1001, lastterm: 3] restored snapshot [index: 1001, term: 3]"}`:                 {What: history.ToldInstalledSnapshot, Term: 3},
+		`8e9e05c52164694d became candidate at term 12`:                                                                                     {},
+	} {
+		told, ok := target.Tell([]byte(line))
+		require.Equal(t, want, told, line)
+		require.Equal(t, want.What != "", ok, line)
+	}
+}
+
 func TestNamesAreLearned(t *testing.T) {
 	target, err := New(DefaultVersion, false, nil)
 	require.NoError(t, err)
