@@ -89,16 +89,16 @@ func electionOf(v harness.View) time.Duration {
 func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	unit := float64(electionOf(v))
 	e := episode{
-		until:   v.Elapsed + time.Duration((5+4*r.Float64())*float64(time.Second)),
+		until:   v.Elapsed + time.Duration((4+3*r.Float64())*float64(time.Second)),
 		most:    []int{1, 1, 1, 2, 2, 2, 2, 3, 3, 3}[r.IntN(10)],
 		hold:    time.Duration(unit * logUniform(r, 0.15, 15)),
 		leaders: []float64{0.2, 0.5, 0.9}[r.IntN(3)],
 		swap:    r.Float64(),
 		one:     r.Float64(),
-		delay:   time.Duration(unit * logUniform(r, 0.1, 3)),
+		delay:   time.Duration(unit * logUniform(r, 0.05, 0.8)),
 	}
-	if r.Float64() < 0.65 {
-		e.rest = time.Duration(unit * logUniform(r, 0.1, 8))
+	if r.Float64() < 0.8 {
+		e.rest = time.Duration(unit * logUniform(r, 0.5, 12))
 	}
 	if r.Float64() < 0.6 && s.able(v, "delay") {
 		e.slow = time.Duration(unit * logUniform(r, 0.02, 0.3))

@@ -10,7 +10,7 @@ import (
 
 // tideLength is how long the load stays as it was drawn, and tides after how many it begins again.
 const (
-	tideLength = 10 * time.Second
+	tideLength = 5 * time.Second
 	tides      = 64
 )
 
@@ -22,22 +22,22 @@ type tide struct {
 	idle  float64
 }
 
-// Tides returns a load that is drawn anew every ten seconds: from a trickle to as much as goes, by few clients or all of
+// Tides returns a load that is drawn anew every five seconds: from a trickle to as much as goes, by few clients or all of
 // them, with idle spells now and then. Bugs hide from any one load.
 func Tides(seed uint64, clients int) harness.Tide {
 	r := rand.New(rand.NewPCG(seed, 0x71de))
 	var drawn [tides]tide
 	for i := range drawn {
-		t := tide{Load: harness.Load{Clients: int(math.Round(between(r, 4, float64(max(4, clients)))))}}
+		t := tide{Load: harness.Load{Clients: int(math.Round(between(r, max(1, float64(clients)/3), float64(clients))))}}
 		switch n := r.IntN(10); {
-		case n < 2: // as much as goes
-		case n < 4:
+		case n < 5: // as much as goes
+		case n < 6:
 			t.Rate = between(r, 20, 100)
 		default:
-			t.Rate = between(r, 100, 4000)
+			t.Rate = between(r, 300, 5000)
 		}
-		if r.IntN(3) == 0 {
-			t.every, t.idle = time.Duration(between(r, 0.5, 4)*float64(time.Second)), 0.2+0.3*r.Float64()
+		if r.IntN(5) == 0 {
+			t.every, t.idle = time.Duration(between(r, 0.5, 4)*float64(time.Second)), 0.1+0.3*r.Float64()
 		}
 		t.Clients = min(t.Clients, clients)
 		drawn[i] = t

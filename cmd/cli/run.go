@@ -98,7 +98,7 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
 	flags.StringVar(&f.profile, "profile", sunder.DefaultProfile, "who chooses what is not given: "+aboutProfiles())
 	flags.StringVar(&f.load, "load", loadSteady, "how calls come: "+loadSteady+" is all clients at --rate; "+loadTides+
-		" draws anew every ten seconds how many clients call, and how fast, with idle spells")
+		" draws anew every few seconds how many clients call, and how fast, with idle spells")
 	flags.BoolVar(&f.roam, "roam", false, "let some clients follow the leader and some go from node to node; otherwise each stays with one")
 	flags.Float64Var(
 		&f.minRate,
