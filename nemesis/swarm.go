@@ -51,9 +51,9 @@ type swarm struct {
 // episode is how a swarm acts for a while.
 type episode struct {
 	until   time.Duration
-	names   []string // of the families that take part
-	most    int      // faults at a time
-	hold    time.Duration
+	names   []string                 // of the families that take part
+	most    int                      // faults at a time
+	holds   map[string]time.Duration // by family: how long a fault lasts, on average
 	rest    time.Duration
 	leaders float64 // the share of faults that are aimed at leaders
 	swap    float64 // ... that begin before the last one is healed
@@ -91,8 +91,8 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	e := episode{
 		until:   v.Elapsed + time.Duration((4+3*r.Float64())*float64(time.Second)),
 		most:    []int{1, 1, 1, 2, 2, 2, 2, 3, 3, 3}[r.IntN(10)],
-		hold:    time.Duration(unit * logUniform(r, 0.15, 15)),
-		leaders: []float64{0.2, 0.5, 0.9}[r.IntN(3)],
+		holds:   make(map[string]time.Duration),
+		leaders: []float64{0.3, 0.6, 0.9}[r.IntN(3)],
 		swap:    r.Float64(),
 		one:     r.Float64(),
 		delay:   time.Duration(unit * logUniform(r, 0.05, 0.8)),
@@ -100,13 +100,16 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	if r.Float64() < 0.8 {
 		e.rest = time.Duration(unit * logUniform(r, 0.5, 12))
 	}
-	if r.Float64() < 0.6 && s.able(v, "delay") {
+	if r.Float64() < 0.5 && s.able(v, "delay") {
 		e.slow = time.Duration(unit * logUniform(r, 0.02, 0.3))
 	}
 	if r.Float64() < 0.3 {
 		e.pieces = 0.5
 	}
 	able := slices.DeleteFunc(s.families.Names(), func(name string) bool { return !s.able(v, name) })
+	for _, name := range able {
+		e.holds[name] = time.Duration(unit * logUniform(r, 0.4, 16))
+	}
 	for len(e.names) == 0 && len(able) > 0 {
 		for _, name := range able {
 			if r.IntN(2) == 0 {
@@ -186,7 +189,7 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 			s.slow = f.ID
 			continue
 		}
-		hold := max(exponential(r, s.episode.hold), leastHold)
+		hold := max(exponential(r, s.episode.holds[f.Fault.Family]), leastHold)
 		if !s.quorate(v, &f.Fault) {
 			hold = min(hold, 4*electionOf(v))
 		}
@@ -213,13 +216,14 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 	if len(s.episode.names) == 0 {
 		return nil
 	}
+	lose := r.Float64() < quorumLost
 	for range 5 { // the view may allow one and not another
 		name, aim := s.choose(r, v)
 		fault := s.make(r, v, name, aim)
 		if fault == nil || s.pointless(v, fault) || !noticeable(v, fault) {
 			continue
 		}
-		if !s.quorate(v, fault) && r.Float64() > quorumLost {
+		if !lose && !s.quorate(v, fault) {
 			continue // without a quorum nothing is served, and little is found
 		}
 		if s.chosen = name + "@" + aim; r.Float64() < s.episode.pieces {
@@ -231,7 +235,7 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 }
 
 // quorumLost is how often a fault may begin that leaves no quorum.
-const quorumLost = 0.25
+const quorumLost = 0.15
 
 // quorate reports whether a quorum is left if a fault comes to those in force.
 func (s *swarm) quorate(v harness.View, f *harness.Fault) bool {
@@ -251,13 +255,16 @@ func (s *swarm) quorate(v harness.View, f *harness.Fault) bool {
 func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
 	draw := func() (string, string) {
 		family, aim := s.episode.names[r.IntN(len(s.episode.names))], one
+		if family == "delay" && r.IntN(4) > 0 { // it changes little, and takes long to be measured
+			family = s.episode.names[r.IntN(len(s.episode.names))]
+		}
 		switch {
 		case r.Float64() < s.episode.leaders:
 			aim = leader
 		case r.Float64() >= s.episode.one:
 			aim = []string{minority, majority, all}[r.IntN(3)]
 		}
-		if roles := s.roles(v); s.watch && len(roles) > 0 && r.IntN(2) == 0 {
+		if roles := s.roles(v); s.watch && len(roles) > 0 && r.IntN(3) == 0 {
 			aim = roles[r.IntN(len(roles))]
 		}
 		return family, aim

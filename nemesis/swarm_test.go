@@ -127,7 +127,7 @@ func TestDirectorsScale(t *testing.T) {
 		for seed := range uint64(50) {
 			s := Default().newSwarm(true, true)().(*swarm)
 			e := s.drawEpisode(rand.New(rand.NewPCG(seed, 1)), harness.View{Can: everything(), Timing: &history.Timing{Election: unit}})
-			sum += e.hold + e.rest + e.slow + e.delay
+			sum += e.holds["kill"] + e.rest + e.slow + e.delay
 		}
 		return sum
 	}

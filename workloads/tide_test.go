@@ -16,7 +16,7 @@ func TestTides(t *testing.T) {
 		differs = differs || now != other(at)
 		require.GreaterOrEqual(t, now.Clients, 1)
 		require.LessOrEqual(t, now.Clients, 40)
-		require.LessOrEqual(t, now.Rate, 4000.0)
+		require.LessOrEqual(t, now.Rate, 5000.0)
 		loads[now.Rate] = true
 		full, trickle, idle = full || now.Rate == 0, trickle || now.Rate > 2 && now.Rate < 100, idle || now.Rate == 2
 	}

@@ -14,7 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	sunder "github.com/sunder-dev/sunder"
 	"github.com/sunder-dev/sunder/nemesis"
+	"github.com/sunder-dev/sunder/reports/score"
 )
 
 var updateDocs = flag.Bool("update", false, "write the generated tables of the README anew")
@@ -24,10 +27,22 @@ const root = "../.."
 // The tables of the README that sunder could print are those that it would print.
 func TestGeneratedTables(t *testing.T) {
 	c := Default()
-	bugs := "| planted bug | in | after | what is wrong | found by |\n| --- | --- | --- | --- | --- |\n"
+	scored, err := score.Read(filepath.Join(root, "docs", "score.json"))
+	require.NoError(t, err)
+	rows := map[string]score.Row{}
+	for _, r := range scored.Rows(sunder.DefaultProfile) {
+		rows[r.Bug] = r
+	}
+	bugs := "| planted bug | in | after | what is wrong | found | half of the runs after |\n| --- | --- | --- | --- | --- | --- |\n"
 	for _, b := range c.planted() {
-		bugs += fmt.Sprintf("| `%s` | %s, %s | %s | %s | `%s` |\n", b.Name, b.Target, b.Layer, b.Source, b.About,
-			strings.ReplaceAll(b.Property, " or ", "` or `"))
+		mark, found, after := "", "–", "–"
+		if b.HeldOut {
+			mark = " (held out)"
+		}
+		if r, ok := rows[b.Name]; ok {
+			found, after = fmt.Sprintf("%d of %d", r.Found, r.Runs), score.Seconds(r.Median)
+		}
+		bugs += fmt.Sprintf("| `%s`%s | %s | %s | %s | %s | %s |\n", b.Name, mark, b.Layer, b.Source, b.About, found, after)
 	}
 	nemeses := "| nemesis | what it does | shapes | aims | needs |\n| --- | --- | --- | --- | --- |\n"
 	each(c.Nemeses, func(name string, f nemesis.Family) {

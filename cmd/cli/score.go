@@ -50,7 +50,8 @@ situations that were reached: score.json and score.html.
 A score that was ended is continued by the same command. The files of other scores, such as those of
 shards, may be named: their runs are taken over. A profile may be followed by flags of sunder run.
 
-Exit codes: 1 if a right system was found wrong or, with --baseline, a bug is no longer found; else 0.`,
+Exit codes: 1 if a right system was found wrong or, with --baseline, a bug
+is found less often than before; else 0.`,
 		Example: `  sunder score
   sunder score --bugs tuned --seeds 3 --time-limit 30s
   sunder score --profile swarm --profile fixed             # side by side, on the same seeds
@@ -70,7 +71,7 @@ Exit codes: 1 if a right system was found wrong or, with --baseline, a bug is no
 	flags.StringVar(&f.shard, "shard", "1/1", "make only the i-th of n parts, as i/n")
 	flags.DurationVar(&f.budget, "time-budget", 0, "no run is begun that may end later than this (default no limit)")
 	flags.StringVarP(&f.out, "out", "o", filepath.Join(sunder.DefaultOut, "score"), "directory of the score")
-	flags.StringVar(&f.baseline, "baseline", "", "a former score: a bug that it found and this one does not is a failure")
+	flags.StringVar(&f.baseline, "baseline", "", "a former score: a bug that is found less often, by more than chance explains, is a failure")
 	flags.BoolVar(&f.list, "list", false, "run nothing: say what there is")
 	flags.StringVar(&f.format, "format", formatOfText, "what is printed on standard output: text, or json")
 	return cmd
@@ -250,7 +251,7 @@ func (f *scoreFlags) conclude(cmd *cobra.Command, s score.Score, former *score.S
 		red = red || right.Alarms > 0
 		if former != nil {
 			for _, bug := range s.Lost(*former, p) {
-				fmt.Fprintf(w, "%s: %s was found by the former score, and is not found any more\n", p, bug)
+				fmt.Fprintf(w, "%s: %s is found less often than by the former score, by more than chance explains\n", p, bug)
 				red = true
 			}
 		}

@@ -259,11 +259,12 @@ func (s Score) Right(profile string) (t Right) {
 	return t
 }
 
-// Lost returns the bugs that a former score found under a profile, and this one does not although it looked for them.
+// Lost returns the bugs that this score finds less often under a profile than a former one did, by more than chance
+// explains: their intervals do not meet.
 func (s Score) Lost(former Score, profile string) (lost []string) {
 	for _, then := range former.Rows(profile) {
 		for _, now := range s.Rows(profile) {
-			if now.Bug == then.Bug && then.Found > 0 && now.Found == 0 && now.Runs > 0 {
+			if now.Bug == then.Bug && now.High < then.Low {
 				lost = append(lost, now.Bug)
 			}
 		}

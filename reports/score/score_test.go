@@ -55,14 +55,16 @@ func TestRowsAndTotals(t *testing.T) {
 	require.Less(t, c.Mean1, c.Mean2)
 }
 
-// What a former score found and this one does not, although it looked for it, is lost.
+// What a former score found and this one does not, by more than chance explains, is lost.
 func TestLost(t *testing.T) {
 	before, now := aScore(), Score{Profiles: []string{"swarm"}}
-	for seed := range uint64(3) {
+	for seed := range uint64(4) {
 		now.Runs = append(now.Runs, Run{Profile: "swarm", Bug: "easy", Seed: seed, Status: Missed},
 			Run{Profile: "swarm", Bug: "hard", Seed: seed, Status: Found})
 	}
 	require.Equal(t, []string{"easy"}, now.Lost(before, "swarm"))
+	now.Runs = now.Runs[:2]
+	require.Empty(t, now.Lost(before, "swarm"), "one run says little")
 	require.Empty(t, before.Lost(now, "swarm"))
 	require.Len(t, before.InShort(), 2)
 }

@@ -210,8 +210,13 @@ func TestServerLive(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.WriteString(eventLines[half:])
 	require.NoError(t, err)
-	require.NoError(t, f.Close())
 	until(`[{"run":"run","at":3,"phase":"load","ok":1,"fail":0,"info":0,"faults":1}]`)
+	_, err = f.WriteString(`{"index":9,"at":3100000000,"process":-3,"kind":"note","f":"finding",` +
+		`"value":{"checker":"linear","why":"it is <stale>","at_ns":2900000000}}` + "\n")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	until(`[{"run":"run","at":3.1,"phase":"load","ok":1,"fail":0,"info":0,"faults":1,` +
+		`"found":"a violation at 2.9 s (linear): it is \u003cstale\u003e"}]`)
 	require.NoError(t, os.WriteFile(filepath.Join(run, reports.ResultsFile), []byte("{}"), 0o644))
 	until("[]")
 }
