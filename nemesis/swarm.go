@@ -230,7 +230,7 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 			continue // without a quorum nothing is served, and little is found
 		}
 		if s.chosen = name + "@" + aim; r.Float64() < s.episode.pieces {
-			fault = s.split(r, fault)
+			fault = s.split(r, v, fault)
 		}
 		return fault
 	}
@@ -422,8 +422,8 @@ func noticeable(v harness.View, f *harness.Fault) bool {
 
 // split makes a partition come in two parts, one after the other, each of which is healed for itself
 // (swizzle-clogging: FoundationDB, Zhou and others, SIGMOD 2021).
-func (s *swarm) split(r *rand.Rand, f *harness.Fault) *harness.Fault {
-	if len(f.Deeds) != 1 || len(f.Deeds[0].Links) < 2 {
+func (s *swarm) split(r *rand.Rand, v harness.View, f *harness.Fault) *harness.Fault {
+	if len(f.Deeds) != 1 || f.Deeds[0].Kind != "cut" || len(f.Deeds[0].Links) < 2 {
 		return f
 	}
 	links := slices.Clone(f.Deeds[0].Links)
@@ -434,8 +434,12 @@ func (s *swarm) split(r *rand.Rand, f *harness.Fault) *harness.Fault {
 		p.Deeds = []harness.Deed{{Kind: f.Deeds[0].Kind, Links: links, With: f.Deeds[0].With}}
 		return &p
 	}
-	s.pending = append(s.pending, part(links[half:]))
-	return part(links[:half])
+	first, second := part(links[:half]), part(links[half:])
+	if !noticeable(v, first) || !noticeable(v, second) {
+		return f
+	}
+	s.pending = append(s.pending, second)
+	return first
 }
 
 // pause decides when to look again: when something ends or may begin, or, if it watches, on an event.
