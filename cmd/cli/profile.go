@@ -69,7 +69,7 @@ const streamProfile = 5 << 32
 // more often than many, sizes that are even now and then, all loads from a trickle to as much as goes.
 func drawSwarm(r *rand.Rand, target harness.TargetEntry) map[string]string {
 	between := func(low, high float64) float64 { return low * math.Pow(high/low, r.Float64()) }
-	clients := int(between(15, 60))
+	clients := int(between(20, 80))
 	drawn := map[string]string{
 		"nodes":      []string{"3", "3", "3", "3", "5", "5", "5", "5", "5", "4"}[r.IntN(10)],
 		"clients":    strconv.Itoa(clients),
@@ -77,7 +77,7 @@ func drawSwarm(r *rand.Rand, target harness.TargetEntry) map[string]string {
 		"roam":       "true",
 		"op-timeout": time.Duration(between(0.25, 1) * float64(time.Second)).Round(10 * time.Millisecond).String(),
 		"nemesis":    "watch",
-		"keys":       strconv.Itoa(int(between(2, 16))),
+		"keys":       strconv.Itoa(int(between(1, 11))),
 		"vary":       "true",
 	}
 	if target.Draw != nil {
