@@ -18,7 +18,7 @@ func TestDefaults(t *testing.T) {
 	require.NoError(t, test.Validate())
 	require.Equal(t, 5, test.Nodes)
 	require.Equal(t, 10, test.Clients)
-	require.Equal(t, "mix", test.About.Nemesis)
+	require.Equal(t, "watch", test.About.Nemesis)
 	require.Equal(t, "register", test.About.Workload)
 	require.Equal(t, "local", test.About.Fleet)
 	require.Equal(t, []string{"linear", "state", "leader", "recovery", "progress", "stats"}, test.About.Checkers)

@@ -60,12 +60,15 @@ func (r Runner) Run(ctx context.Context, t harness.Test) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	stop := func() {}
 	if t.Judge == nil {
 		live := r.registry().Watch(t.About.Checkers, r.Options)
-		defer live.Stop()
-		t.Judge = live
+		t.Judge, stop = live, live.Stop
 	}
-	runErr := harness.Run(ctx, &t)
+	runErr := func() error {
+		defer stop() // also if something panics; the verdict is that of the whole history
+		return harness.Run(ctx, &t)
+	}()
 	if errors.Is(runErr, harness.ErrNotBegun) {
 		return Outcome{}, runErr
 	}

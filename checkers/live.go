@@ -122,6 +122,11 @@ func (l *Live) pass() {
 		l.take(e)
 	}
 	calls, judged := l.grown()
+	var notes *history.History
+	if l.fresh && l.now >= l.idle {
+		notes, l.fresh = &l.notes, false
+	}
+	var took time.Duration
 	for i := range l.checkers {
 		c := &l.checkers[i]
 		if c.found {
@@ -129,22 +134,22 @@ func (l *Live) pass() {
 		}
 		h := calls
 		if c.entry.Live == LiveNotes {
-			if h = nil; l.fresh && l.now >= l.idle {
-				h = &l.notes
-			}
+			h = notes
 		}
 		if h == nil {
 			continue
 		}
 		r := guard(context.Background(), c.name, c.checker, h)
 		if c.entry.Live == LiveNotes {
-			l.idle = l.now + 20*r.Took // it begins from the beginning each time: at most a twentieth of the time
+			took += r.Took
 		}
 		if c.found = r.Verdict == Invalid; c.found {
 			l.findings <- history.Finding{Checker: c.name, Why: r.Why, At: r.Complete(h)}
 		}
 	}
-	l.fresh = l.fresh && l.now < l.idle
+	if notes != nil {
+		l.idle = l.now + 20*took // they begin from the beginning each time: at most a twentieth of the time
+	}
 	for _, k := range judged {
 		k.judged = len(k.events)
 	}
@@ -193,7 +198,7 @@ func (l *Live) take(e history.Event) {
 }
 
 // grown makes a history of the keys that have grown by a quarter since they were judged, or are at rest; nil if there
-// are none. Each event of a key is thus judged a few times at the most, however long the run.
+// are none. Keys that are called all the time are thus judged a few times for each tenfold growth.
 func (l *Live) grown() (h *history.History, keys []*liveKey) {
 	var events []history.Event
 	for _, k := range l.keys {

@@ -144,6 +144,17 @@ func TestLiveOfNotes(t *testing.T) {
 	require.Equal(t, ms(9), found[1].At)
 }
 
+// Each checker of notes has its turn, also behind one that finds nothing.
+func TestLiveAsksAllCheckers(t *testing.T) {
+	h := &history.History{}
+	note(t, h, 0, history.Controller, history.FTest, "", history.Test{Nodes: []string{"n1", "n2"}})
+	note(t, h, 1, history.Observer, history.FClaim, "n1", history.Claim{Term: 3, Source: "log"})
+	note(t, h, 5, history.Observer, history.FClaim, "n2", history.Claim{Term: 3, Source: "log"})
+	found, _ := watch(h, []string{"linear", "state", "leader"}, 1)
+	require.Len(t, found, 1)
+	require.Equal(t, "leader", found[0].Checker)
+}
+
 // What was found under way and is not found in the end is our mistake, and no pass.
 func TestFindingsAreConfirmed(t *testing.T) {
 	h := historyOf(t, wrote("k", 1, 0, 1), read("k", "1", 2, 3))

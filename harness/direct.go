@@ -26,6 +26,9 @@ type directed struct {
 // on its way is held for a moment, unless the whole run ends.
 func (d *directed) act(ctx, whole context.Context) (err error) {
 	defer func() {
+		if n := len(d.standing); n > 0 { // what is in force for less is hardly a fault
+			sleep(whole, leastStanding-(time.Since(d.began)-d.since[d.standing[n-1].id]))
+		}
 		for _, a := range d.standing {
 			err = errors.Join(err, d.heal(a))
 		}
@@ -55,9 +58,7 @@ func (d *directed) act(ctx, whole context.Context) (err error) {
 				return err
 			}
 		}
-		if !d.wait(ctx, move, seen) && move.Start != nil {
-			sleep(whole, leastStanding)
-		}
+		d.wait(ctx, move, seen)
 	}
 	return nil
 }
@@ -65,15 +66,15 @@ func (d *directed) act(ctx, whole context.Context) (err error) {
 // leastStanding is for how long the last fault is in force, at the least.
 const leastStanding = 50 * time.Millisecond
 
-// wait waits for as long as a move says, or for one of its events. It reports false if ctx ended first.
-func (d *directed) wait(ctx context.Context, m Move, seen happened) bool {
-	if len(m.Until) == 0 {
-		return sleep(ctx, m.Wait)
-	}
+// wait waits for as long as a move says, or for one of its events.
+func (d *directed) wait(ctx context.Context, m Move, seen happened) {
 	waiting, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
+	if len(m.Until) == 0 {
+		<-waiting.Done()
+		return
+	}
 	d.events.awaitAny(waiting, m.Until, seen)
-	return ctx.Err() == nil
 }
 
 // view is what the director sees.

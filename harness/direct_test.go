@@ -33,7 +33,7 @@ func TestADirectedRun(t *testing.T) {
 					overlaps++
 				}
 			}
-			require.Greater(t, len(faults), 20)
+			require.Greater(t, len(faults), 10)
 			require.Greater(t, overlaps, 2)
 			s, err := harness.ScheduleOf(h)
 			require.NoError(t, err)

@@ -115,7 +115,7 @@ func (in *Injection) seeLost(
 	links []Link,
 	before map[Link]Traffic,
 ) (now map[Link]Traffic, err error) {
-	var silent, idle []string
+	silent, idle := in.sort(links)
 	unseen := links
 	began := time.Now()
 	err = in.watch(ctx, func() (done bool, err error) {

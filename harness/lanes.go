@@ -172,8 +172,15 @@ func (p *planned) act(ctx, whole context.Context) error {
 		}
 	}
 	a := p.inject(ctx, p.Lane, p.Deeds, *fault)
-	// A schedule says for how long; that the load is about to end is no reason to heal sooner.
-	sleep(whole, time.Duration(p.For))
+	// A schedule says for how long; that the load is about to end is no reason to heal sooner, but a finding is.
+	held, cancel := context.WithCancel(whole)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		if p.cutShort() {
+			cancel()
+		}
+	})()
+	sleep(held, time.Duration(p.For))
 	return p.heal(a)
 }
 

@@ -164,6 +164,7 @@ func (r *run) phases(ctx, loading context.Context, logs nodeLogs) error {
 	}
 
 	r.enter(history.PhaseRecover)
+	hurried := r.cutShort()
 	recovery, cancel := context.WithTimeout(ctx, r.patience())
 	defer cancel()
 	served := r.cluster.Serving(recovery)
@@ -175,7 +176,7 @@ func (r *run) phases(ctx, loading context.Context, logs nodeLogs) error {
 		r.note(history.FRecovery, history.Recovery{Served: true})
 		r.enter(history.PhaseFinal)
 		r.finalCalls(ctx, workers)
-	case !r.cutShort(): // otherwise it was not given the time that it may take
+	case !hurried: // otherwise it was not given the time that it may take
 		r.note(history.FRecovery, history.Recovery{Why: served.Error()})
 	}
 	stopComparing()
@@ -201,6 +202,9 @@ func (r *run) describe() error {
 	about.Version, about.Started = 1, r.start.UTC()
 	if c, ok := r.Target.(Caveater); ok {
 		about.Caveat = c.Caveat()
+	}
+	if t, ok := r.Target.(Teller); ok {
+		about.Tells = t.Tells()
 	}
 	if t, ok := r.Target.(Timed); ok {
 		timing := t.Timing()

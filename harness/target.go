@@ -61,6 +61,8 @@ type Witness interface {
 // Teller is a target whose members tell more in their logs: that they stand for election, vote, send snapshots. It is
 // what the situations of a run are known by.
 type Teller interface {
+	// Tells returns what there is to be told: a situation that is known by something else can never be seen.
+	Tells() []string
 	Tell(line []byte) (t history.Told, ok bool)
 }
 

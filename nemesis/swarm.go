@@ -41,11 +41,12 @@ type swarm struct {
 	slow    int                   // the id of the fault that makes all links slow; -1 if there is none
 	known   map[int]bool          // ids that were seen standing
 
-	last       string // who led last
-	former     string // who led before
-	values     map[string]float64
-	chosen     string // the action that was taken last
-	reachedYet int
+	last       string             // who led last
+	former     string             // who led before
+	values     map[string]float64 // of actions: how many situations were new after each, on average of late
+	chosen     string             // the action that was taken last
+	reachedYet int                // situations, by then
+	lose       bool               // the next fault may leave no quorum
 }
 
 // episode is how a swarm acts for a while.
@@ -157,28 +158,35 @@ func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
 			standing++
 		}
 	}
-	switch {
-	case len(over) > 0 && standing+len(over) <= s.episode.most && (len(s.pending) > 0 || r.Float64() < s.episode.swap):
+	room := standing < s.episode.most && (v.Elapsed >= s.next || len(s.pending) > 0)
+	swap := len(over) > 0 && standing+len(over) <= s.episode.most && (len(s.pending) > 0 || r.Float64() < s.episode.swap)
+	tried := room || swap
+	if tried {
 		m.Start = s.pick(r, v) // before the old ones are healed
-	case standing < s.episode.most && (v.Elapsed >= s.next || len(s.pending) > 0):
-		m.Start = s.pick(r, v)
 	}
-	if m.Heal = append(m.Heal, over...); m.Start != nil {
-		s.next = v.Elapsed + exponential(r, s.episode.rest)
+	switch m.Heal = append(m.Heal, over...); {
+	case m.Start != nil:
+		s.next, s.lose = v.Elapsed+exponential(r, s.episode.rest), r.Float64() < quorumLost
+	case tried: // the view may be another one a little later
+		s.next = v.Elapsed + electionOf(v)/4
 	}
 	return s.pause(r, v, m)
 }
 
-// look learns from what came of the last action, and who leads.
+// look sees who leads.
 func (s *swarm) look(v harness.View) {
 	if len(v.Leaders) > 0 && v.Leaders[0] != s.last {
 		s.former, s.last = s.last, v.Leaders[0]
 	}
+}
+
+// learn notes what the last action led to, and which comes next.
+func (s *swarm) learn(v harness.View, action string) {
 	if s.chosen != "" {
 		gained := float64(len(v.Reached) - s.reachedYet)
 		s.values[s.chosen] += 0.3 * (gained - s.values[s.chosen])
 	}
-	s.reachedYet = len(v.Reached)
+	s.chosen, s.reachedYet = action, len(v.Reached)
 }
 
 // take takes note of faults that have begun since.
@@ -219,17 +227,16 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 	if len(s.episode.names) == 0 {
 		return nil
 	}
-	lose := r.Float64() < quorumLost
 	for range 5 { // the view may allow one and not another
 		name, aim := s.choose(r, v)
 		fault := s.make(r, v, name, aim)
 		if fault == nil || s.pointless(v, fault) || !noticeable(v, fault) {
 			continue
 		}
-		if !lose && !s.quorate(v, fault) {
+		if !s.lose && !s.quorate(v, fault) {
 			continue // without a quorum nothing is served, and little is found
 		}
-		if s.chosen = name + "@" + aim; r.Float64() < s.episode.pieces {
+		if s.learn(v, name+"@"+aim); r.Float64() < s.episode.pieces {
 			fault = s.split(r, v, fault)
 		}
 		return fault
@@ -446,16 +453,18 @@ func (s *swarm) split(r *rand.Rand, v harness.View, f *harness.Fault) *harness.F
 func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move {
 	unit := electionOf(v)
 	until := min(s.episode.until, v.Elapsed+2*time.Second)
+	standing := 0
 	for _, f := range v.Standing {
 		if end, ok := s.ends[f.ID]; ok && !slices.Contains(m.Heal, f.ID) {
 			until = min(until, end)
+			standing++
 		}
 	}
 	if m.Start != nil {
 		m.Wait = shortest // it is in force then: how long it lasts is drawn
 		return m
 	}
-	if len(v.Standing) < s.episode.most+1 {
+	if standing < s.episode.most {
 		until = min(until, max(s.next, v.Elapsed+shortest))
 	}
 	m.Wait = max(until-v.Elapsed, shortest)
@@ -501,7 +510,16 @@ func slowAll(v harness.View, by time.Duration) *harness.Fault {
 	}
 }
 
-// directors are the specs of lanes that decide for themselves, and how each is made.
+// Directors are the specs of lanes that decide for themselves, and what each does.
+func Directors() map[string]string {
+	return map[string]string{
+		swarmSpec:    "draws anew every few seconds which faults there are, how many at a time, how long, and at whom",
+		watchSpec:    "does so, looks, and prefers what leads to new situations; strikes on events, and aims at roles",
+		watchUniform: "does so, looks, and prefers nothing",
+	}
+}
+
+// director returns how a lane that decides for itself is made; nil if the spec is of another lane.
 func (all Families) director(spec string) (func() harness.Director, error) {
 	switch spec {
 	case swarmSpec:

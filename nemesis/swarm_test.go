@@ -137,6 +137,7 @@ func TestDirectorsScale(t *testing.T) {
 func TestDirectorSpecs(t *testing.T) {
 	for spec, want := range map[string]string{
 		"watch:fast": `watch has no shape "fast"`, "swarm=1s/1s": "swarm has a rhythm of its own",
+		"watch,kill": "watch decides for itself", "watch@leader": "watch decides for itself",
 	} {
 		_, err := Default().Parse(spec, time.Second, time.Second)
 		require.ErrorContains(t, err, want)

@@ -40,6 +40,9 @@ func (c Coverage) Unseen() (names []string) {
 	return names
 }
 
+// Seen is how many situations the target tells enough of.
+func (c Coverage) Seen() int { return len(c) - len(c.Unseen()) }
+
 // And returns what two runs came to together.
 func (c Coverage) And(other Coverage) Coverage {
 	if len(c) == 0 {
@@ -61,8 +64,7 @@ func (c Coverage) Sentence() string {
 	if len(c) == 0 {
 		return ""
 	}
-	seen := len(c) - len(c.Unseen())
-	text := fmt.Sprintf("%d of %d situations were reached", len(c.Reached()), seen)
+	text := fmt.Sprintf("%d of %d situations were reached", len(c.Reached()), c.Seen())
 	if missed := c.Missed(); len(missed) > 0 {
 		text += "; not: " + strings.Join(missed, ", ")
 	}

@@ -52,7 +52,7 @@ type Summary struct {
 // Finding is a violation, and when it was there for all to see.
 type Finding struct {
 	Checker string `json:"checker"`
-	// After is how long the load had lasted by then; 0 if that is not known.
+	// After is how long the load had lasted by then; that something did not happen shows at the end of the run.
 	After time.Duration `json:"after_ns"`
 }
 

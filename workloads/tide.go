@@ -36,7 +36,10 @@ func Tides(seed uint64, clients int) harness.Tide {
 		default:
 			t.Rate = between(r, 300, 5000)
 		}
-		if r.IntN(5) == 0 {
+		if i == 0 && t.Rate > 0 { // what was served before the first fault is what everything else is compared with
+			t.Rate = max(t.Rate, 500)
+		}
+		if i > 0 && r.IntN(5) == 0 {
 			t.every, t.idle = time.Duration(between(r, 0.5, 4)*float64(time.Second)), 0.1+0.3*r.Float64()
 		}
 		t.Clients = min(t.Clients, clients)

@@ -61,6 +61,8 @@ func (a app) listAll(w io.Writer, cells []fit) error {
 	section(w, "Fleets", a.Fleets, func(e harness.FleetEntry) string { return e.About })
 	section(w, "Workloads", a.Workloads, func(e harness.WorkloadEntry) string { return e.About })
 	section(w, "Nemeses", a.Nemeses, func(f nemesis.Family) string { return f.About + choices(f) })
+	section(w, "Nemeses that decide for themselves", nemesis.Directors(), func(about string) string { return about })
+	section(w, "Profiles", profiles, func(p profile) string { return p.about })
 	section(w, "Checkers", a.Checkers, func(e checkers.Entry) string { return e.About })
 	suites := make(map[string]*suite.Suite)
 	for _, name := range a.suiteNames() {

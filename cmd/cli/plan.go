@@ -110,6 +110,9 @@ func (f *runFlags) around(
 	switch f.load {
 	case loadSteady:
 	case loadTides:
+		if flags.Changed("rate") {
+			return nil, fmt.Errorf("--rate is of --load %s; %s draws how fast calls come", loadSteady, loadTides)
+		}
 		test.Tide = workloads.Tides(f.seed, test.Clients)
 	default:
 		return nil, fmt.Errorf("--load: %s or %s, not %q", loadSteady, loadTides, f.load)
@@ -169,6 +172,9 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 		test.Lanes = sunder.NoFaults()
 	}
 	for _, l := range test.Lanes {
+		if l.Direct != nil && len(test.Lanes) == 1 && (flags.Changed("hold") || flags.Changed("rest")) {
+			return nil, fmt.Errorf("--hold and --rest are of nemeses that have a rhythm; %s decides for itself", l.Name)
+		}
 		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
 			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), or another nemesis",
 				l.Name, f.nodes)

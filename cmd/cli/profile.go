@@ -86,9 +86,8 @@ func drawSwarm(r *rand.Rand, target harness.TargetEntry) map[string]string {
 		for _, name := range slices.Sorted(maps.Keys(theirs)) {
 			flags = append(flags, name+"="+theirs[name])
 		}
-		drawn["target-flag"] = flags[0]
-		for _, f := range flags[1:] {
-			drawn["target-flag"] += "," + f
+		if len(flags) > 0 {
+			drawn["target-flag"] = strings.Join(flags, ",")
 		}
 	}
 	return drawn
@@ -103,7 +102,11 @@ func (f *runFlags) draw(flags *pflag.FlagSet, target harness.TargetEntry) (map[s
 	drawn := p.draw(rand.New(rand.NewPCG(f.seed, streamProfile)), target)
 	pinned := map[string]bool{
 		"nemesis": f.schedule != "", "load": flags.Changed("rate"),
+		"nodes":       f.schedule != "",         // it is of so many
 		"target-flag": flags.Changed("latency"), // which not all timeouts bear
+	}
+	if flags.Changed("hold") || flags.Changed("rest") { // of which a nemesis that decides for itself has no use
+		drawn["nemesis"] = "mix"
 	}
 	for _, name := range slices.Sorted(maps.Keys(drawn)) {
 		if pinned[name] || flags.Changed(name) || flags.Lookup(name) == nil || !f.takes(name) {

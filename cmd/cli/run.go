@@ -58,7 +58,7 @@ A nemesis is "family[:shape][@aim]". Several joined by "," take turns at random;
 "+" they act side by side, each with a rhythm of its own if "=hold/rest" is added, or
 "=hold/rest/trigger" to wait for an event (docs/schedules.md). 'sunder list' shows what there is.
 
-The seed decides calls and faults. Their interleaving is the machine's, so a run that is
+The seed decides settings, calls and faults. Their interleaving is the machine's, so a run that is
 repeated finds the same bug often, not always.`,
 		Example: `  sunder run
   sunder run --time-limit 2m --nemesis partition:halves@leader

@@ -50,12 +50,12 @@ situations that were reached: score.json and score.html.
 A score that was ended is continued by the same command. The files of other scores, such as those of
 shards, may be named: their runs are taken over. A profile may be followed by flags of sunder run.
 
-Exit codes: 1 if a right system was found wrong or, with --baseline, a bug
+Exit codes: 1 if a run came to no verdict, a right system was found wrong or, with --baseline, a bug
 is found less often than before; else 0.`,
 		Example: `  sunder score
   sunder score --bugs tuned --seeds 3 --time-limit 30s
   sunder score --profile swarm --profile fixed             # side by side, on the same seeds
-  sunder score --profile swarm --profile 'swarm --latency 0s'
+  sunder score --profile swarm --profile 'swarm --nemesis swarm'
   sunder score --shard 1/4 -o part-1 --baseline docs/score.json
   sunder score -o whole --list part-1 part-2               # put together, and nothing run`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -187,7 +187,7 @@ func (f *scoreFlags) begin(parts []string, former *score.Score) (s score.Score, 
 	}
 	switch s, err = score.Read(f.out); {
 	case errors.Is(err, fs.ErrNotExist):
-		s = score.Score{Started: time.Now(), Build: sunder.BuildInfo(), Limit: f.limit}
+		s = score.Score{Schema: score.Schema, Started: time.Now(), Build: sunder.BuildInfo(), Limit: f.limit}
 		if former != nil {
 			s.Former = append(former.Former, former.InShort()...)
 		}
@@ -195,14 +195,19 @@ func (f *scoreFlags) begin(parts []string, former *score.Score) (s score.Score, 
 		return s, err
 	case s.Limit != f.limit && !f.list:
 		return s, fmt.Errorf("%s has a score of runs of %s: use --time-limit %s, or another directory", f.out, s.Limit, s.Limit)
+	case s.Build["revision"] != sunder.BuildInfo()["revision"] && !f.list:
+		return s, fmt.Errorf("%s has a score of another sunder (%.12s): name another directory", f.out, s.Build["revision"])
 	}
 	for _, part := range parts {
 		other, err := score.Read(part)
 		if err != nil {
 			return s, err
 		}
-		if s.Limit = other.Limit; len(s.Runs) == 0 {
-			s.Started, s.Build = other.Started, other.Build
+		if len(s.Runs) == 0 {
+			s.Started, s.Build, s.Limit = other.Started, other.Build, other.Limit
+		}
+		if s.Limit != other.Limit || s.Build["revision"] != other.Build["revision"] {
+			return s, fmt.Errorf("%s is a score of another sunder, or of runs of %s and not of %s", part, other.Limit, s.Limit)
 		}
 		s.Merge(other)
 	}
@@ -227,15 +232,15 @@ func (f *scoreFlags) conclude(cmd *cobra.Command, s score.Score, former *score.S
 		}
 		w = cmd.ErrOrStderr()
 	}
-	red := false
+	red := !s.Whole()
 	for _, p := range s.Profiles {
 		for _, r := range s.Rows(p) {
 			mark := ""
 			if r.HeldOut {
 				mark = "held out"
 			}
-			fmt.Fprintf(w, "%-28s %2d of %-2d  half after %-7s %-9s %s\n", r.Bug, r.Found, r.Runs, score.Seconds(r.Median), mark,
-				strings.Join(r.First, ", "))
+			fmt.Fprintf(w, "%-28s %2d of %-2d (%s to %s)  half after %-7s %-9s %s\n", r.Bug, r.Found, r.Runs, score.Percent(r.Low),
+				score.Percent(r.High), score.Seconds(r.Median), mark, strings.Join(r.First, ", "))
 		}
 		for _, held := range []bool{false, true} {
 			if t := s.Totals(p, held); t.Bugs > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,17 +77,21 @@ type Runner struct {
 	Ended func(done, of int, r score.Run)
 }
 
-// slack is how much longer than its load a run may take.
-const slack = 4 * time.Minute
+// slack is how much longer than its load a run may take, and usualSlack how much longer it usually does.
+const (
+	slack      = 4 * time.Minute
+	usualSlack = 20 * time.Second
+)
 
 // Run makes the runs that the score does not have yet, and saves it after each.
 func (r Runner) Run(ctx context.Context, cells []Cell, s *score.Score) error {
 	began := time.Now()
+	s.Runs = slices.DeleteFunc(s.Runs, func(run score.Run) bool { return run.Status == score.Broken }) // once more
 	for i, c := range cells {
 		if s.Has(c.Profile, c.Bug, c.Seed) {
 			continue
 		}
-		if ctx.Err() != nil || r.Budget > 0 && time.Since(began)+r.Limit > r.Budget {
+		if ctx.Err() != nil || r.Budget > 0 && time.Since(began)+r.Limit+usualSlack > r.Budget {
 			break
 		}
 		run := r.run(ctx, c)
@@ -135,7 +140,8 @@ func (r Runner) run(ctx context.Context, c Cell) score.Run {
 		run.Status = score.Unsure
 	}
 	if of.Found != nil {
-		run.After, run.Checker = of.Found.After, of.Found.Checker
+		// What shows only once the load is over is found at the end of it: runs that missed it have looked no longer.
+		run.After, run.Checker = min(of.Found.After, r.Limit), of.Found.Checker
 	}
 	if run.Status == score.Found || run.Status == score.Missed || run.Status == score.Passed { // the others are looked at
 		_ = os.RemoveAll(filepath.Join(r.Out, end.Dir)) // if it stays, it does no harm

@@ -46,6 +46,8 @@ type Test struct {
 	// Bug names what was planted, which the run is to find, and Hunt is the command of a run that is made to find it.
 	Bug  string `json:"bug,omitempty"`
 	Hunt string `json:"hunt,omitempty"`
+	// Tells are what nodes tell in their logs beside claims; see [Told].
+	Tells []string `json:"tells,omitempty"`
 	// Timing is how the target's members are set, if it tells.
 	Timing *Timing `json:"timing,omitempty"`
 	// Caveat is what the target's documentation says that the run must expect; empty if nothing.
@@ -154,6 +156,7 @@ const (
 	ToldCandidate         = "candidate"          // it stands for election in a term
 	ToldVote              = "vote"               // it votes for another node in a term
 	ToldSendsSnapshot     = "sends-snapshot"     // it sends a snapshot to a follower
+	ToldFollower          = "follower"           // it follows in a term, or nobody yet
 	ToldInstalledSnapshot = "installed-snapshot" // it has replaced its state by a snapshot
 )
 

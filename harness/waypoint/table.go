@@ -20,7 +20,7 @@ var all = []Waypoint{
 			return false
 		}
 		for leader := range m.fault.led {
-			if s.cutOff(leader) {
+			if s.cutOff(leader) && !s.takenBut(m.fault).CutOff(leader, s.nodes) {
 				return true
 			}
 		}
@@ -78,15 +78,7 @@ var all = []Waypoint{
 		})
 	}},
 	{Name: "a deposed leader reachable again", met: func(s *state, m moment) bool {
-		if m.kind != heals || len(m.fault.takes.Cut) == 0 {
-			return false
-		}
-		for n, term := range m.fault.led {
-			if term < s.top && s.cutOff(n) {
-				return true
-			}
-		}
-		return false
+		return m.kind == healed && slices.ContainsFunc(m.fault.apart, func(n string) bool { return !s.cutOff(n) })
 	}},
 	{Name: "a deposed leader that leads again within a second", met: func(s *state, m moment) bool {
 		if m.kind != claims || len(s.terms) < 2 || m.at-s.terms[len(s.terms)-2] > time.Second {
@@ -104,7 +96,10 @@ var all = []Waypoint{
 		if m.kind != struck {
 			return false
 		}
-		for n := range s.sending {
+		for n, since := range s.sending {
+			if m.at-since > 2*s.election {
+				continue // it has been through with it for long
+			}
 			if slices.Contains(m.fault.takes.Down, n) || s.cutOff(n) {
 				return true
 			}
@@ -136,7 +131,7 @@ var all = []Waypoint{
 		return m.kind == struck && s.healedAt >= 0 && m.at-s.healedAt < s.election
 	}},
 	{Name: "a leader lost within two election timeouts of its election", met: func(s *state, m moment) bool {
-		return m.kind == struck && m.fault.hitsLeader() && len(s.terms) > 0 && m.at-s.terms[len(s.terms)-1] < 2*s.election
+		return m.kind == struck && m.fault.hitsLeaderOf(s.top) && len(s.terms) > 0 && m.at-s.terms[len(s.terms)-1] < 2*s.election
 	}},
 	{Name: "calls in doubt while the leader changed", met: func(s *state, m moment) bool {
 		return m.kind == inDoubt && len(s.terms) > 1 && m.at-s.terms[len(s.terms)-1] < 2*time.Second
@@ -146,6 +141,11 @@ var all = []Waypoint{
 // hitsLeader reports whether a fault holds a node down that led as it struck.
 func (f *fault) hitsLeader() bool {
 	return slices.ContainsFunc(f.takes.Down, func(n string) bool { return f.led[n] > 0 })
+}
+
+// hitsLeaderOf is hitsLeader of the leader of a term.
+func (f *fault) hitsLeaderOf(term uint64) bool {
+	return slices.ContainsFunc(f.takes.Down, func(n string) bool { return term > 0 && f.led[n] == term })
 }
 
 // cutOff reports whether a node cannot talk, both ways, with enough others for a majority.

@@ -142,6 +142,7 @@ type fault struct {
 	began  time.Duration
 	acts   bool
 	led    map[string]uint64 // who led which term as it struck
+	apart  []string          // deposed leaders that it kept from a majority, as it is about to be undone
 	writes int               // that were in flight
 }
 
@@ -159,17 +160,17 @@ type state struct {
 	votes    map[string]uint64   // by node: the term of its last vote
 	writes   map[int]bool        // processes whose write is in flight
 	faults   map[int]*fault
-	healedAt time.Duration // the last heal
-	lostAt   time.Duration // since when there is no quorum; -1 if there is one
-	sending  map[string]bool
-	told     map[string]bool
+	healedAt time.Duration            // the last heal
+	lostAt   time.Duration            // since when there is no quorum; -1 if there is one
+	sending  map[string]time.Duration // since when a node sends a snapshot
+	told     map[string]bool          // what nodes tell at all
 }
 
 func newState() state {
 	return state{
 		election: 150 * time.Millisecond, leads: map[string]uint64{}, claimed: map[uint64]string{}, stood: map[uint64][]string{},
 		votes: map[string]uint64{}, writes: map[int]bool{}, faults: map[int]*fault{}, healedAt: -1, lostAt: -1,
-		sending: map[string]bool{}, told: map[string]bool{},
+		sending: map[string]time.Duration{}, told: map[string]bool{},
 	}
 }
 
@@ -185,8 +186,11 @@ func (s *state) take(e history.Event) (m moment, telling bool) {
 	case e.F == history.FTest:
 		var t history.Test
 		if json.Unmarshal(e.Value, &t) == nil {
-			if s.nodes = t.Nodes; t.Timing != nil {
+			if s.nodes = t.Nodes; t.Timing != nil && t.Timing.Election > 0 {
 				s.election = t.Timing.Election
+			}
+			for _, what := range t.Tells {
+				s.told[what] = true
 			}
 		}
 	case e.F == history.FClaim:
@@ -209,7 +213,6 @@ func (s *state) take(e history.Event) (m moment, telling bool) {
 		if json.Unmarshal(e.Value, &t) != nil {
 			return m, false
 		}
-		s.told[t.What] = true
 		m.kind, m.term, m.what = tells, t.Term, t.What
 		switch t.What {
 		case history.ToldCandidate:
@@ -217,10 +220,12 @@ func (s *state) take(e history.Event) (m moment, telling bool) {
 				s.stood[t.Term] = append(s.stood[t.Term], e.Node)
 			}
 			delete(s.leads, e.Node)
+		case history.ToldFollower:
+			delete(s.leads, e.Node)
 		case history.ToldVote:
 			s.votes[e.Node] = t.Term
 		case history.ToldSendsSnapshot:
-			s.sending[e.Node] = true
+			s.sending[e.Node] = e.At
 		}
 		return m, true
 	}
@@ -274,6 +279,11 @@ func (s *state) fault(e history.Event, m moment) (moment, bool) {
 		m.kind = struck
 	case e.F == history.FHeal && e.Kind == history.Invoke:
 		m.kind = heals
+		for n, term := range f.led {
+			if len(f.takes.Cut) > 0 && term < s.top && s.cutOff(n) {
+				f.apart = append(f.apart, n)
+			}
+		}
 	case e.F == history.FHeal && e.Kind == history.OK:
 		m.kind = healed
 		delete(s.faults, v.ID)
@@ -326,9 +336,11 @@ func (s *state) acting(but *fault) (list []*fault) {
 	return list
 }
 
-// taken is what the faults in force take together.
-func (s *state) taken() (sum history.Takes) {
-	for _, f := range s.acting(nil) {
+// taken is what the faults in force take together, and takenBut what those but one do.
+func (s *state) taken() history.Takes { return s.takenBut(nil) }
+
+func (s *state) takenBut(but *fault) (sum history.Takes) {
+	for _, f := range s.acting(but) {
 		sum = sum.And(f.takes)
 	}
 	return sum

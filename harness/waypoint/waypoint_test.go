@@ -22,7 +22,7 @@ func play(t *testing.T, script string) *Tracker {
 		tracker.See(history.Event{At: time.Duration(at) * time.Millisecond, Process: process, Kind: kind, F: f, Node: node, Value: b})
 	}
 	add(0, history.Controller, history.Note, history.FTest, "", history.Test{
-		Nodes: []string{"n1", "n2", "n3"}, Timing: &history.Timing{Election: 150 * time.Millisecond},
+		Nodes: []string{"n1", "n2", "n3"}, Tells: []string{history.ToldVote}, Timing: &history.Timing{Election: 150 * time.Millisecond},
 	})
 	names := map[int]string{}
 	for line := range strings.Lines(script) {
@@ -41,7 +41,7 @@ func play(t *testing.T, script string) *Tracker {
 			add(at, history.Observer, history.Note, history.FClaim, words[1], history.Claim{Term: uint64(n), Source: "log"})
 		case "follows":
 			add(at, history.Observer, history.Note, history.FStatus, words[1], history.Status{Role: "follower", Term: 1})
-		case history.ToldCandidate, history.ToldVote, history.ToldSendsSnapshot, history.ToldInstalledSnapshot:
+		case history.ToldCandidate, history.ToldVote, history.ToldFollower, history.ToldSendsSnapshot, history.ToldInstalledSnapshot:
 			add(at, history.Observer, history.Note, history.FTold, words[1], history.Told{What: words[2], Term: uint64(n)})
 		case "writes", "reads":
 			add(at, n, history.Invoke, strings.TrimSuffix(words[2], "s"), words[1], nil)
@@ -110,7 +110,7 @@ func TestSituations(t *testing.T) {
 			"1 n2 vote 5\n2 0 kill n2\n3 0 acts\n4 0 heals", "1 n2 vote 5\n2 0 kill n2\n3 0 acts\n3 n1 leads 5\n4 0 heals",
 		},
 		"two nodes that believe they lead": {
-			"1 n1 leads 1\n2 n2 leads 2", "1 n1 leads 1\n2 n1 follows\n2 n2 leads 2",
+			"1 n1 leads 1\n2 n2 leads 2", "1 n1 leads 1\n2 n1 follower 1\n2 n2 leads 2",
 		},
 		"a client that calls a stale leader": {
 			"1 n1 leads 1\n2 n2 leads 2\n3 n1 reads 7", "1 n1 leads 1\n2 n2 leads 2\n3 n2 reads 7",
@@ -123,7 +123,7 @@ func TestSituations(t *testing.T) {
 		},
 		"a deposed leader reachable again": {
 			"1 n1 leads 1\n2 0 " + isolated + "\n3 0 acts\n4 n2 leads 2\n5 0 heals",
-			"1 n1 leads 1\n2 0 " + isolated + "\n3 0 acts\n5 0 heals",
+			"1 n1 leads 1\n2 0 " + isolated + "\n2 1 " + isolated + "\n3 0 acts\n3 1 acts\n4 n2 leads 2\n5 0 heals",
 		},
 		"a deposed leader that leads again within a second": {
 			"1 n1 leads 1\n2 n2 leads 2\n3 n1 leads 3", "1 n1 leads 1\n2 n2 leads 2\n3 n3 leads 3\n2000 n1 leads 4",
@@ -154,7 +154,7 @@ func TestSituations(t *testing.T) {
 			"1 0 kill n1\n2 0 acts\n3 0 heals\n4 1 kill n2\n5 1 acts", "1 0 kill n1\n2 0 acts\n3 0 heals\n400 1 kill n2\n500 1 acts",
 		},
 		"a leader lost within two election timeouts of its election": {
-			"1 n1 leads 1\n2 0 kill n1\n3 0 acts", "1 n1 leads 1\n2000 0 kill n1\n2001 0 acts",
+			"1 n1 leads 1\n2 0 kill n1\n3 0 acts", "1 n1 leads 1\n2 n2 leads 2\n2 0 kill n1\n3 0 acts",
 		},
 		"calls in doubt while the leader changed": {
 			"1 n1 leads 1\n2 n1 writes 7\n3 n2 leads 2\n4 n1 doubts 7", "1 n1 leads 1\n2 n1 writes 7\n4 n1 doubts 7",

@@ -16,6 +16,9 @@ import (
 	"github.com/sunder-dev/sunder/reports"
 )
 
+// Schema is the version of score.json as it is written here.
+const Schema = 1
+
 // The files of a score.
 const (
 	File     = "score.json"
@@ -24,7 +27,7 @@ const (
 
 // Score is what a score has come to so far.
 type Score struct {
-	Schema  int               `json:"schema"` // 1
+	Schema  int               `json:"schema"` // [Schema]
 	Started time.Time         `json:"started"`
 	Build   map[string]string `json:"build,omitempty"`
 	// Limit is for how long a run looks for a bug.
@@ -105,7 +108,7 @@ func Read(path string) (s Score, err error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return s, fmt.Errorf("%s: %w", path, err)
 	}
-	if s.Schema != 1 {
+	if s.Schema != Schema {
 		return s, fmt.Errorf("%s: it is of version %d, and only version 1 is known", path, s.Schema)
 	}
 	return s, nil
@@ -113,7 +116,7 @@ func Read(path string) (s Score, err error) {
 
 // Save writes the score and its page into a directory.
 func (s Score) Save(dir string) error {
-	s.Schema = 1
+	s.Schema = Schema
 	b, err := json.MarshalIndent(s, "", " ")
 	if err != nil {
 		return err
@@ -253,23 +256,39 @@ func (s Score) Right(profile string) (t Right) {
 			t.Broken++
 		}
 	}
-	_, t.Most = wilson(t.Alarms, t.Runs)
+	_, t.Most = wilson(t.Alarms, t.Passed+t.Alarms)
 	t.Rate /= float64(max(1, t.Runs))
 	t.CPU /= time.Duration(max(1, t.Runs))
 	return t
 }
 
+// lostByChance is how likely it may be by chance that a bug is found so much less often than before, for it to count as
+// lost.
+const lostByChance = 0.05
+
 // Lost returns the bugs that this score finds less often under a profile than a former one did, by more than chance
-// explains: their intervals do not meet.
+// explains (Fisher's exact test, one-sided), and those that it was to look for and has no verdict of.
 func (s Score) Lost(former Score, profile string) (lost []string) {
+	now := make(map[string]Row)
+	for _, r := range s.Rows(profile) {
+		now[r.Bug] = r
+	}
+	asked := make(map[string]bool)
+	for _, r := range s.Of(profile) {
+		asked[r.Bug] = true
+	}
 	for _, then := range former.Rows(profile) {
-		for _, now := range s.Rows(profile) {
-			if now.Bug == then.Bug && now.High < then.Low {
-				lost = append(lost, now.Bug)
-			}
+		n := now[then.Bug]
+		if asked[then.Bug] && (n.Runs == 0 || fisher(n.Found, n.Runs, then.Found, then.Runs) < lostByChance) {
+			lost = append(lost, then.Bug)
 		}
 	}
 	return lost
+}
+
+// Whole reports whether every run came to a verdict.
+func (s Score) Whole() bool {
+	return !slices.ContainsFunc(s.Runs, func(r Run) bool { return r.Status == Broken })
 }
 
 // Former is a score of another day, in short.

@@ -63,8 +63,13 @@ func TestLost(t *testing.T) {
 			Run{Profile: "swarm", Bug: "hard", Seed: seed, Status: Found})
 	}
 	require.Equal(t, []string{"easy"}, now.Lost(before, "swarm"))
-	now.Runs = now.Runs[:2]
+	now.Runs[2].Status = Found
+	require.Equal(t, []string{"easy"}, now.Lost(before, "swarm"), "1 of 4 after 10 of 10")
+	now.Runs = now.Runs[1:4]
 	require.Empty(t, now.Lost(before, "swarm"), "one run says little")
+	now.Runs[1].Status = Broken
+	require.Equal(t, []string{"easy"}, now.Lost(before, "swarm"), "it was looked for, and nobody knows")
+	require.False(t, now.Whole())
 	require.Empty(t, before.Lost(now, "swarm"))
 	require.Len(t, before.InShort(), 2)
 }

@@ -96,6 +96,22 @@ func (s Score) Compare(first, second string) (c Comparison) {
 	return c
 }
 
+// fisher returns how likely it is that no more than found1 of of1 runs find what found2 of of2 others do, if both are as
+// likely to.
+func fisher(found1, of1, found2, of2 int) (p float64) {
+	choose := func(n, k int) float64 { // its logarithm
+		a, _ := math.Lgamma(float64(n + 1))
+		b, _ := math.Lgamma(float64(k + 1))
+		c, _ := math.Lgamma(float64(n - k + 1))
+		return a - b - c
+	}
+	all, hits := of1+of2, found1+found2
+	for k := max(0, hits-of2); k <= min(found1, of1); k++ {
+		p += math.Exp(choose(of1, k) + choose(of2, hits-k) - choose(all, hits))
+	}
+	return min(1, p)
+}
+
 // mcnemar returns how likely it is that of a+b coins so many fall on one side.
 func mcnemar(a, b int) float64 {
 	n, tail := a+b, 0.0

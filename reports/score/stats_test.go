@@ -48,6 +48,13 @@ func TestMcNemar(t *testing.T) {
 	require.InDelta(t, 0.0215, mcnemar(1, 9), 0.0001)
 }
 
+// The lady tasting tea (Fisher 1935): 3 of 4 cups and 1 of 4 are met by chance in 17 of 70 cases.
+func TestFisher(t *testing.T) {
+	require.InDelta(t, 17.0/70, fisher(1, 4, 3, 4), 1e-9)
+	require.InDelta(t, 1.0/28, fisher(0, 2, 6, 6), 1e-9, "0 of 2 after 6 of 6 is hardly chance")
+	require.InDelta(t, 1, fisher(2, 2, 6, 6), 1e-9)
+}
+
 func TestLogRank(t *testing.T) {
 	require.InDelta(t, 1, logRank(runs("fff", 1, 2, 3), runs("fff", 1, 2, 3)), 1e-9)
 	require.Less(t, logRank(runs("ffffffff", 1, 1, 2, 2, 3, 3, 4, 4), runs("mmmmmmmm", 60, 60, 60, 60, 60, 60, 60, 60)), 0.001)

@@ -10,8 +10,10 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -245,8 +247,12 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 // tells are what hashicorp/raft logs of elections and snapshots (raft.go; in lower case since v1.3).
 var tells = map[string]string{
 	"entering candidate state":  history.ToldCandidate,
+	"entering follower state":   history.ToldFollower,
 	"installed remote snapshot": history.ToldInstalledSnapshot,
 }
+
+// Tells implements [harness.Teller].
+func (t *Target) Tells() []string { return slices.Sorted(maps.Values(tells)) }
 
 // Tell implements [harness.Teller]. Who votes for whom, hashicorp/raft does not log.
 func (t *Target) Tell(line []byte) (told history.Told, ok bool) {

@@ -245,9 +245,18 @@ var tells = []struct {
 	text *regexp.Regexp
 }{
 	{history.ToldCandidate, regexp.MustCompile(`^[0-9a-f]+ became candidate at term (\d+)$`)},
+	{history.ToldFollower, regexp.MustCompile(`^[0-9a-f]+ became follower at term (\d+)$`)},
 	{history.ToldVote, regexp.MustCompile(`^[0-9a-f]+ \[.*\] cast MsgVote for [0-9a-f]+ \[.*\] at term (\d+)$`)},
 	{history.ToldSendsSnapshot, regexp.MustCompile(`^sending database snapshot$`)},
 	{history.ToldInstalledSnapshot, regexp.MustCompile(`^[0-9a-f]+ \[.*\] restored snapshot \[index: \d+, term: (\d+)\]$`)},
+}
+
+// Tells implements [harness.Teller].
+func (t *Target) Tells() (all []string) {
+	for _, one := range tells {
+		all = append(all, one.what)
+	}
+	return all
 }
 
 // Tell implements [harness.Teller].

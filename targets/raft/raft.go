@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
@@ -116,10 +118,14 @@ func (t *Target) Claim(line []byte) (term uint64, ok bool) {
 // told are the messages of a node's log that say more than that it leads.
 var told = map[string]string{
 	"became candidate":   history.ToldCandidate,
+	"became follower":    history.ToldFollower,
 	"voted":              history.ToldVote,
 	"sends snapshot":     history.ToldSendsSnapshot,
 	"installed snapshot": history.ToldInstalledSnapshot,
 }
+
+// Tells implements [harness.Teller].
+func (t *Target) Tells() []string { return slices.Sorted(maps.Values(told)) }
 
 // Tell implements [harness.Teller].
 func (t *Target) Tell(line []byte) (what history.Told, ok bool) {

@@ -218,6 +218,7 @@ func (n *node) open() error {
 		PreVote: n.cfg.PreVote, CheckQuorum: n.cfg.CheckQuorum,
 		Rand: rand.New(rand.NewPCG(n.cfg.Seed, uint64(n.cfg.ID))), Bugs: n.cfg.Bugs,
 	}, stored, func() core.Snapshot { return n.snapshot })
+	n.term, n.vote = stored.HardState.Term, stored.HardState.Vote // which was told in a former life
 	return err
 }
 
