@@ -141,9 +141,8 @@ func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
 			m.Heal = append(m.Heal, s.slow)
 			s.slow = -1
 		}
-		if s.episode.slow > 0 {
-			m.Start = slowAll(v, s.episode.slow)
-			m.Wait = shortest
+		if slow := slowAll(v, s.episode.slow); slow != nil && noticeable(v, slow) {
+			m.Start, m.Wait = slow, shortest
 			return m
 		}
 	}
@@ -498,7 +497,7 @@ func slowAll(v harness.View, by time.Duration) *harness.Fault {
 			}
 		}
 	}
-	if len(links) == 0 {
+	if len(links) == 0 || by <= 0 {
 		return nil
 	}
 	with, err := json.Marshal(delaySettings{By: harness.Time(by.Round(time.Microsecond))})

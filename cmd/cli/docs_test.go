@@ -83,7 +83,16 @@ func TestRunsInDocs(t *testing.T) {
 		require.NoError(t, err)
 		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
 			for line := range strings.Lines(block[1]) {
-				command, ok := strings.CutPrefix(strings.ReplaceAll(line, "go run ./cmd/sunder", "sunder"), "sunder run")
+				line = strings.ReplaceAll(line, "go run ./cmd/sunder", "sunder")
+				if args, ok := strings.CutPrefix(line, "sunder score"); ok {
+					f := scoreFlags{app: a}
+					cmd := f.command()
+					require.NoError(t, cmd.ParseFlags(words(args)), "%s: %s", page, line)
+					_, _, err := f.plan()
+					require.NoError(t, err, "%s: %s", page, line)
+					continue
+				}
+				command, ok := strings.CutPrefix(line, "sunder run")
 				if !ok || strings.Contains(command, "runs/latest") || strings.Contains(command, "mine.yaml") {
 					continue
 				}

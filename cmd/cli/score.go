@@ -37,8 +37,9 @@ const (
 	bugsHeldOut = "heldout"
 )
 
-func (a app) newScoreCommand() *cobra.Command {
-	f := scoreFlags{app: a}
+func (a app) newScoreCommand() *cobra.Command { return (&scoreFlags{app: a}).command() }
+
+func (f *scoreFlags) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score [SCORE...]",
 		Short: "Measure which planted bugs a run finds, how soon, and how often it is wrong",
