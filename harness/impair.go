@@ -203,10 +203,13 @@ func (in *Injection) cutOf(links []Link) []Link {
 // usual returns how long links take as they are: the least of a few times, since a busy machine makes any of them
 // longer. Links that another fault cuts are left out, as nothing comes over them; of the others, all must be measured.
 func (in *Injection) usual(ctx context.Context, timer Timer, links []Link) (map[Link]time.Duration, error) {
-	const times = 3
+	const times, apart = 5, 3 * time.Millisecond // one stall of the machine must not last through all of them
 	least := make(map[Link]time.Duration)
 	cut := in.cutOf(links)
-	for range times {
+	for i := range times {
+		if i > 0 && !sleep(ctx, apart) {
+			return nil, ctx.Err()
+		}
 		took, err := timer.Delays(ctx, links)
 		if err != nil {
 			return nil, fmt.Errorf("probe: %w", err)

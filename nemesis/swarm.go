@@ -96,13 +96,13 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 		leaders: []float64{0.4, 0.7, 0.9}[r.IntN(3)],
 		swap:    r.Float64(),
 		one:     r.Float64(),
-		delay:   time.Duration(unit * logUniform(r, 0.05, 0.8)),
+		delay:   max(time.Duration(unit*logUniform(r, 0.05, 0.8)), leastDelay),
 	}
 	if r.Float64() < 0.8 {
 		e.rest = time.Duration(unit * logUniform(r, 0.3, 5))
 	}
 	if r.Float64() < 0.5 && s.able(v, "delay") {
-		e.slow = time.Duration(unit * logUniform(r, 0.02, 0.3))
+		e.slow = max(time.Duration(unit*logUniform(r, 0.02, 0.3)), leastDelay)
 	}
 	if r.Float64() < 0.3 {
 		e.pieces = 0.5
@@ -206,6 +206,9 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 		s.ends[f.ID] = f.Since + hold
 	}
 }
+
+// leastDelay is by how much links are late at the least: less is hardly told from the noise of a busy machine.
+const leastDelay = 5 * time.Millisecond
 
 // leastHold is how long a fault lasts at the least: what is in force for less is none.
 const leastHold = 10 * time.Millisecond

@@ -131,7 +131,7 @@ func TestDirectorsScale(t *testing.T) {
 		}
 		return sum
 	}
-	require.InDelta(t, 10, float64(mean(time.Second))/float64(mean(100*time.Millisecond)), 0.01)
+	require.InDelta(t, 10, float64(mean(10*time.Second))/float64(mean(time.Second)), 0.01)
 }
 
 func TestDirectorSpecs(t *testing.T) {

@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/harness/waypoint"
 )
 
 // Coverage is how often a run came to each of the situations that there are.
 type Coverage []waypoint.Reach
+
+// CoverageOf returns the situations that a recorded run has come to; nil if it has no faults.
+func CoverageOf(h *history.History) Coverage { return waypoint.Of(h) }
 
 // Reached returns the names of the situations that were come to.
 func (c Coverage) Reached() (names []string) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
-	"github.com/sunder-dev/sunder/harness/waypoint"
 )
 
 // Summary is what an index says of a run. Times that are not known are 0.
@@ -135,7 +134,7 @@ func (r Run) Summarize() Summary {
 	if span, ok := notes.Phase(history.PhaseLoad); ok && span.To > span.From {
 		s.Rate = float64(s.OK) / (span.To - span.From).Seconds()
 	}
-	s.Faults, s.Coverage = len(notes.Faults), waypoint.Of(r.History)
+	s.Faults, s.Coverage = len(notes.Faults), CoverageOf(r.History)
 	s.Starved, s.Missed = checkers.Starved(r.History), checkers.Missed(r.Results)
 	for _, result := range r.Results {
 		for _, a := range result.Attach {

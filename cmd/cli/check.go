@@ -149,6 +149,9 @@ func (a app) judge(
 		return nil, err
 	}
 	printResults(cmd.OutOrStdout(), results)
+	if text := reports.CoverageOf(h).Sentence(); text != "" {
+		fmt.Fprintln(cmd.OutOrStdout(), text)
+	}
 	verdict := checkers.Worst(results)
 	fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
 	if err := cmd.Context().Err(); err != nil {
