@@ -233,14 +233,14 @@ func (s *state) take(e history.Event) (m moment, telling bool) {
 }
 
 func (s *state) call(e history.Event, m moment) (moment, bool) {
-	switch {
-	case e.Kind == history.Invoke:
+	switch e.Kind {
+	case history.Invoke:
 		if e.F != "read" {
 			s.writes[e.Process] = true
 		}
 		m.kind = called
 		return m, len(s.leads) > 1
-	case e.Kind == history.Info:
+	case history.Info:
 		m.kind = inDoubt
 		delete(s.writes, e.Process)
 		return m, true
