@@ -1,7 +1,6 @@
 package nemesis
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -26,9 +25,6 @@ const (
 	watchUniform = "watch:uniform"
 )
 
-// unknownElection is the unit of time where nobody tells the election timeout.
-const unknownElection = 500 * time.Millisecond
-
 // swarm is a director. What it has drawn is its own; a run has one.
 type swarm struct {
 	families      Families
@@ -49,21 +45,6 @@ type swarm struct {
 	lose       bool               // the next fault may leave no quorum
 }
 
-// episode is how a swarm acts for a while.
-type episode struct {
-	until   time.Duration
-	names   []string                 // of the families that take part
-	most    int                      // faults at a time
-	holds   map[string]time.Duration // by family: how long a fault lasts, on average
-	rest    time.Duration
-	leaders float64 // the share of faults that are aimed at leaders
-	swap    float64 // ... that begin before the last one is healed
-	one     float64 // ... that hit one node
-	slow    time.Duration
-	delay   time.Duration
-	pieces  float64
-}
-
 func (all Families) newSwarm(watch, learns bool) func() harness.Director {
 	return func() harness.Director {
 		return &swarm{
@@ -71,63 +52,6 @@ func (all Families) newSwarm(watch, learns bool) func() harness.Director {
 			values: map[string]float64{},
 		}
 	}
-}
-
-// logUniform draws from low to high, as likely to be below as above their geometric mean.
-func logUniform(r *rand.Rand, low, high float64) float64 {
-	return low * math.Pow(high/low, r.Float64())
-}
-
-// electionOf is the unit of time: a fault that lasts as long as an election is another one than one that outlasts it.
-func electionOf(v harness.View) time.Duration {
-	if v.Timing == nil || v.Timing.Election <= 0 {
-		return unknownElection
-	}
-	return v.Timing.Election
-}
-
-// drawEpisode draws how the next seconds will be.
-func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
-	unit := float64(electionOf(v))
-	e := episode{
-		until:   v.Elapsed + time.Duration((4+3*r.Float64())*float64(time.Second)),
-		most:    []int{1, 1, 1, 2, 2, 2, 2, 3, 3, 3}[r.IntN(10)],
-		holds:   make(map[string]time.Duration),
-		leaders: []float64{0.4, 0.7, 0.9}[r.IntN(3)],
-		swap:    r.Float64(),
-		one:     r.Float64(),
-		delay:   max(time.Duration(unit*logUniform(r, 0.05, 0.8)), leastDelay),
-	}
-	if r.Float64() < 0.8 {
-		e.rest = time.Duration(unit * logUniform(r, 0.3, 5))
-	}
-	if r.Float64() < 0.5 && s.able(v, "delay") {
-		e.slow = max(time.Duration(unit*logUniform(r, 0.02, 0.3)), leastDelay)
-	}
-	if r.Float64() < 0.3 {
-		e.pieces = 0.5
-	}
-	able := slices.DeleteFunc(s.families.Names(), func(name string) bool { return !s.able(v, name) })
-	for _, name := range able {
-		e.holds[name] = time.Duration(unit * logUniform(r, 0.4, 12))
-	}
-	if rest := slices.DeleteFunc(slices.Clone(able), func(name string) bool { return name == "delay" }); len(rest) > 0 {
-		able = rest
-	}
-	for len(e.names) == 0 && len(able) > 0 {
-		for _, name := range able {
-			if r.IntN(2) == 0 {
-				e.names = append(e.names, name)
-			}
-		}
-	}
-	return e
-}
-
-// able reports whether there is such a family, and whether what its faults need is there.
-func (s *swarm) able(v harness.View, name string) bool {
-	f, ok := s.families[name]
-	return ok && len(harness.Missing(f.Needs(), v.Can)) == 0
 }
 
 // Next implements [harness.Director].
@@ -205,16 +129,6 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 		}
 		s.ends[f.ID] = f.Since + hold
 	}
-}
-
-// leastDelay is by how much links are late at the least: less is hardly told from the noise of a busy machine.
-const leastDelay = 5 * time.Millisecond
-
-// leastHold is how long a fault lasts at the least: what is in force for less is none.
-const leastHold = 10 * time.Millisecond
-
-func exponential(r *rand.Rand, mean time.Duration) time.Duration {
-	return time.Duration(min(r.ExpFloat64(), 4) * float64(mean))
 }
 
 // pick draws a fault, or takes the next part of one.
@@ -301,86 +215,6 @@ func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
 		}
 	}
 	return family, aim
-}
-
-// Roles that a swarm which watches aims at, beside the leader.
-const (
-	formerLeader = "former-leader"
-	laggard      = "laggard"     // the node that has applied least
-	successor    = "successor"   // the node that is furthest, beside the leader
-	candidate    = "candidate"   // a node that stands for election
-	victim       = "victim"      // a node that another fault hits
-	bystanders   = "bystanders"  // all nodes up that no fault hits, but the leader
-	followersOf  = "not-leaders" // all nodes but the leader
-)
-
-// roles returns the roles that some node has now.
-func (s *swarm) roles(v harness.View) (roles []string) {
-	for _, role := range []string{formerLeader, laggard, successor, candidate, victim, bystanders, followersOf} {
-		if len(s.inRole(v, role)) > 0 {
-			roles = append(roles, role)
-		}
-	}
-	return roles
-}
-
-// inRole returns the nodes in a role, in order.
-func (s *swarm) inRole(v harness.View, role string) (nodes []string) {
-	leads := func(n string) bool { return len(v.Leaders) > 0 && v.Leaders[0] == n }
-	hit := make(map[string]bool)
-	for _, f := range v.Standing {
-		if f.ID != s.slow {
-			for _, n := range f.Fault.Nodes {
-				hit[n] = true
-			}
-		}
-	}
-	switch role {
-	case formerLeader:
-		if slices.Contains(v.Nodes, s.former) {
-			return []string{s.former}
-		}
-	case laggard, successor:
-		var names []string
-		for n := range v.Statuses {
-			if !leads(n) {
-				names = append(names, n)
-			}
-		}
-		slices.SortFunc(names, func(a, b string) int {
-			return cmp.Or(cmp.Compare(v.Statuses[a].Applied, v.Statuses[b].Applied), cmp.Compare(a, b))
-		})
-		switch {
-		case len(names) < 2:
-		case role == laggard:
-			return names[:1]
-		default:
-			return names[len(names)-1:]
-		}
-	case candidate:
-		for _, n := range v.Nodes {
-			if strings.Contains(v.Statuses[n].Role, "candidate") {
-				return []string{n}
-			}
-		}
-	case victim:
-		for _, n := range v.Nodes {
-			if hit[n] {
-				nodes = append(nodes, n)
-			}
-		}
-		return nodes[:min(1, len(nodes))]
-	case bystanders, followersOf:
-		for _, n := range v.Nodes {
-			if !leads(n) && (role == followersOf || !hit[n]) {
-				nodes = append(nodes, n)
-			}
-		}
-		if len(nodes) == len(v.Nodes) {
-			return nil // nobody leads
-		}
-	}
-	return nodes
 }
 
 // make makes a fault of a family that hits whom it is aimed at; nil if it cannot.

@@ -1,0 +1,95 @@
+package nemesis
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// unknownElection is the unit of time where nobody tells the election timeout.
+const unknownElection = 500 * time.Millisecond
+
+// episode is how a swarm acts for a while.
+type episode struct {
+	until   time.Duration
+	names   []string                 // of the families that take part
+	most    int                      // faults at a time
+	holds   map[string]time.Duration // by family: how long a fault lasts, on average
+	rest    time.Duration
+	leaders float64 // the share of faults that are aimed at leaders
+	swap    float64 // ... that begin before the last one is healed
+	one     float64 // ... that hit one node
+	slow    time.Duration
+	delay   time.Duration
+	pieces  float64
+}
+
+// logUniform draws from low to high, as likely to be below as above their geometric mean.
+func logUniform(r *rand.Rand, low, high float64) float64 {
+	return low * math.Pow(high/low, r.Float64())
+}
+
+// electionOf is the unit of time: a fault that lasts as long as an election is another one than one that outlasts it.
+func electionOf(v harness.View) time.Duration {
+	if v.Timing == nil || v.Timing.Election <= 0 {
+		return unknownElection
+	}
+	return v.Timing.Election
+}
+
+// drawEpisode draws how the next seconds will be.
+func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
+	unit := float64(electionOf(v))
+	e := episode{
+		until:   v.Elapsed + time.Duration((4+3*r.Float64())*float64(time.Second)),
+		most:    []int{1, 1, 1, 2, 2, 2, 2, 3, 3, 3}[r.IntN(10)],
+		holds:   make(map[string]time.Duration),
+		leaders: []float64{0.4, 0.7, 0.9}[r.IntN(3)],
+		swap:    r.Float64(),
+		one:     r.Float64(),
+		delay:   max(time.Duration(unit*logUniform(r, 0.05, 0.8)), leastDelay),
+	}
+	if r.Float64() < 0.8 {
+		e.rest = time.Duration(unit * logUniform(r, 0.3, 5))
+	}
+	if r.Float64() < 0.5 && s.able(v, "delay") {
+		e.slow = max(time.Duration(unit*logUniform(r, 0.02, 0.3)), leastDelay)
+	}
+	if r.Float64() < 0.3 {
+		e.pieces = 0.5
+	}
+	able := slices.DeleteFunc(s.families.Names(), func(name string) bool { return !s.able(v, name) })
+	for _, name := range able {
+		e.holds[name] = time.Duration(unit * logUniform(r, 0.4, 12))
+	}
+	if rest := slices.DeleteFunc(slices.Clone(able), func(name string) bool { return name == "delay" }); len(rest) > 0 {
+		able = rest
+	}
+	for len(e.names) == 0 && len(able) > 0 {
+		for _, name := range able {
+			if r.IntN(2) == 0 {
+				e.names = append(e.names, name)
+			}
+		}
+	}
+	return e
+}
+
+// able reports whether there is such a family, and whether what its faults need is there.
+func (s *swarm) able(v harness.View, name string) bool {
+	f, ok := s.families[name]
+	return ok && len(harness.Missing(f.Needs(), v.Can)) == 0
+}
+
+// leastDelay is by how much links are late at the least: less is hardly told from the noise of a busy machine.
+const leastDelay = 5 * time.Millisecond
+
+// leastHold is how long a fault lasts at the least: what is in force for less is none.
+const leastHold = 10 * time.Millisecond
+
+func exponential(r *rand.Rand, mean time.Duration) time.Duration {
+	return time.Duration(min(r.ExpFloat64(), 4) * float64(mean))
+}
