@@ -18,13 +18,13 @@ type episode struct {
 	names   []string                 // of the families that take part
 	most    int                      // faults at a time
 	holds   map[string]time.Duration // by family: how long a fault lasts, on average
-	rest    time.Duration
-	leaders float64 // the share of faults that are aimed at leaders
-	swap    float64 // ... that begin before the last one is healed
-	one     float64 // ... that hit one node
-	slow    time.Duration
-	delay   time.Duration
-	pieces  float64
+	rest    time.Duration            // after a fault began, on average
+	leaders float64                  // the share of faults that are aimed at leaders
+	swap    float64                  // ... that begin before the last one is healed
+	one     float64                  // ... that hit one node
+	slow    time.Duration            // by how much all links are late; 0 is not at all
+	delay   time.Duration            // ... those that a fault makes late
+	pieces  float64                  // the share of partitions that come in two parts
 }
 
 // logUniform draws from low to high, as likely to be below as above their geometric mean.

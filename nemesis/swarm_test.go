@@ -121,19 +121,6 @@ func TestDirectorsMakeDo(t *testing.T) {
 	act(t, watchSpec, 1, nil, func(_ harness.View, m harness.Move) { require.Nil(t, m.Start) })
 }
 
-// Times are shares of the election timeout.
-func TestDirectorsScale(t *testing.T) {
-	mean := func(unit time.Duration) (sum time.Duration) {
-		for seed := range uint64(50) {
-			s := Default().newSwarm(true, true)().(*swarm)
-			e := s.drawEpisode(rand.New(rand.NewPCG(seed, 1)), harness.View{Can: everything(), Timing: &history.Timing{Election: unit}})
-			sum += e.holds["kill"] + e.rest + e.slow + e.delay
-		}
-		return sum
-	}
-	require.InDelta(t, 10, float64(mean(10*time.Second))/float64(mean(time.Second)), 0.01)
-}
-
 func TestDirectorSpecs(t *testing.T) {
 	for spec, want := range map[string]string{
 		"watch:fast": `watch has no shape "fast"`, "swarm=1s/1s": "swarm has a rhythm of its own",
