@@ -67,7 +67,7 @@ func simulate(seed uint64, o Options) *world {
 	for w.now < o.Steps && w.violation == nil {
 		w.step(true)
 	}
-	if w.violation == nil && len(o.Bugs) == 0 {
+	if w.violation == nil && len(o.Bugs) == 0 && !o.SyncLate {
 		w.calmDown()
 	}
 	return w
