@@ -224,8 +224,8 @@ func (l *Live) grown() (h *history.History, keys []*liveKey) {
 	return h, keys
 }
 
-// Complete returns when, in a run, the evidence of a violation was complete: at the impossible answer, or at the last of
-// the events that it rests on. It is [history.Never] if it rests on none, such as that nothing happened.
+// Complete returns when, in a run, the evidence of a violation was complete: at the impossible answer, or at the last
+// of the events that it rests on. It is [history.Never] if it rests on none, such as that nothing happened.
 func (r Result) Complete(h *history.History) time.Duration {
 	at := history.Never
 	for _, a := range r.Attach {

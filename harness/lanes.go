@@ -54,7 +54,8 @@ func (r *run) lanes(loading, whole context.Context) error {
 			if l.Direct != nil {
 				now := time.Now()
 				act = (&directed{
-					run: r, Lane: l, director: l.Direct(), rand: source, began: now, until: now.Add(r.TimeLimit - r.calm()), since: make(map[int]time.Duration),
+					run: r, Lane: l, director: l.Direct(), rand: source, began: now, until: now.Add(r.TimeLimit - r.calm()),
+					since: make(map[int]time.Duration),
 				}).act
 			}
 			if errs[i] = act(ctx, whole); errs[i] != nil {

@@ -81,7 +81,8 @@ func registerEntry() harness.WorkloadEntry {
 			o := DefaultRegister()
 			flags.IntVar(&o.Keys, "keys", o.Keys, "keys in use at a time")
 			flags.IntVar(&o.OpsPerKey, "ops-per-key", o.OpsPerKey, "calls after which a key is retired, on average")
-			flags.BoolVar(&o.Vary, "vary", o.Vary, "draw anew every few seconds how many of the keys are in use, and, unless it is given, the mix")
+			flags.BoolVar(&o.Vary, "vary", o.Vary,
+				"draw anew every few seconds how many of the keys are in use, and, unless it is given, the mix")
 			flags.Var(&o.Mix, "mix", "`shares` of the operations read, write and cas")
 			return func(seed uint64) (harness.Workload, error) {
 				o.Seed = seed

@@ -188,7 +188,7 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 }
 
 // tidesMinRate is how many calls a second must succeed of a load that is low at times.
-const tidesMinRate = 5
+const tidesMinRate = 20
 
 // leastRate is how many calls a second must succeed, if that was asked for; 0 is the default.
 func (f *runFlags) leastRate(flags *pflag.FlagSet) (float64, error) {
@@ -220,7 +220,7 @@ func (c Catalogue) huntOf(bugs []string) string {
 func (f *runFlags) command(flags *pflag.FlagSet) string {
 	words := []string{"sunder run --profile " + profileFixed} // what was drawn is given
 	flags.Visit(func(flag *pflag.Flag) {
-		if flag.Name != "seed" && flag.Name != "profile" && flag.Name != "quiet" && flag.Name != "out" && flag.Name != "format" {
+		if !slices.Contains([]string{"seed", "profile", "quiet", "out", "format"}, flag.Name) {
 			word := "--" + flag.Name
 			switch {
 			case flag.Value.Type() != "bool":

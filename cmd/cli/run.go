@@ -92,20 +92,22 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 		"what nodes run on: "+names(f.Fleets)+"; auto is the lightest that can do what is needed",
 	)
 	flags.StringVar(&f.workload, "workload", "register", "what clients do: "+names(f.Workloads))
-	flags.StringVar(&f.nemesis, "nemesis", sunder.DefaultNemesis, `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+`; or "mix", "none"; "swarm" and "watch" decide for themselves`)
+	flags.StringVar(&f.nemesis, "nemesis", sunder.DefaultNemesis, `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+
+		`; or "mix", "none"; "swarm" and "watch" decide for themselves`)
 	flags.IntVar(&f.nodes, "nodes", sunder.DefaultNodes, "nodes of the cluster")
 	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
 	flags.StringVar(&f.profile, "profile", sunder.DefaultProfile, "who chooses what is not given: "+aboutProfiles())
 	flags.StringVar(&f.load, "load", loadSteady, "how calls come: "+loadSteady+" is all clients at --rate; "+loadTides+
 		" draws anew every few seconds how many clients call, and how fast, with idle spells")
-	flags.BoolVar(&f.roam, "roam", false, "let some clients follow the leader and some go from node to node; otherwise each stays with one")
+	flags.BoolVar(&f.roam, "roam", false,
+		"let some clients follow the leader and some go from node to node; otherwise each stays with one")
 	flags.Float64Var(
 		&f.minRate,
 		"min-rate",
 		checkers.DefaultMinRate,
 		"calls a second that must succeed, while a quorum can be reached, for a pass to mean something; at the most a "+
-			"quarter of --rate",
+			"quarter of --rate, and 20 with --load tides",
 	)
 	flags.DurationVar(&f.timeLimit, "time-limit", sunder.DefaultTimeLimit, "how long clients call")
 	flags.DurationVar(&f.opTimeout, "op-timeout", sunder.DefaultOpTimeout, "after how long a client gives a call up")
@@ -140,7 +142,8 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
 	flags.StringVarP(&f.out, "out", "o", sunder.DefaultOut, "directory for run directories")
 	f.check.add(flags)
-	flags.BoolVar(&f.failFast, "fail-fast", false, "end the load at the first violation; heal, read, judge and report as always")
+	flags.BoolVar(&f.failFast, "fail-fast", false,
+		"end the load at the first violation; heal, read, judge and report as always")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
 	flags.StringVar(&f.format, "format", "text", "what is printed on standard output: text, or json")
 	f.options = newEntryOptions(f.Catalogue, flags)

@@ -63,8 +63,10 @@ is found less often than before; else 0.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.target, "target", "raft", "system under test, which has bugs to plant")
-	flags.StringVar(&f.bugs, "bugs", bugsAll, "which bugs: all, tuned, heldout (those that defaults were chosen without), or names")
-	flags.StringArrayVar(&f.profiles, "profile", []string{sunder.DefaultProfile}, "settings of the runs, with flags after the name; may be repeated")
+	flags.StringVar(&f.bugs, "bugs", bugsAll,
+		"which bugs: all, tuned, heldout (those that defaults were chosen without), or names")
+	flags.StringArrayVar(&f.profiles, "profile", []string{sunder.DefaultProfile},
+		"settings of the runs, with flags after the name; may be repeated")
 	flags.IntVar(&f.seeds, "seeds", 6, "runs for each bug and profile")
 	flags.IntVar(&f.rights, "right", -1, "runs of the right system for each profile (default as many as of bugs)")
 	flags.Uint64Var(&f.seed, "seed", 1, "the first seed")
@@ -72,7 +74,8 @@ is found less often than before; else 0.`,
 	flags.StringVar(&f.shard, "shard", "1/1", "make only the i-th of n parts, as i/n")
 	flags.DurationVar(&f.budget, "time-budget", 0, "no run is begun that may end later than this (default no limit)")
 	flags.StringVarP(&f.out, "out", "o", filepath.Join(sunder.DefaultOut, "score"), "directory of the score")
-	flags.StringVar(&f.baseline, "baseline", "", "a former score: a bug that is found less often, by more than chance explains, is a failure")
+	flags.StringVar(&f.baseline, "baseline", "",
+		"a former score: a bug that is found less often, by more than chance explains, is a failure")
 	flags.BoolVar(&f.list, "list", false, "run nothing: say what there is")
 	flags.StringVar(&f.format, "format", formatOfText, "what is printed on standard output: text, or json")
 	return cmd
@@ -92,7 +95,8 @@ func (f *scoreFlags) run(cmd *cobra.Command, parts []string) error {
 		if err != nil {
 			return err
 		}
-		runner := scoring.Runner{Program: program, Out: f.out, Limit: f.limit, Budget: f.budget, Ended: func(done, of int, r score.Run) {
+		runner := scoring.Runner{Program: program, Out: f.out, Limit: f.limit, Budget: f.budget}
+		runner.Ended = func(done, of int, r score.Run) {
 			what := r.Bug
 			if what == "" {
 				what = "(right)"
@@ -102,7 +106,7 @@ func (f *scoreFlags) run(cmd *cobra.Command, parts []string) error {
 			if r.Status == score.Alarm || r.Status == score.Broken || r.Status == score.Unsure {
 				fmt.Fprintf(cmd.ErrOrStderr(), "        %s\n", oneLine(r.Why))
 			}
-		}}
+		}
 		if err := runner.Run(cmd.Context(), cells, &s); err != nil {
 			return err
 		}
@@ -246,13 +250,15 @@ func (f *scoreFlags) conclude(cmd *cobra.Command, s score.Score, former *score.S
 		for _, held := range []bool{false, true} {
 			if t := s.Totals(p, held); t.Bugs > 0 {
 				name := map[bool]string{false: "bugs", true: "held-out bugs"}[held]
-				fmt.Fprintf(w, "%s: %s of %d %s found (%d of %d runs: %s to %s), %d of them in 9 of 10 runs; half after %s, 9 of 10 after %s\n",
+				fmt.Fprintf(w, "%s: %s of %d %s found (%d of %d runs: %s to %s), %d of them in 9 of 10 runs; "+
+					"half after %s, 9 of 10 after %s\n",
 					p, score.Percent(t.Recall), t.Bugs, name, t.Found, t.Runs, score.Percent(t.Low), score.Percent(t.High), t.Sure,
 					score.Seconds(t.Median), score.Seconds(t.P90))
 			}
 		}
 		right := s.Right(p)
-		fmt.Fprintf(w, "%s: right systems: %d runs, %d false alarms (at most %s), %d unknown, %d broken; %.0f operations a second\n", p, right.Runs,
+		fmt.Fprintf(w, "%s: right systems: %d runs, %d false alarms (at most %s), %d unknown, %d broken; "+
+			"%.0f operations a second\n", p, right.Runs,
 			right.Alarms, score.Percent(right.Most), right.Unsure, right.Broken, right.Rate)
 		red = red || right.Alarms > 0
 		if former != nil {
@@ -265,7 +271,8 @@ func (f *scoreFlags) conclude(cmd *cobra.Command, s score.Score, former *score.S
 	for i, second := range s.Profiles {
 		for _, first := range s.Profiles[:i] {
 			c := s.Compare(first, second)
-			fmt.Fprintf(w, "%s and %s: %d pairs; %d were found by the first alone, %d by the second alone (p = %.3g); mean time %s and %s (log-rank p = %.3g)\n",
+			fmt.Fprintf(w, "%s and %s: %d pairs; %d were found by the first alone, %d by the second alone (p = %.3g); "+
+				"mean time %s and %s (log-rank p = %.3g)\n",
 				first, second, c.Pairs, c.Only1, c.Only2, c.P, score.Seconds(c.Mean1), score.Seconds(c.Mean2), c.PTime)
 		}
 	}

@@ -99,7 +99,8 @@ func (a app) changed(options map[string]string) map[string]string {
 		value, known := options[f.Name]
 		switch {
 		case f.Name == "nemesis" && options["schedule"] != "": // which has the faults
-		case !known, f.Name == "out", f.Name == "profile", f.Name == "quiet", f.Name == "format", strings.HasPrefix(f.Name, "check-"):
+		case !known, f.Name == "out", f.Name == "profile", f.Name == "quiet", f.Name == "format",
+			strings.HasPrefix(f.Name, "check-"):
 		case value != flagValue(f),
 			f.Name == "seed",
 			f.Name == "nodes",

@@ -45,7 +45,8 @@ func (t Takes) Quorate(nodes []string) bool {
 	})
 }
 
-// CutOff reports whether a node cannot talk, both ways, with enough of the others for a majority, whether or not it runs.
+// CutOff reports whether a node cannot talk, both ways, with enough of the others for a majority, whether or not it
+// runs.
 func (t Takes) CutOff(node string, nodes []string) bool {
 	return !Takes{Cut: t.Cut}.majority(node, nodes)
 }
@@ -53,7 +54,8 @@ func (t Takes) CutOff(node string, nodes []string) bool {
 func (t Takes) majority(node string, nodes []string) bool {
 	reach := 0
 	for _, o := range nodes {
-		if o == node || !slices.Contains(t.Down, o) && !slices.Contains(t.Cut, Link{node, o}) && !slices.Contains(t.Cut, Link{o, node}) {
+		cut := slices.Contains(t.Cut, Link{node, o}) || slices.Contains(t.Cut, Link{o, node})
+		if o == node || !slices.Contains(t.Down, o) && !cut {
 			reach++
 		}
 	}

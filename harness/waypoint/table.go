@@ -131,7 +131,8 @@ var all = []Waypoint{
 		return m.kind == struck && s.healedAt >= 0 && m.at-s.healedAt < s.election
 	}},
 	{Name: "a leader lost within two election timeouts of its election", met: func(s *state, m moment) bool {
-		return m.kind == struck && m.fault.hitsLeaderOf(s.top) && len(s.terms) > 0 && m.at-s.terms[len(s.terms)-1] < 2*s.election
+		return m.kind == struck && m.fault.hitsLeaderOf(s.top) && len(s.terms) > 0 &&
+			m.at-s.terms[len(s.terms)-1] < 2*s.election
 	}},
 	{Name: "calls in doubt while the leader changed", met: func(s *state, m moment) bool {
 		return m.kind == inDoubt && len(s.terms) > 1 && m.at-s.terms[len(s.terms)-1] < 2*time.Second

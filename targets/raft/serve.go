@@ -44,7 +44,8 @@ func NodeOptions(f *flag.FlagSet) *Node {
 	f.BoolVar(&cfg.PreVote, "pre-vote", cfg.PreVote, "ask whether an election could be won before starting it")
 	f.BoolVar(&cfg.CheckQuorum, "check-quorum", cfg.CheckQuorum, "step down without contact to a quorum")
 	f.Uint64Var(&cfg.Seed, "seed", 0, "seed of the election timeouts")
-	f.BoolVar(&cfg.Vary, "vary", false, "draw heartbeat, pre-vote, check-quorum, snapshots and message sizes anew at each start, from the seed")
+	f.BoolVar(&cfg.Vary, "vary", false,
+		"draw heartbeat, pre-vote, check-quorum, snapshots and message sizes anew at each start, from the seed")
 	f.StringVar(&n.bugs, "bug", "", "planted bugs, separated by commas; see 'sunder list'")
 	return n
 }
