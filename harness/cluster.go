@@ -32,6 +32,7 @@ type Cluster struct {
 	LastWords func(node string) []string
 
 	shaping  sync.Mutex // held while links are decided upon and brought to their state
+	timing   sync.Mutex // held while links become slower, and while that is measured, or mended
 	mu       sync.Mutex // guards impaired, current, and members' fields
 	members  map[string]*member
 	current  []string              // those that are members of the cluster now

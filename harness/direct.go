@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sunder-dev/sunder/harness/history"
@@ -18,19 +19,34 @@ type directed struct {
 	rand     *rand.Rand
 	began    time.Time // the load
 	until    time.Time // faults go on
-	standing []*activeFault
-	since    map[int]time.Duration
+
+	acting  sync.WaitGroup
+	inForce chan struct{} // has room for one: a fault of the director's has come into force
+	mu      sync.Mutex
+	board   []*directedFault // the oldest first
+	failed  error            // of heals
 }
 
-// act makes the director's moves until ctx ends, and heals what is in force then, one after the other. A fault that was
-// on its way is held for a moment, unless the whole run ends.
+// directedFault is a fault of a director's, from the decision on.
+type directedFault struct {
+	Standing
+	active *activeFault // nil before it is in force
+}
+
+// act makes the director's moves until ctx ends, and heals what is in force then, one after the other. Faults come into
+// force and are healed beside each other, as it takes long to see that some of them act. A fault that was on its way is
+// held for a moment, unless the whole run ends.
 func (d *directed) act(ctx, whole context.Context) (err error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	defer func() {
-		if n := len(d.standing); n > 0 { // what is in force for less is hardly a fault
-			sleep(whole, leastStanding-(time.Since(d.began)-d.since[d.standing[n-1].id]))
+		d.acting.Wait()
+		err = errors.Join(err, d.failed)
+		if n := len(d.board); n > 0 { // what is in force for less is hardly a fault
+			sleep(whole, leastStanding-(time.Since(d.began)-d.board[n-1].Since))
 		}
-		for _, a := range d.standing {
-			err = errors.Join(err, d.heal(a))
+		for _, f := range d.board {
+			err = errors.Join(err, d.heal(f.active))
 		}
 	}()
 	if !sleep(ctx, firstCalm) {
@@ -42,48 +58,89 @@ func (d *directed) act(ctx, whole context.Context) (err error) {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if move.Start != nil {
-			a := d.inject(ctx, d.Name, d.Deeds, *move.Start)
-			d.standing = append(d.standing, a)
-			d.since[a.id] = time.Since(d.began)
-		}
-		for _, id := range move.Heal {
-			i := slices.IndexFunc(d.standing, func(a *activeFault) bool { return a.id == id })
-			if i < 0 {
-				continue
-			}
-			a := d.standing[i]
-			d.standing = slices.Delete(d.standing, i, i+1)
-			if err := d.heal(a); err != nil {
-				return err
-			}
-		}
+		d.make(ctx, end, move)
 		d.wait(ctx, move, seen)
 	}
 	return nil
 }
 
+// make begins to do what a move says: its fault comes into force, and then those that it is to heal are healed. What is
+// being healed already, or is not there, is left alone.
+func (d *directed) make(ctx context.Context, end context.CancelFunc, move Move) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var over []*directedFault
+	for _, f := range d.board {
+		if slices.Contains(move.Heal, f.ID) && !f.Changing {
+			f.Changing = true
+			over = append(over, f)
+		}
+	}
+	var begun *directedFault
+	if move.Start != nil {
+		begun = &directedFault{Standing: Standing{ID: d.faults.nextID(), Fault: *move.Start, Changing: true}}
+		d.board = append(d.board, begun)
+	}
+	if begun == nil && len(over) == 0 {
+		return
+	}
+	d.acting.Go(func() {
+		defer d.crashed("the nemesis")
+		if begun != nil {
+			active := d.inject(ctx, begun.ID, d.Name, d.Deeds, begun.Fault)
+			d.change(func() { begun.active, begun.Since, begun.Changing = active, time.Since(d.began), false })
+			select {
+			case d.inForce <- struct{}{}:
+			default:
+			}
+		}
+		for _, f := range over {
+			err := d.heal(f.active)
+			d.change(func() {
+				d.board = slices.DeleteFunc(d.board, func(other *directedFault) bool { return other == f })
+				d.failed = errors.Join(d.failed, err)
+			})
+			if err != nil {
+				end() // never go on measuring a cluster in an unknown state
+			}
+		}
+	})
+}
+
+func (d *directed) change(change func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change()
+}
+
 // leastStanding is for how long the last fault is in force, at the least.
 const leastStanding = 50 * time.Millisecond
 
-// wait waits for as long as a move says, or for one of its events.
+// wait waits for as long as a move says, for one of its events, or until a fault has come into force.
 func (d *directed) wait(ctx context.Context, m Move, seen happened) {
 	waiting, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
-	if len(m.Until) == 0 {
-		<-waiting.Done()
-		return
+	if len(m.Until) > 0 {
+		d.acting.Go(func() { // which ends with the waiting
+			d.events.awaitAny(waiting, m.Until, seen)
+			cancel()
+		})
 	}
-	d.events.awaitAny(waiting, m.Until, seen)
+	select {
+	case <-waiting.Done():
+	case <-d.inForce:
+	}
 }
 
 // view is what the director sees.
 func (d *directed) view(ctx context.Context) View {
 	v := d.cluster.View(ctx)
 	v.Elapsed, v.Left = time.Since(d.began), time.Until(d.until)
-	for _, a := range d.standing {
-		v.Standing = append(v.Standing, Standing{ID: a.id, Fault: a.Fault, Since: d.since[a.id]})
-	}
+	d.change(func() {
+		for _, f := range d.board {
+			v.Standing = append(v.Standing, f.Standing)
+		}
+	})
 	v.Can = slices.Concat(d.Fleet.Can(), d.Target.Can())
 	v.Timing = timingOf(d.Target)
 	v.Reached = d.waypoints.Reached()

@@ -62,18 +62,26 @@ func kills(node string) *harness.Fault {
 	return &harness.Fault{Family: "kill", Nodes: []string{node}, Deeds: []harness.Deed{{Kind: "kill", Nodes: []string{node}}}}
 }
 
+func delays(from, to string) *harness.Fault {
+	return &harness.Fault{Family: "delay", Nodes: []string{from}, Deeds: []harness.Deed{{
+		Kind: "delay", Links: []harness.Link{{From: from, To: to}}, With: []byte(`{"by":"50ms"}`),
+	}}}
+}
+
 func TestWhatADirectorSees(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "kill")
+		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "watch")
 		p := &plan{moves: []harness.Move{
-			{Start: kills("n1"), Wait: 300 * time.Millisecond},
-			{Start: kills("n2"), Heal: []int{0}, Wait: time.Hour, Until: []harness.Trigger{{Event: harness.WriteAcknowledged, After: time.Second}}},
+			{Start: kills("n1"), Wait: time.Hour}, // it is asked again when the fault is in force
+			{Start: delays("n2", "n3"), Heal: []int{0}, Wait: time.Millisecond}, // which takes longer to be measured
+			{Heal: []int{0}, Wait: time.Second}, // that is on its way
+			{Wait: time.Hour, Until: []harness.Trigger{{Event: harness.WriteAcknowledged, After: time.Second}}},
 			{Heal: []int{1, 99}, Wait: time.Second}, // nobody knows a fault 99
 		}}
 		test.Lanes[0].Direct = func() harness.Director { return p }
 		h, _, err := run(t, t.Context(), test)
 		require.NoError(t, err)
-		require.Len(t, p.views, 4)
+		require.Len(t, p.views, 6)
 		first := p.views[0]
 		require.Empty(t, first.Standing)
 		require.Contains(t, first.Can, harness.NodeKill)
@@ -81,15 +89,20 @@ func TestWhatADirectorSees(t *testing.T) {
 		require.InDelta(t, test.TimeLimit.Seconds(), (first.Elapsed + first.Left).Seconds(), 2.1)
 		require.Len(t, p.views[1].Standing, 1)
 		require.Equal(t, "n1", p.views[1].Standing[0].Fault.Nodes[0])
-		require.Len(t, p.views[2].Standing, 1, "the first was healed once the second was in force")
-		require.Empty(t, p.views[3].Standing)
+		require.False(t, p.views[1].Standing[0].Changing)
+		require.Positive(t, p.views[1].Standing[0].Since)
+		require.Len(t, p.views[2].Standing, 2, "the first is healed once the second is in force")
+		require.True(t, p.views[2].Standing[0].Changing)
+		require.True(t, p.views[2].Standing[1].Changing)
+		require.Len(t, p.views[4].Standing, 1)
+		require.Empty(t, p.views[5].Standing)
 		faults := h.Notes().Faults
 		require.Len(t, faults, 2)
 		require.LessOrEqual(t, faults[1].InForce, faults[0].Healing)
-		waited := p.views[2].Elapsed - p.views[1].Elapsed
+		waited := p.views[4].Elapsed - p.views[3].Elapsed
 		require.Greater(t, waited, time.Second, "it waits for as long as the trigger says")
 		require.Less(t, waited, 10*time.Second, "... and not for the time that it would otherwise")
-		require.NotEmpty(t, p.views[3].Reached)
+		require.NotEmpty(t, p.views[5].Reached)
 	})
 }
 
@@ -98,7 +111,7 @@ func TestWhatStandsIsHealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "kill")
 		test.Lanes[0].Direct = func() harness.Director {
-			return &plan{moves: []harness.Move{{Start: kills("n1"), Wait: time.Millisecond}, {Start: kills("n2"), Wait: time.Hour}}}
+			return &plan{moves: []harness.Move{{Start: kills("n1"), Wait: time.Hour}, {Start: kills("n2"), Wait: time.Hour}, {Wait: time.Hour}}}
 		}
 		h, results, err := run(t, t.Context(), test)
 		require.NoError(t, err)

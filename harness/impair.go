@@ -67,6 +67,10 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 	if err := Fit("this", i.Needs(), "the fleet", in.cluster.fleet.Can()); err != nil {
 		return err
 	}
+	if i.Delay > 0 { // what is slow now must not change while it is measured how much slower it becomes
+		in.cluster.timing.Lock()
+		defer in.cluster.timing.Unlock()
+	}
 	before, err := shaper.Traffic(ctx, links)
 	if err != nil {
 		return err // nothing is impaired, so nothing is to be mended
@@ -81,11 +85,15 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 			return err
 		}
 		if unknown := without(names(links), names(slices.Collect(maps.Keys(took)))); len(unknown) > 0 {
-			in.saw("not_measured", unknown) // another fault cuts them: nobody can tell whether they are late
+			in.saw("not_measured", unknown) // nobody can tell whether they are late
 		}
 	}
 	var confirmed map[Link]Traffic
 	in.OnHeal(func(ctx context.Context) error {
+		if i.Delay > 0 {
+			in.cluster.timing.Lock()
+			defer in.cluster.timing.Unlock()
+		}
 		return errors.Join(leaked(ctx, shaper, i, confirmed), in.cluster.mend(ctx, i, links))
 	})
 	decided := time.Now()
@@ -168,18 +176,18 @@ func (in *Injection) seeLate(
 	open := slices.Collect(maps.Keys(before)) // those that were not seen yet
 	var silent, idle []string
 	err := in.watch(ctx, func() (bool, error) {
-		cut := in.cutOf(open)
+		dark := in.dark(open)
 		took, err := timer.Delays(ctx, open)
 		if err != nil {
 			return false, fmt.Errorf("probe: %w", err)
 		}
-		cut = append(cut, in.cutOf(open)...) // a probe that another fault's cut met is lost
+		dark = append(dark, in.dark(open)...) // a probe that another fault met is lost
 		open = slices.DeleteFunc(open, func(l Link) bool {
 			if d, ok := took[l]; ok && d >= before[l]+delay-delay/10 {
 				late[l.String()] = milliseconds(d)
 				return true
 			}
-			return slices.Contains(cut, l)
+			return slices.Contains(dark, l)
 		})
 		silent, idle = in.sort(open)
 		in.Saw("delay_ms", late)
@@ -195,17 +203,20 @@ func (in *Injection) seeLate(
 	return err
 }
 
-// cutOf returns those of some links that any fault makes lose everything.
-func (in *Injection) cutOf(links []Link) []Link {
-	return slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return !in.cluster.cut(l) })
+// dark returns those of some links over which nothing comes: a fault cuts them, or takes the network of either end.
+func (in *Injection) dark(links []Link) []Link {
+	unplugged := in.cluster.unplugged()
+	return slices.DeleteFunc(slices.Clone(links), func(l Link) bool {
+		return !in.cluster.cut(l) && !slices.Contains(unplugged, l.From) && !slices.Contains(unplugged, l.To)
+	})
 }
 
 // usual returns how long links take as they are: the least of a few times, since a busy machine makes any of them
-// longer. Links that another fault cuts are left out, as nothing comes over them; of the others, all must be measured.
+// longer. Links over which nothing comes are left out; of the others, all must be measured.
 func (in *Injection) usual(ctx context.Context, timer Timer, links []Link) (map[Link]time.Duration, error) {
 	const times, apart = 5, 3 * time.Millisecond // one stall of the machine must not last through all of them
 	least := make(map[Link]time.Duration)
-	cut := in.cutOf(links)
+	dark := in.dark(links)
 	for i := range times {
 		if i > 0 && !sleep(ctx, apart) {
 			return nil, ctx.Err()
@@ -220,9 +231,9 @@ func (in *Injection) usual(ctx context.Context, timer Timer, links []Link) (map[
 			}
 		}
 	}
-	cut = append(cut, in.cutOf(links)...)
+	dark = append(dark, in.dark(links)...)
 	for _, l := range links {
-		if _, known := least[l]; !known && !slices.Contains(cut, l) {
+		if _, known := least[l]; !known && !slices.Contains(dark, l) {
 			return nil, fmt.Errorf("not confirmed: nothing came over %v before, which is not cut", l)
 		}
 	}

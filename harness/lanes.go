@@ -55,7 +55,7 @@ func (r *run) lanes(loading, whole context.Context) error {
 				now := time.Now()
 				act = (&directed{
 					run: r, Lane: l, director: l.Direct(), rand: source, began: now, until: now.Add(r.TimeLimit - r.calm()),
-					since: make(map[int]time.Duration),
+					inForce: make(chan struct{}, 1),
 				}).act
 			}
 			if errs[i] = act(ctx, whole); errs[i] != nil {
@@ -119,7 +119,7 @@ func (l *lane) act(ctx, whole context.Context) (err error) {
 		}
 		l.seen = l.events.until()
 		last := l.inForce // there is one only in a lane without rest
-		l.inForce, l.since = l.inject(ctx, l.Name, l.Deeds, *fault), time.Now()
+		l.inForce, l.since = l.inject(ctx, l.faults.nextID(), l.Name, l.Deeds, *fault), time.Now()
 		if err := l.heal(last); err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func (p *planned) act(ctx, whole context.Context) error {
 			return p.missed("there was nobody to aim it at")
 		}
 	}
-	a := p.inject(ctx, p.Lane, p.Deeds, *fault)
+	a := p.inject(ctx, p.faults.nextID(), p.Lane, p.Deeds, *fault)
 	// A schedule says for how long; that the load is about to end is no reason to heal sooner, but a finding is.
 	held, cancel := context.WithCancel(whole)
 	defer cancel()
@@ -213,8 +213,8 @@ type activeFault struct {
 
 // inject brings a fault about and records how that went. A fault that could not be confirmed is
 // recorded as such, and the verdict will take it into account; it is healed like any other.
-func (r *run) inject(ctx context.Context, lane string, deeds Deeds, f Fault) *activeFault {
-	a := &activeFault{id: r.faults.nextID(), lane: lane, Fault: f, in: r.cluster.NewInjection()}
+func (r *run) inject(ctx context.Context, id int, lane string, deeds Deeds, f Fault) *activeFault {
+	a := &activeFault{id: id, lane: lane, Fault: f, in: r.cluster.NewInjection()}
 	takes, err := deeds.takes(f, r.cluster.Nodes())
 	detail, _ := json.Marshal(f) // it was read, or made up, as JSON
 	r.faultEvent(history.Invoke, f.Name(), history.FaultEvent{ID: a.id, Lane: lane, Fault: detail, Takes: &takes}, nil)

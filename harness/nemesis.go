@@ -27,17 +27,20 @@ type Director interface {
 type Move struct {
 	Start *Fault // nil begins none
 	Heal  []int  // ids of faults in force
-	// Wait is how long the director has nothing to do, unless one of the events comes sooner. What happened while the move
-	// was made counts.
+	// Wait is how long the director has nothing to do, unless one of the events comes sooner, or a fault that it began
+	// comes into force. What happened while it decided counts.
 	Wait  time.Duration
 	Until []Trigger
 }
 
-// Standing is a fault in force.
+// Standing is a fault in force, or on its way.
 type Standing struct {
 	ID    int
 	Fault Fault
-	Since time.Duration // of the load
+	// Since is when it came into force, after so much of the load; 0 before that.
+	Since time.Duration
+	// Changing says that it is being brought about, or healed: it cannot be healed now.
+	Changing bool
 }
 
 // View is what a nemesis sees of the cluster.
@@ -52,7 +55,7 @@ type View struct {
 	Statuses map[string]history.Status
 	// The rest only a [Director] sees. Elapsed is how long the load has lasted, and Left how long faults go on.
 	Elapsed, Left time.Duration
-	// Standing are the faults of its lane that are in force, the oldest first.
+	// Standing are the faults of its lane that are in force or on their way, the oldest first.
 	Standing []Standing
 	// Can is what fleet and target can do.
 	Can []Capability

@@ -34,7 +34,7 @@ func (s *swarm) inRole(v harness.View, role string) (nodes []string) {
 	leads := func(n string) bool { return len(v.Leaders) > 0 && v.Leaders[0] == n }
 	hit := make(map[string]bool)
 	for _, f := range v.Standing {
-		if f.ID != s.slow {
+		if f.Fault.Aim != everyLink {
 			for _, n := range f.Fault.Nodes {
 				hit[n] = true
 			}

@@ -34,8 +34,7 @@ type swarm struct {
 	ends    map[int]time.Duration // of standing faults, by id
 	next    time.Duration         // when the next fault may begin
 	pending []*harness.Fault      // the rest of a partition that comes link by link
-	slow    int                   // the id of the fault that makes all links slow; -1 if there is none
-	known   map[int]bool          // ids that were seen standing
+	known   map[int]bool          // ids that were seen in force
 
 	last       string             // who led last
 	former     string             // who led before
@@ -48,7 +47,7 @@ type swarm struct {
 func (all Families) newSwarm(watch, learns bool) func() harness.Director {
 	return func() harness.Director {
 		return &swarm{
-			families: all, watch: watch, learns: learns, ends: map[int]time.Duration{}, known: map[int]bool{}, slow: -1,
+			families: all, watch: watch, learns: learns, ends: map[int]time.Duration{}, known: map[int]bool{},
 			values: map[string]float64{},
 		}
 	}
@@ -58,36 +57,35 @@ func (all Families) newSwarm(watch, learns bool) func() harness.Director {
 func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
 	s.look(v)
 	s.take(v, r)
-	if v.Elapsed >= s.episode.until {
-		s.episode = s.drawEpisode(r, v)
-		s.pending = nil
-		if s.slow >= 0 {
-			m.Heal = append(m.Heal, s.slow)
-			s.slow = -1
-		}
-		if slow := slowAll(v, s.episode.slow); slow != nil && noticeable(v, slow) {
-			m.Start, m.Wait = slow, shortest
-			return m
-		}
-	}
-	var over []int
-	standing := 0
+	leaving, standing := 0, 0
 	for _, f := range v.Standing {
-		switch {
-		case f.ID == s.slow:
-		case s.ends[f.ID] <= v.Elapsed:
-			over = append(over, f.ID)
+		switch over := !f.Changing && s.ends[f.ID] <= v.Elapsed; {
+		case f.Fault.Aim == everyLink:
+			if over {
+				m.Heal = append(m.Heal, f.ID)
+			}
+		case over:
+			m.Heal = append(m.Heal, f.ID)
+			leaving++
 		default:
 			standing++
 		}
 	}
+	if v.Elapsed >= s.episode.until {
+		s.episode = s.drawEpisode(r, v)
+		s.pending = nil
+		if slow := slowAll(v, s.episode.slow); slow != nil && noticeable(v, slow) && !inTheWay(v, slow) {
+			m.Start = slow
+			return s.pause(r, v, m)
+		}
+	}
 	room := standing < s.episode.most && (v.Elapsed >= s.next || len(s.pending) > 0)
-	swap := len(over) > 0 && standing+len(over) <= s.episode.most && (len(s.pending) > 0 || r.Float64() < s.episode.swap)
+	swap := leaving > 0 && standing+leaving <= s.episode.most && (len(s.pending) > 0 || r.Float64() < s.episode.swap)
 	tried := room || swap
 	if tried {
 		m.Start = s.pick(r, v) // before the old ones are healed
 	}
-	switch m.Heal = append(m.Heal, over...); {
+	switch {
 	case m.Start != nil:
 		s.next, s.lose = v.Elapsed+exponential(r, s.episode.rest), r.Float64() < quorumLost
 	case tried: // the view may be another one a little later
@@ -115,12 +113,12 @@ func (s *swarm) learn(v harness.View, action string) {
 // take takes note of faults that have begun since.
 func (s *swarm) take(v harness.View, r *rand.Rand) {
 	for _, f := range v.Standing {
-		if s.known[f.ID] {
+		if f.Changing || s.known[f.ID] {
 			continue
 		}
 		s.known[f.ID] = true
 		if f.Fault.Aim == everyLink {
-			s.slow = f.ID
+			s.ends[f.ID] = s.episode.until
 			continue
 		}
 		hold := max(exponential(r, s.episode.holds[f.Fault.Family]), leastHold)
@@ -146,7 +144,7 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 	for range 5 { // the view may allow one and not another
 		name, aim := s.choose(r, v)
 		fault := s.make(r, v, name, aim)
-		if fault == nil || s.pointless(v, fault) || !noticeable(v, fault) {
+		if fault == nil || s.pointless(v, fault) || inTheWay(v, fault) || !noticeable(v, fault) {
 			continue
 		}
 		if !s.lose && !s.quorate(v, fault) {
@@ -239,7 +237,26 @@ func (s *swarm) make(r *rand.Rand, v harness.View, name, aim string) *harness.Fa
 // pointless reports whether a fault would hit only what others have hit already in the same way.
 func (s *swarm) pointless(v harness.View, f *harness.Fault) bool {
 	return slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
-		return other.ID != s.slow && other.Fault.Family == f.Family && slices.Equal(other.Fault.Nodes, f.Nodes)
+		return other.Fault.Aim != everyLink && other.Fault.Family == f.Family && slices.Equal(other.Fault.Nodes, f.Nodes)
+	})
+}
+
+// inTheWay reports whether a fault would meet another one half-way: a process that is being killed, or started, can
+// hardly be paused, and what is slow cannot be measured while it becomes slower.
+func inTheWay(v harness.View, f *harness.Fault) bool {
+	return slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
+		if !other.Changing {
+			return false
+		}
+		for _, a := range f.Deeds {
+			for _, b := range other.Fault.Deeds {
+				same := slices.ContainsFunc(a.Nodes, func(n string) bool { return slices.Contains(b.Nodes, n) })
+				if same || a.Kind == "delay" && b.Kind == "delay" {
+					return true
+				}
+			}
+		}
+		return false
 	})
 }
 
@@ -291,14 +308,17 @@ func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move
 	until := min(s.episode.until, v.Elapsed+2*time.Second)
 	standing := 0
 	for _, f := range v.Standing {
-		if end, ok := s.ends[f.ID]; ok && !slices.Contains(m.Heal, f.ID) {
+		switch end, ok := s.ends[f.ID]; {
+		case f.Fault.Aim == everyLink || slices.Contains(m.Heal, f.ID):
+		case f.Changing: // the run asks again when it is in force
+			standing++
+		case ok:
 			until = min(until, end)
 			standing++
 		}
 	}
-	if m.Start != nil {
-		m.Wait = shortest // it is in force then: how long it lasts is drawn
-		return m
+	if m.Start != nil && m.Start.Aim != everyLink {
+		standing++
 	}
 	if standing < s.episode.most {
 		until = min(until, max(s.next, v.Elapsed+shortest))

@@ -15,7 +15,7 @@ import (
 )
 
 // act lets a director act on a cluster that exists only in its view, and returns a line for each move. Nodes that a
-// fault holds down are not up; another leader is found now and then.
+// fault holds down are not up; another leader is found now and then. Faults take a while to come into force.
 func act(t *testing.T, spec string, seed uint64, can []harness.Capability, check func(v harness.View, m harness.Move)) []string {
 	families := Default()
 	lanes, err := families.Parse(spec, time.Second, time.Second)
@@ -28,6 +28,7 @@ func act(t *testing.T, spec string, seed uint64, can []harness.Capability, check
 		Nodes: nodes, Can: can, Timing: &history.Timing{Election: 150 * time.Millisecond}, Statuses: map[string]history.Status{},
 	}
 	var moves []string
+	acts := map[int]time.Duration{} // when each fault comes into force
 	for id := 0; v.Elapsed < time.Minute; {
 		down := map[string]bool{}
 		for _, f := range v.Standing {
@@ -52,14 +53,25 @@ func act(t *testing.T, spec string, seed uint64, can []harness.Capability, check
 		line, err := json.Marshal(m)
 		require.NoError(t, err)
 		moves = append(moves, fmt.Sprintf("%v %s", v.Elapsed, line))
+		v.Standing = slices.DeleteFunc(v.Standing, func(f harness.Standing) bool { return slices.Contains(m.Heal, f.ID) })
 		if m.Start != nil {
-			v.Elapsed += 3 * time.Millisecond
-			v.Standing = append(v.Standing, harness.Standing{ID: id, Fault: *m.Start, Since: v.Elapsed})
+			v.Standing = append(v.Standing, harness.Standing{ID: id, Fault: *m.Start, Changing: true})
+			acts[id] = v.Elapsed + time.Duration(world.IntN(300))*time.Millisecond
 			id++
 		}
-		v.Standing = slices.DeleteFunc(v.Standing, func(f harness.Standing) bool { return slices.Contains(m.Heal, f.ID) })
 		require.Positive(t, m.Wait)
-		v.Elapsed += m.Wait
+		next := v.Elapsed + m.Wait
+		for _, f := range v.Standing {
+			if f.Changing {
+				next = min(next, acts[f.ID])
+			}
+		}
+		v.Elapsed = next
+		for i, f := range v.Standing {
+			if f.Changing && acts[f.ID] <= next {
+				v.Standing[i].Changing, v.Standing[i].Since = false, next
+			}
+		}
 	}
 	return moves
 }
@@ -76,12 +88,13 @@ func TestDirectors(t *testing.T) {
 	deeds, nodes := Default().Deeds(), harness.NodeNames(5)
 	for _, spec := range []string{swarmSpec, watchSpec, watchUniform} {
 		t.Run(spec, func(t *testing.T) {
-			families, most, aims, swaps, held := map[string]int{}, 0, map[string]int{}, 0, map[bool]int{}
+			families, most, aims, swaps, held, beside := map[string]int{}, 0, map[string]int{}, 0, map[bool]int{}, 0
 			for seed := range uint64(20) {
 				once := act(t, spec, seed, everything(), func(v harness.View, m harness.Move) {
 					for _, id := range m.Heal {
 						i := slices.IndexFunc(v.Standing, func(f harness.Standing) bool { return f.ID == id })
 						require.GreaterOrEqual(t, i, 0, "only what stands is healed")
+						require.False(t, v.Standing[i].Changing, "... and is in force")
 						held[v.Elapsed-v.Standing[i].Since > 300*time.Millisecond]++
 					}
 					most = max(most, len(v.Standing))
@@ -89,6 +102,12 @@ func TestDirectors(t *testing.T) {
 						return
 					}
 					require.NoError(t, deeds.Check(*m.Start, nodes))
+					require.False(t, inTheWay(v, m.Start))
+					for _, f := range v.Standing {
+						if f.Changing {
+							beside++
+						}
+					}
 					families[m.Start.Family]++
 					aims[m.Start.Aim]++
 					if len(m.Heal) > 0 {
@@ -104,6 +123,7 @@ func TestDirectors(t *testing.T) {
 			require.LessOrEqual(t, most, 5, "three, one that is swapped, and slow links")
 			require.GreaterOrEqual(t, most, 3)
 			require.Positive(t, swaps)
+			require.Positive(t, beside, "some begin while others come into force")
 			require.Positive(t, held[false], "some faults are over before an election is")
 			require.Positive(t, held[true], "some outlast it")
 			require.Equal(t, spec != swarmSpec, aims[laggard] > 0 && aims[formerLeader] > 0 && aims[victim] > 0, "%v", aims)
