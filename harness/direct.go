@@ -132,15 +132,18 @@ func (d *directed) wait(ctx context.Context, m Move, seen happened) {
 	}
 }
 
-// view is what the director sees.
+// view is what the director sees. Its faults come first: what is on its way to a node by then may have changed it when
+// the node is looked at, and a director knows that.
 func (d *directed) view(ctx context.Context) View {
-	v := d.cluster.View(ctx)
-	v.Elapsed, v.Left = time.Since(d.began), time.Until(d.until)
+	var standing []Standing
 	d.change(func() {
 		for _, f := range d.board {
-			v.Standing = append(v.Standing, f.Standing)
+			standing = append(standing, f.Standing)
 		}
 	})
+	v := d.cluster.View(ctx)
+	v.Standing = standing
+	v.Elapsed, v.Left = time.Since(d.began), time.Until(d.until)
 	v.Can = slices.Concat(d.Fleet.Can(), d.Target.Can())
 	v.Timing = timingOf(d.Target)
 	v.Reached = d.waypoints.Reached()

@@ -261,23 +261,32 @@ func inTheWay(v harness.View, f *harness.Fault) bool {
 }
 
 // noticeable reports whether what a fault does to links can be seen: on those that are cut already, nothing more can be
-// lost, or late.
+// lost, or late. Nor must it hide what another fault does to links before that is seen.
 func noticeable(v harness.View, f *harness.Fault) bool {
 	cut := make(map[harness.Link]bool)
-	for _, other := range v.Standing {
-		for _, d := range other.Fault.Deeds {
+	note := func(f harness.Fault) {
+		for _, d := range f.Deeds {
 			for _, l := range d.Links {
 				cut[l] = cut[l] || d.Kind == "cut"
 			}
 		}
 	}
-	for _, d := range f.Deeds {
+	seen := func(d harness.Deed) bool {
 		open := slices.DeleteFunc(slices.Clone(d.Links), func(l harness.Link) bool { return cut[l] })
-		if len(d.Links) > 0 && !noticed(v, open) {
-			return false
-		}
+		return len(d.Links) == 0 || noticed(v, open)
 	}
-	return true
+	for _, other := range v.Standing {
+		note(other.Fault)
+	}
+	if slices.ContainsFunc(f.Deeds, func(d harness.Deed) bool { return !seen(d) }) {
+		return false
+	}
+	note(*f)
+	return !slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
+		return other.Changing && slices.ContainsFunc(other.Fault.Deeds, func(d harness.Deed) bool {
+			return d.Kind != "cut" && !seen(d)
+		})
+	})
 }
 
 // split makes a partition come in two parts, one after the other, each of which is healed for itself
