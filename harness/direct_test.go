@@ -72,9 +72,9 @@ func TestWhatADirectorSees(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "watch")
 		p := &plan{moves: []harness.Move{
-			{Start: kills("n1"), Wait: time.Hour}, // it is asked again when the fault is in force
+			{Start: kills("n1"), Wait: time.Hour},                               // it is asked again when the fault is in force
 			{Start: delays("n2", "n3"), Heal: []int{0}, Wait: time.Millisecond}, // which takes longer to be measured
-			{Heal: []int{0}, Wait: time.Second}, // that is on its way
+			{Heal: []int{0}, Wait: time.Second},                                 // that is on its way
 			{Wait: time.Hour, Until: []harness.Trigger{{Event: harness.WriteAcknowledged, After: time.Second}}},
 			{Heal: []int{1, 99}, Wait: time.Second}, // nobody knows a fault 99
 		}}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/fleet/process"
 )
 
 // Fleet runs nodes as child processes of the controller on loopback. Every directed link between
@@ -33,8 +34,8 @@ type Fleet struct {
 	peer    string // the port that nodes talk to each other on
 	links   *links
 	proxies []*proxy
-	nodes   []*process
-	starter starter
+	nodes   []*process.Node
+	thread  process.Thread
 	planned bool
 	closed  bool
 }
@@ -62,7 +63,7 @@ func (f *Fleet) Plan(ctx context.Context, nodes, ports []string) error {
 		return errors.New("a node without ports cannot be reached")
 	}
 	f.order, f.peer = nodes, ports[0]
-	f.starter, f.planned = newStarter(), true // which Close ends
+	f.thread, f.planned = process.NewThread(), true // which Close ends
 	addrs, err := freeAddrs(ctx, loopback(ctx), len(nodes)*len(ports))
 	if err != nil {
 		return err
@@ -160,7 +161,7 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 	if err := os.MkdirAll(s.DataDir, 0o755); err != nil {
 		return nil, err
 	}
-	p := newProcess(s, f.plan[s.Name], log, f.starter.start)
+	p := process.New(s, f.plan[s.Name], log, f.thread)
 	f.nodes = append(f.nodes, p)
 	if err := p.Start(ctx); err != nil {
 		return nil, err
@@ -244,7 +245,7 @@ func (f *Fleet) Close() error {
 		p.close()
 	}
 	if f.planned {
-		f.starter.close()
+		f.thread.Close()
 	}
 	return errors.Join(errs...)
 }

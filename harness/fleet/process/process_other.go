@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package local
+package process
 
 import (
 	"os/exec"
@@ -12,14 +12,17 @@ import (
 // dieWithParent does nothing here: the watchdog pipe does it.
 func dieWithParent(*syscall.SysProcAttr) {}
 
-// starter starts children; it matters only on Linux from which thread.
-type starter struct{}
+// Thread starts children; it matters only on Linux from which thread.
+type Thread struct{}
 
-func newStarter() starter { return starter{} }
+// NewThread returns a thread.
+func NewThread() Thread { return Thread{} }
 
-func (starter) start(cmd *exec.Cmd) error { return cmd.Start() }
+// Start starts a child.
+func (Thread) Start(cmd *exec.Cmd) error { return cmd.Start() }
 
-func (starter) close() {}
+// Close ends the thread.
+func (Thread) Close() {}
 
 // isStopped reports whether a process stands still by a signal.
 func isStopped(pid int) (bool, error) {
