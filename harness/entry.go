@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/sunder-dev/sunder/harness/history"
-	"github.com/sunder-dev/sunder/harness/images"
+	"github.com/sunder-dev/sunder/harness/programs"
 )
 
 // TargetEntry is a target of a catalogue. What is chosen of it are its options: New declares them, and what New returns
@@ -23,7 +23,7 @@ type TargetEntry struct {
 	// Image names the official image of a version; nil if there is none.
 	Image func(version string) string
 	// Recipe says how a version is built from source; nil if it cannot be.
-	Recipe func(version string) images.Recipe
+	Recipe func(version string) programs.Recipe
 	// Draw draws settings for the nodes, as flags of theirs, within what is sane: timeouts, how often snapshots are taken.
 	// Nil draws none. It is pure.
 	Draw func(r *rand.Rand) map[string]string
@@ -74,7 +74,7 @@ type Bug struct {
 type FleetEntry struct {
 	About string
 	Can   []Capability
-	// Weight orders fleets: if none is named, the lightest that can do what is needed is taken.
+	// Weight orders fleets: if none is named, the lightest is taken that can do what is needed, and is available.
 	Weight int
 	// New declares the fleet's options.
 	New func(options *flag.FlagSet) FleetOptions
@@ -101,10 +101,22 @@ type Finding struct {
 
 // FleetOptions are a fleet's options once they are read.
 type FleetOptions interface {
-	// Check says what is wrong with them for a run, before anything is begun.
+	// Check says what is wrong with them for a run, before anything is begun. It looks at nothing else.
 	Check(c FleetConfig) error
+	// Available says why a run cannot be had on this machine, or nil if nothing is known to be in its way. It is asked
+	// where no fleet was named.
+	Available(ctx context.Context, c FleetConfig) error
 	// Open returns the fleet, and what is worth recording of it.
 	Open(ctx context.Context, c FleetConfig) (f Fleet, facts map[string]string, err error)
+}
+
+// Enclosed are the options of a fleet that works in an enclosure: the whole run is a process that is inside.
+type Enclosed interface {
+	// Inside reports whether this process is.
+	Inside() bool
+	// Enter gets what can be had outside only, runs this program again inside, with other arguments, and returns its exit
+	// code.
+	Enter(ctx context.Context, c FleetConfig, args []string, stdout, stderr io.Writer) (code int, err error)
 }
 
 // FleetConfig is the run that a fleet is to be for.

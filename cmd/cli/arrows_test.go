@@ -16,16 +16,16 @@ func TestArrows(t *testing.T) {
 	may := map[string][]string{
 		"harness/history":         {},
 		"harness/history/jepsen":  {"harness/history"},
-		"harness":                 {"harness/history", "harness/images", "harness/waypoint"},
+		"harness":                 {"harness/history", "harness/programs", "harness/waypoint"},
 		"harness/waypoint":        {"harness/history"},
 		"harness/fleet/local":     {"harness", "harness/history"},
-		"harness/fleet/docker":    {"harness", "harness/history", "harness/fleet/agent", "harness/images"},
+		"harness/fleet/docker":    {"harness", "harness/history", "harness/fleet/agent", "harness/programs"},
 		"harness/fleet/fleettest": {"harness", "harness/harnesstest"},
 		"harness/fleet/agent":     {"harness"},
 		"checkers/ddmin":          {},
-		"harness/images":          {},
-		"targets/etcd":            {"harness", "harness/history", "harness/images"},
-		"targets/consul":          {"harness", "harness/history", "harness/images"},
+		"harness/programs":        {},
+		"targets/etcd":            {"harness", "harness/history", "harness/programs"},
+		"targets/consul":          {"harness", "harness/history", "harness/programs"},
 		"harness/harnesstest":     {"harness", "harness/history"},
 		"nemesis":                 {"harness", "harness/history"},
 		"workloads":               {"harness", "harness/history"},
@@ -64,7 +64,7 @@ func TestArrows(t *testing.T) {
 		allowed, known := may[name]
 		for _, entries := range []string{"targets/", "harness/fleet/"} { // a new one may what all may
 			if !known && strings.HasPrefix(name, entries) {
-				allowed, known = []string{"harness", "harness/history", "harness/images"}, true
+				allowed, known = []string{"harness", "harness/history", "harness/programs"}, true
 			}
 		}
 		require.True(t, known, "%s: say here what it may import", name)

@@ -27,7 +27,7 @@ var (
 
 // TestEveryBugHasItsHunt holds what is said of bugs against the checkers that there are, and against the flags of a run.
 func TestEveryBugHasItsHunt(t *testing.T) {
-	a := app{Default()}
+	a := app{Catalogue: Default()}
 	named := map[string]bool{}
 	for _, b := range a.planted() {
 		require.False(t, named[b.Name], "%s twice", b.Name)
@@ -51,7 +51,7 @@ func TestEveryBugIsFound(t *testing.T) {
 	if *bugSeeds == 0 {
 		return
 	}
-	for _, bug := range (app{Default()}).hunted() {
+	for _, bug := range (app{Catalogue: Default()}).hunted() {
 		t.Run(bug.Name, func(t *testing.T) {
 			var took []time.Duration
 			for seed := 1; seed <= *bugSeeds; seed++ {

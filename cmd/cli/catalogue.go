@@ -10,6 +10,7 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/docker"
 	"github.com/sunder-dev/sunder/harness/fleet/local"
+	"github.com/sunder-dev/sunder/harness/fleet/netns"
 	"github.com/sunder-dev/sunder/nemesis"
 	"github.com/sunder-dev/sunder/reports/page"
 	"github.com/sunder-dev/sunder/targets/consul"
@@ -40,6 +41,7 @@ func Default() Catalogue {
 		Fleets: map[string]harness.FleetEntry{
 			"local":  local.Entry(),
 			"docker": docker.Entry(),
+			"netns":  netns.Entry(),
 		},
 		Workloads: workloads.Default(),
 		Nemeses:   nemesis.Default(),

@@ -16,10 +16,12 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/cmd/child"
+	"github.com/sunder-dev/sunder/harness/fleet/netns"
 )
 
 // Main runs the command line of the program over a catalogue, and ends the program with its exit code.
 func Main(c Catalogue) {
+	netns.Arrive()
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -48,7 +50,7 @@ func Execute(ctx context.Context, c Catalogue, args []string, stdout, stderr io.
 			code = child.Error
 		}
 	}()
-	root := app{c}.newRoot()
+	root := app{c, args}.newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -109,7 +111,10 @@ func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
 }
 
 // app is the command line over a catalogue.
-type app struct{ Catalogue }
+type app struct {
+	Catalogue
+	args []string // of the whole command line
+}
 
 func (a app) newRoot() *cobra.Command {
 	root := &cobra.Command{

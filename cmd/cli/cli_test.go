@@ -160,7 +160,7 @@ func TestAMissedBug(t *testing.T) {
 	out := t.TempDir()
 	code, stdout, stderr := typed(t, short(t, "--bug", "forget-vote", "--nemesis", "none", "-o", out)...)
 	require.Equal(t, child.Unknown, code, "%s%s", stdout, stderr)
-	require.Contains(t, stdout, "the planted bug forget-vote was not found: this run is made to find it: "+(app{Default()}).huntOf([]string{"forget-vote"}))
+	require.Contains(t, stdout, "the planted bug forget-vote was not found: this run is made to find it: "+(app{Catalogue: Default()}).huntOf([]string{"forget-vote"}))
 	require.Contains(t, stdout, "UNKNOWN  raft/register/none seed 1")
 	page, err := os.ReadFile(filepath.Join(out, reports.IndexFile))
 	require.NoError(t, err)

@@ -74,7 +74,7 @@ func TestGeneratedTables(t *testing.T) {
 
 // Every run in README and docs is one that sunder would begin.
 func TestRunsInDocs(t *testing.T) {
-	a := app{Default()}
+	a := app{Catalogue: Default()}
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	require.NoError(t, err)
 	seen := 0
@@ -166,5 +166,5 @@ func TestEveryCommandHasHelp(t *testing.T) {
 			look(below)
 		}
 	}
-	look(app{Default()}.newRoot())
+	look(app{Catalogue: Default()}.newRoot())
 }

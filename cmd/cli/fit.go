@@ -50,17 +50,20 @@ func (c Catalogue) fleetsByWeight() []string {
 	})
 }
 
-// chooseFleet settles on which fleet a run is, and says why in a few words. Auto leaves out fleets that were not asked
-// for by an option of theirs, if any was.
-func (c Catalogue) chooseFleet(asked string, demands []demand, options *entryOptions) (fleet, why string, err error) {
+// fittingFleets returns the fleets that a run can be on, the lightest first, and why in a few words: the one that was
+// asked for, or all that can do what is needed. Those that were not asked for by an option of theirs are left out, if any
+// was.
+func (c Catalogue) fittingFleets(
+	asked string, demands []demand, options *entryOptions,
+) (fit []string, why string, err error) {
 	if asked != fleetAuto {
 		if _, err := find("fleet", c.Fleets, asked); err != nil {
-			return "", "", fmt.Errorf("--fleet: %w, %s", err, fleetAuto)
+			return nil, "", fmt.Errorf("--fleet: %w, %s", err, fleetAuto)
 		}
 		if err := c.fits(asked, demands); err != nil {
-			return "", "", fmt.Errorf("--fleet %s: %w%s", asked, err, c.others(demands))
+			return nil, "", fmt.Errorf("--fleet %s: %w%s", asked, err, c.others(demands))
 		}
-		return asked, "as asked for", nil
+		return []string{asked}, "as asked for", nil
 	}
 	candidates := c.fleetsByWeight()
 	wanted := slices.DeleteFunc(
@@ -71,15 +74,20 @@ func (c Catalogue) chooseFleet(asked string, demands []demand, options *entryOpt
 		candidates, why = wanted, "has the options that were given"
 	}
 	for _, name := range candidates {
-		unfit := c.fits(name, demands)
-		if unfit == nil {
-			return name, cmp.Or(why, "can do all that is needed"), nil
-		}
-		if err == nil {
-			err, why = unfit, unfit.Error()
+		switch unfit := c.fits(name, demands); {
+		case unfit == nil:
+			fit = append(fit, name)
+		case err == nil:
+			err = unfit
 		}
 	}
-	return "", "", fmt.Errorf("--fleet: %w%s", err, c.others(demands))
+	if len(fit) == 0 {
+		return nil, "", fmt.Errorf("--fleet: %w%s", err, c.others(demands))
+	}
+	if err != nil {
+		why = cmp.Or(why, err.Error())
+	}
+	return fit, cmp.Or(why, "can do all that is needed"), nil
 }
 
 // others says which fleets would do.

@@ -1,19 +1,14 @@
 package cli
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"os"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	sunder "github.com/sunder-dev/sunder"
 	"github.com/sunder-dev/sunder/harness/fleet/docker"
-	"github.com/sunder-dev/sunder/harness/images"
+	"github.com/sunder-dev/sunder/harness/programs"
 )
 
 func (a app) newImagesCommand() *cobra.Command {
@@ -70,7 +65,7 @@ Consul is MPL-2.0 up to 1.16.3 and BUSL 1.1 after that: fine for testing, not fo
   sunder images build etcd@v3.5.35`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var recipes []images.Recipe
+			var recipes []programs.Recipe
 			self := false
 			for _, arg := range args {
 				name, version, entry, err := a.findTarget(arg)
@@ -113,87 +108,21 @@ Consul is MPL-2.0 up to 1.16.3 and BUSL 1.1 after that: fine for testing, not fo
 	return cmd
 }
 
-func buildImage(cmd *cobra.Command, engine *docker.Engine, r images.Recipe, force bool) error {
-	ctx, say := cmd.Context(), cmd.ErrOrStderr()
+func buildImage(cmd *cobra.Command, engine *docker.Engine, r programs.Recipe, force bool) error {
+	ctx := cmd.Context()
 	if _, ok, err := engine.HasImage(ctx, r.Ref()); err != nil {
 		return err
 	} else if ok && !force {
 		fmt.Fprintf(cmd.OutOrStdout(), "%s is there\n", r.Ref())
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "sunder-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
-	began := time.Now()
-	fmt.Fprintf(say, "building %s %s from %s; this takes minutes\n", r.Name, r.Version, r.Module)
-	if r.Licence != "" {
-		fmt.Fprintf(say, "licence: %s\n", r.Licence)
-	}
-	progress := newPulse(say, r.Name)
-	program, err := images.Build(ctx, r, engine.Arch(), dir, progress)
-	progress.stop()
+	program, err := programs.Program(ctx, r, engine.Arch(), force, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	if err := engine.Import(ctx, r.Ref(), program, r.Path, r.Name+" "+r.Version+" from "+r.Module); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s is made (%.0f s)\n", r.Ref(), time.Since(began).Seconds())
+	fmt.Fprintf(cmd.OutOrStdout(), "%s is made\n", r.Ref())
 	return nil
-}
-
-// pulse shows that a build goes on: how many packages are compiled, and what the go command said last, now and then.
-type pulse struct {
-	w     io.Writer
-	name  string
-	began time.Time
-
-	mu       sync.Mutex
-	last     string
-	packages int
-	part     []byte // of a line
-	quit     chan struct{}
-	wait     sync.WaitGroup
-}
-
-func newPulse(w io.Writer, name string) *pulse {
-	p := &pulse{w: w, name: name, began: time.Now(), quit: make(chan struct{})}
-	p.wait.Go(func() {
-		tick := time.NewTicker(plainInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-p.quit:
-				return
-			case <-tick.C:
-				p.mu.Lock()
-				fmt.Fprintf(p.w, "  %s: %4.0f s, %d packages compiled; %s\n",
-					p.name, time.Since(p.began).Seconds(), p.packages, oneLine(p.last))
-				p.mu.Unlock()
-			}
-		}
-	})
-	return p
-}
-
-// stop ends it.
-func (p *pulse) stop() { close(p.quit); p.wait.Wait() }
-
-// Write implements [io.Writer]. A line of the go command that is no message is the name of a package that it compiles.
-func (p *pulse) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.part = append(p.part, b...)
-	for {
-		line, rest, whole := bytes.Cut(p.part, []byte{'\n'})
-		if !whole {
-			return len(b), nil
-		}
-		p.part = rest
-		if p.last = strings.TrimSpace(string(line)); p.last != "" && !strings.ContainsAny(p.last, " :#") {
-			p.packages++
-		}
-	}
 }

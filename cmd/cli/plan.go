@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,9 +21,11 @@ import (
 
 // plan is a run that is put together, and has not begun.
 type plan struct {
-	test       *harness.Test
-	fleet, why string // on which fleet, and why on that one
-	config     harness.FleetConfig
+	test *harness.Test
+	// fleets are those that it can be on, and why the first of them is. Which of them it is, [plan.settle] finds out.
+	fleets []string
+	why    string
+	config harness.FleetConfig
 	// profile is who drew what is in drawn, as flags.
 	profile string
 	drawn   map[string]string
@@ -131,18 +134,45 @@ func (f *runFlags) around(
 		timing := timed.Timing()
 		p.config.Timing = &timing
 	}
-	if p.fleet, p.why, err = f.chooseFleet(f.fleet, demandsOf(name, target, lanes), f.options); err != nil {
+	if p.fleets, p.why, err = f.fittingFleets(f.fleet, demandsOf(name, target, lanes), f.options); err != nil {
 		return nil, err
 	}
-	err = f.options.foreign(owner{"target", name}, owner{"fleet", p.fleet}, owner{"workload", f.workload})
-	if err == nil {
-		err = f.options.fleets[p.fleet].Check(p.config)
+	var unfit error
+	p.fleets = slices.DeleteFunc(p.fleets, func(fleet string) bool {
+		err := f.options.foreign(owner{"target", name}, owner{"fleet", fleet}, owner{"workload", f.workload})
+		if err == nil {
+			err = f.options.fleets[fleet].Check(p.config)
+		}
+		if unfit == nil {
+			unfit = err
+		}
+		return err != nil
+	})
+	if len(p.fleets) == 0 {
+		return nil, unfit
 	}
-	if err != nil {
-		return nil, err
-	}
-	test.About.Fleet = p.fleet
+	test.About.Fleet = p.fleets[0]
 	return p, test.Validate()
+}
+
+// settle settles on a fleet that is available on this machine. Of several that would do, the first is.
+func (p *plan) settle(ctx context.Context, options *entryOptions) error {
+	if len(p.fleets) == 1 {
+		return nil // what it lacks, it says itself
+	}
+	var lacks []string
+	for _, name := range p.fleets {
+		err := options.fleets[name].Available(ctx, p.config)
+		if err == nil {
+			p.test.About.Fleet = name
+			if len(lacks) > 0 {
+				p.why = strings.Join(lacks, "; ")
+			}
+			return nil
+		}
+		lacks = append(lacks, fmt.Sprintf("not %s: %v", name, err))
+	}
+	return fmt.Errorf("no fleet is available that could run it:\n  %s\n'sunder doctor' says more", strings.Join(lacks, "\n  "))
 }
 
 // faults sets the lanes of a test, or its schedule, and returns what they need.

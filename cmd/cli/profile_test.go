@@ -10,7 +10,7 @@ import (
 
 // planned puts a run together and returns it, and its flags as they are recorded.
 func planned(t *testing.T, args ...string) (*plan, map[string]string) {
-	f := runFlags{app: app{Default()}}
+	f := runFlags{app: app{Catalogue: Default()}}
 	cmd := f.newRun(&f)
 	require.NoError(t, cmd.ParseFlags(args))
 	p, err := f.plan(cmd.Flags())
@@ -31,7 +31,7 @@ func TestTheSwarmIsRecorded(t *testing.T) {
 		require.Equal(t, options, theirs)
 		require.Equal(t, p.test.Nodes, again.test.Nodes)
 		require.Equal(t, p.test.About.Command, again.test.About.Command)
-		require.NotEmpty(t, p.fleet)
+		require.NotEmpty(t, p.fleets)
 	}
 	require.Greater(t, len(drawn), 25)
 }

@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 
 	sunder "github.com/sunder-dev/sunder"
 	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/reports/index"
 )
@@ -158,18 +161,30 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return usage(cmd, err)
 	}
 	defer func() { _ = closeTarget(p.test.Target) }() // idle connections
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s\nfleet %s: %s\n", p.test.About.Command, p.fleet, p.why)
-	if len(p.drawn) > 0 && p.profile != profileFixed {
-		fmt.Fprintf(cmd.ErrOrStderr(), "profile %s drew: %s\n", p.profile, p.drawnWords())
+	if err := p.settle(cmd.Context(), f.options); err != nil {
+		return err
 	}
-	test := p.test
+	test, fleet := p.test, f.options.fleets[p.test.About.Fleet]
+	config := p.config
+	config.Say = cmd.ErrOrStderr()
+	enclosed, isEnclosed := fleet.(harness.Enclosed)
+	if !isEnclosed || !enclosed.Inside() { // which prints to the same terminal as the outside
+		p.introduce(cmd.ErrOrStderr())
+	}
+	if isEnclosed && !enclosed.Inside() {
+		args := append(slices.Clone(f.args), "--seed", strconv.FormatUint(f.seed, 10), "--fleet", test.About.Fleet)
+		code, err := enclosed.Enter(cmd.Context(), config, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		if err != nil {
+			return fmt.Errorf("fleet %s: %w", test.About.Fleet, err)
+		}
+		return exitCode(code)
+	}
 	if test.Dir, err = sunder.NewDir(f.out, *test); err != nil {
 		return usage(cmd, fmt.Errorf("--out: %w", err))
 	}
-	config := p.config
-	config.Dir, config.Say = test.Dir, cmd.ErrOrStderr()
+	config.Dir = test.Dir
 	var facts map[string]string
-	if test.Fleet, facts, err = f.options.fleets[p.fleet].Open(cmd.Context(), config); err != nil {
+	if test.Fleet, facts, err = fleet.Open(cmd.Context(), config); err != nil {
 		return errors.Join(err, os.Remove(test.Dir)) // nothing is in it yet
 	}
 	linkLatest(test.Dir)
@@ -188,6 +203,14 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	outcome, err := runner.Run(cmd.Context(), *test)
 	show.end()
 	return f.conclude(cmd, say, outcome, err)
+}
+
+// introduce says what will be run, where, and why there.
+func (p *plan) introduce(w io.Writer) {
+	fmt.Fprintf(w, "%s\nfleet %s: %s\n", p.test.About.Command, p.test.About.Fleet, oneLine(p.why))
+	if len(p.drawn) > 0 && p.profile != profileFixed {
+		fmt.Fprintf(w, "profile %s drew: %s\n", p.profile, p.drawnWords())
+	}
 }
 
 // runner judges by the catalogue's checkers; warnings are written to w.

@@ -21,14 +21,14 @@ import (
 
 // The suites that come with sunder are runs that sunder knows, and the bugs suite has every bug's hunt.
 func TestEmbeddedSuites(t *testing.T) {
-	require.ElementsMatch(t, []string{"smoke", "nightly", "bugs"}, app{Default()}.suiteNames())
-	for _, name := range (app{Default()}).suiteNames() {
-		s, err := app{Default()}.readSuite(name)
+	require.ElementsMatch(t, []string{"smoke", "nightly", "bugs"}, app{Catalogue: Default()}.suiteNames())
+	for _, name := range (app{Catalogue: Default()}).suiteNames() {
+		s, err := app{Catalogue: Default()}.readSuite(name)
 		require.NoError(t, err)
 		require.NotEmpty(t, s.About)
 		require.NotEmpty(t, s.Cells)
 	}
-	s, err := app{Default()}.readSuite("bugs")
+	s, err := app{Catalogue: Default()}.readSuite("bugs")
 	require.NoError(t, err)
 	var planted []string
 	for _, c := range s.Cells {
@@ -36,7 +36,7 @@ func TestEmbeddedSuites(t *testing.T) {
 		planted = append(planted, c.Flags["bug"])
 	}
 	var named []string
-	for _, b := range (app{Default()}).hunted() {
+	for _, b := range (app{Catalogue: Default()}).hunted() {
 		named = append(named, b.Name)
 	}
 	require.ElementsMatch(t, named, planted)

@@ -4,6 +4,7 @@ package consul
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,7 +24,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
-	"github.com/sunder-dev/sunder/harness/images"
+	"github.com/sunder-dev/sunder/harness/programs"
 )
 
 // The ports of a server. Gossip needs UDP as well as TCP.
@@ -60,8 +61,8 @@ func Entry() harness.TargetEntry {
 }
 
 // Recipe says how a version of the server is built.
-func Recipe(version string) images.Recipe {
-	r := images.Recipe{
+func Recipe(version string) programs.Recipe {
+	r := programs.Recipe{
 		Name: "consul", Version: version, Module: "github.com/hashicorp/consul", Package: "github.com/hashicorp/consul",
 		Path: program,
 		// Its go.mod replaces this one, and has a requirement that nobody else can resolve.
@@ -180,7 +181,7 @@ retry_interval = "1s"
 // Spec implements [harness.Target].
 func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 	command := []string{
-		program,
+		cmp.Or(p.Program, program),
 		"agent",
 		"-server",
 		"-node=" + p.Node,

@@ -4,6 +4,7 @@ package etcd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +22,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
-	"github.com/sunder-dev/sunder/harness/images"
+	"github.com/sunder-dev/sunder/harness/programs"
 )
 
 // The ports of a member.
@@ -37,8 +38,8 @@ const program = "/usr/local/bin/etcd"
 const DefaultVersion = "v3.6.16"
 
 // Recipe says how a version of the server is built.
-func Recipe(version string) images.Recipe {
-	return images.Recipe{
+func Recipe(version string) programs.Recipe {
+	return programs.Recipe{
 		Name: "etcd", Version: version, Module: "go.etcd.io/etcd/server/v3", Package: "go.etcd.io/etcd/server/v3",
 		Path: program,
 	}
@@ -151,7 +152,7 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		}
 	}
 	command := []string{
-		program,
+		cmp.Or(p.Program, program),
 		"--name=" + p.Node,
 		"--data-dir=" + p.DataDir + "/etcd",
 		"--logger=zap",

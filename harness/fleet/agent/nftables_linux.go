@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"os"
 	"sync"
 
 	"github.com/google/nftables"
@@ -26,9 +27,16 @@ type nft struct {
 	peers []netip.Addr
 }
 
-// NewFirewall makes the table. Its counters live as long as the namespace does.
-func NewFirewall(peers []netip.Addr) (Firewall, error) {
-	conn, err := nftables.New(nftables.AsLasting())
+// NewFirewall makes the table in the network namespace of the process. Its counters live as long as the namespace does.
+func NewFirewall(peers []netip.Addr) (Firewall, error) { return newFirewall(peers) }
+
+// NewFirewallIn makes it in another network namespace, of which an open file is given.
+func NewFirewallIn(namespace *os.File, peers []netip.Addr) (Firewall, error) {
+	return newFirewall(peers, nftables.WithNetNSFd(int(namespace.Fd())))
+}
+
+func newFirewall(peers []netip.Addr, where ...nftables.ConnOption) (Firewall, error) {
+	conn, err := nftables.New(append(where, nftables.AsLasting())...)
 	if err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
@@ -133,4 +141,11 @@ func (f *nft) Traffic() (map[netip.Addr]harness.Traffic, error) {
 		traffic[p] = harness.Traffic{Passed: bytes[passed+p.String()], Dropped: bytes[dropped+p.String()]}
 	}
 	return traffic, nil
+}
+
+// Close implements [Firewall].
+func (f *nft) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.conn.CloseLasting()
 }

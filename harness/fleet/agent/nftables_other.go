@@ -5,6 +5,7 @@ package agent
 import (
 	"errors"
 	"net/netip"
+	"os"
 )
 
 // Probe finds nothing: agents run on Linux only.
@@ -14,3 +15,6 @@ func Probe() []Capability { return nil }
 func NewFirewall([]netip.Addr) (Firewall, error) {
 	return nil, errors.New("an agent runs on Linux only")
 }
+
+// NewFirewallIn fails likewise.
+func NewFirewallIn(*os.File, []netip.Addr) (Firewall, error) { return NewFirewall(nil) }

@@ -1,12 +1,14 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"path/filepath"
+	"time"
 
 	"github.com/sunder-dev/sunder/harness"
 )
@@ -60,6 +62,38 @@ func (o *options) Check(c harness.FleetConfig) error {
 	}
 	return nil
 }
+
+// Available implements [harness.FleetOptions]: an engine answers, and has the image of the nodes or can pull it.
+func (o *options) Available(ctx context.Context, c harness.FleetConfig) error {
+	engine, err := Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	if c.Target.Self && o.image == "" {
+		return nil
+	}
+	official, built := Images(c.Target, c.Version)
+	candidates := []string{official, built}
+	if o.image != "" {
+		candidates = []string{o.image}
+	}
+	for _, ref := range candidates {
+		if _, ok, err := engine.HasImage(ctx, ref); ref != "" && (ok || err != nil) {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, registryTimeout)
+	defer cancel()
+	if _, err := engine.client.DistributionInspect(ctx, candidates[0], ""); err != nil {
+		return fmt.Errorf("the engine has no image of %s, and the registry of %s cannot be reached",
+			c.Version, cmp.Or(candidates[0], "none"))
+	}
+	return nil
+}
+
+// registryTimeout is how long a registry may take to say that it has an image.
+const registryTimeout = 5 * time.Second
 
 // Open implements [harness.FleetOptions]: it connects to the engine and sees that the images are there.
 func (o *options) Open(ctx context.Context, c harness.FleetConfig) (_ harness.Fleet, _ map[string]string, err error) {

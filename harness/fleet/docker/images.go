@@ -18,7 +18,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 
-	"github.com/sunder-dev/sunder/harness/images"
+	"github.com/sunder-dev/sunder/harness/programs"
 )
 
 // Image is an image that sunder built.
@@ -120,7 +120,7 @@ func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) 
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
-	_, digest, err := images.Self(ctx, e.Arch(), dir, io.Discard)
+	_, digest, err := programs.Self(ctx, e.Arch(), dir, io.Discard)
 	if err != nil {
 		return nil, fmt.Errorf("which of the images of sunder is of this program cannot be told, so that all stay: %w", err)
 	}
@@ -152,7 +152,7 @@ func (e *Engine) OwnImage(ctx context.Context, version string, say io.Writer) (r
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
-	program, digest, err := images.Self(ctx, e.Arch(), dir, io.Discard)
+	program, digest, err := programs.Self(ctx, e.Arch(), dir, io.Discard)
 	if err != nil {
 		return "", err
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/harness"
-	"github.com/sunder-dev/sunder/harness/images"
+	"github.com/sunder-dev/sunder/harness/programs"
 )
 
 // What somebody else does to a pod or a node is named; what we do ourselves is not.
@@ -85,7 +85,7 @@ func TestCleanImages(t *testing.T) {
 	defer engine.Close()
 	own, err := ownImage()
 	require.NoError(t, err)
-	program, _, err := images.Self(t.Context(), engine.Arch(), t.TempDir(), io.Discard)
+	program, _, err := programs.Self(t.Context(), engine.Arch(), t.TempDir(), io.Discard)
 	require.NoError(t, err)
 	const old = ownImages + "0ld"
 	require.NoError(t, engine.Import(t.Context(), old, program, AgentProgram, "sunder (old)"))

@@ -53,6 +53,9 @@ func (o *options) Check(c harness.FleetConfig) error {
 	return nil
 }
 
+// Available implements [harness.FleetOptions].
+func (o *options) Available(context.Context, harness.FleetConfig) error { return nil }
+
 // Open implements [harness.FleetOptions].
 func (o *options) Open(_ context.Context, c harness.FleetConfig) (harness.Fleet, map[string]string, error) {
 	data, err := filepath.Abs(filepath.Join(c.Dir, history.DataDir))

@@ -1,6 +1,6 @@
-// Package images builds the programs that containers are made of, where no registry can be reached:
+// Package programs builds what nodes run, where no registry can be reached:
 // servers from the Go module proxy, and sunder itself. It knows no container engine.
-package images
+package programs
 
 import (
 	"bytes"
