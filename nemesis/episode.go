@@ -25,6 +25,9 @@ type episode struct {
 	slow    time.Duration            // by how much all links are late; 0 is not at all
 	delay   time.Duration            // ... those that a fault makes late
 	pieces  float64                  // the share of partitions that come in two parts
+	brief   float64                  // the share of faults that are healed at once
+	chain   float64                  // ... that are aimed at a node which another fault hits
+	turn    float64                  // ... that are healed soon after another leader is elected
 }
 
 // logUniform draws from low to high, as likely to be below as above their geometric mean.
@@ -60,6 +63,15 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	}
 	if r.Float64() < 0.3 {
 		e.pieces = 0.5
+	}
+	if r.IntN(3) == 0 {
+		e.brief = 0.2 + 0.6*r.Float64()
+	}
+	if r.IntN(2) == 0 { // most failures take two or three events, most of them at one node (Yuan and others, OSDI 2014)
+		e.chain = 0.2 + 0.6*r.Float64()
+	}
+	if s.watch {
+		e.turn = []float64{0, 0.3, 0.7}[r.IntN(3)]
 	}
 	able := slices.DeleteFunc(s.families.Names(), func(name string) bool { return !s.able(v, name) })
 	for _, name := range able {

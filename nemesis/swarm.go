@@ -32,6 +32,7 @@ type swarm struct {
 
 	episode episode
 	ends    map[int]time.Duration // of standing faults, by id
+	turns   map[int]string        // of those that are healed when another leader than this one is elected
 	next    time.Duration         // when the next fault may begin
 	pending []*harness.Fault      // the rest of a partition that comes link by link
 	known   map[int]bool          // ids that were seen in force
@@ -47,15 +48,15 @@ type swarm struct {
 func (all Families) newSwarm(watch, learns bool) func() harness.Director {
 	return func() harness.Director {
 		return &swarm{
-			families: all, watch: watch, learns: learns, ends: map[int]time.Duration{}, known: map[int]bool{},
-			values: map[string]float64{},
+			families: all, watch: watch, learns: learns, ends: map[int]time.Duration{}, turns: map[int]string{},
+			known: map[int]bool{}, values: map[string]float64{},
 		}
 	}
 }
 
 // Next implements [harness.Director].
 func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
-	s.look(v)
+	s.look(r, v)
 	s.take(v, r)
 	leaving, standing := 0, 0
 	for _, f := range v.Standing {
@@ -94,10 +95,17 @@ func (s *swarm) Next(r *rand.Rand, v harness.View) (m harness.Move) {
 	return s.pause(r, v, m)
 }
 
-// look sees who leads.
-func (s *swarm) look(v harness.View) {
-	if len(v.Leaders) > 0 && v.Leaders[0] != s.last {
-		s.former, s.last = s.last, v.Leaders[0]
+// look sees who leads, and lets faults end that were to last until somebody else does.
+func (s *swarm) look(r *rand.Rand, v harness.View) {
+	if len(v.Leaders) == 0 || v.Leaders[0] == s.last {
+		return
+	}
+	s.former, s.last = s.last, v.Leaders[0]
+	for _, f := range v.Standing {
+		if led, waits := s.turns[f.ID]; waits && led != s.last {
+			delete(s.turns, f.ID)
+			s.ends[f.ID] = min(s.ends[f.ID], v.Elapsed+time.Duration(r.Float64()*float64(electionOf(v))/2))
+		}
 	}
 }
 
@@ -122,6 +130,13 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 			continue
 		}
 		hold := max(exponential(r, s.episode.holds[f.Fault.Family]), leastHold)
+		switch {
+		case r.Float64() < s.episode.brief:
+			hold = leastHold
+		case r.Float64() < s.episode.turn && s.last != "":
+			s.turns[f.ID] = s.last
+			hold = max(hold, 4*electionOf(v)) // unless a leader is elected before that
+		}
 		if !s.quorate(v, &f.Fault) {
 			hold = min(hold, 4*electionOf(v))
 		}
@@ -191,7 +206,13 @@ func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
 		case r.Float64() >= s.episode.one:
 			aim = []string{minority, majority, all}[r.IntN(3)]
 		}
-		if roles := s.roles(v); s.watch && len(roles) > 0 && r.IntN(3) == 0 {
+		roles := s.roles(v)
+		switch {
+		case s.lose && r.IntN(2) == 0:
+			aim = []string{majority, all}[r.IntN(2)]
+		case slices.Contains(roles, victim) && r.Float64() < s.episode.chain:
+			aim = victim
+		case s.watch && len(roles) > 0 && r.IntN(3) == 0:
 			aim = roles[r.IntN(len(roles))]
 		}
 		return family, aim
@@ -225,13 +246,30 @@ func (s *swarm) make(r *rand.Rand, v harness.View, name, aim string) *harness.Fa
 		spec = one
 	}
 	if name == "delay" { // by a share of the election timeout
-		return hitLinks(v, name, "", aim, targets(r, v, spec), "delay", delaySettings{By: harness.Time(s.episode.delay)})
+		fault := hitLinks(v, name, "", aim, targets(r, v, spec), "delay", delaySettings{By: harness.Time(s.episode.delay)})
+		return oneWayOf(r, v, fault)
 	}
 	fault := family.New("", spec).Next(r, v)
 	if fault != nil && named(spec) != nil {
 		fault.Aim = aim
 	}
 	return fault
+}
+
+// oneWayOf leaves out the links one way, or the other, of half of the faults that make some slow.
+func oneWayOf(r *rand.Rand, v harness.View, f *harness.Fault) *harness.Fault {
+	which := r.IntN(4)
+	if f == nil || which > 1 {
+		return f
+	}
+	d := &f.Deeds[0]
+	links := slices.DeleteFunc(slices.Clone(d.Links), func(l harness.Link) bool {
+		return slices.Contains(f.Nodes, l.To) != (which == 0) && slices.Contains(f.Nodes, l.From) == (which == 0)
+	})
+	if noticed(v, links) {
+		d.Links = links
+	}
+	return f
 }
 
 // pointless reports whether a fault would hit only what others have hit already in the same way.
@@ -333,7 +371,8 @@ func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move
 		until = min(until, max(s.next, v.Elapsed+shortest))
 	}
 	m.Wait = max(until-v.Elapsed, shortest)
-	if s.watch && r.IntN(2) == 0 {
+	turning := slices.ContainsFunc(v.Standing, func(f harness.Standing) bool { return s.turns[f.ID] != "" })
+	if s.watch && (turning || r.IntN(2) == 0) {
 		// Not at the next time that comes, but when something happens, and a little later.
 		after := time.Duration(r.Float64() * float64(unit))
 		if r.IntN(2) == 0 {

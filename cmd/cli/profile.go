@@ -75,7 +75,7 @@ func drawSwarm(r *rand.Rand, target harness.TargetEntry) map[string]string {
 		"clients":    strconv.Itoa(clients),
 		"load":       loadTides,
 		"roam":       "true",
-		"op-timeout": time.Duration(between(0.25, 1) * float64(time.Second)).Round(10 * time.Millisecond).String(),
+		"op-timeout": time.Duration(between(0.25, 2) * float64(time.Second)).Round(10 * time.Millisecond).String(),
 		"nemesis":    "watch",
 		"keys":       strconv.Itoa(int(between(1, 11))),
 		"vary":       "true",
