@@ -83,7 +83,7 @@ func TestSlowOneWay(t *testing.T) {
 	sizes := map[int]int{}
 	r := aRand()
 	for range 100 {
-		f := s.make(r, v, "delay", "n1")
+		f := s.make(r, v, "delay", leader)
 		sizes[len(f.Deeds[0].Links)]++
 		to := map[bool]int{}
 		for _, l := range f.Deeds[0].Links {
@@ -91,7 +91,7 @@ func TestSlowOneWay(t *testing.T) {
 		}
 		sizes[-1-to[true]]++ // links to n1: none, two, or two of four
 	}
-	require.Len(t, sizes, 4, "%v", sizes)
+	require.Len(t, sizes, 4, "%v", sizes) // -1, -3; 2, 4
 	require.Positive(t, sizes[2])
 	require.Positive(t, sizes[4])
 	require.Positive(t, sizes[-1])
