@@ -20,6 +20,7 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/cmd/child"
+	"github.com/sunder-dev/sunder/harness/fleet/netns"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/targets/raft"
@@ -27,7 +28,8 @@ import (
 
 // The test binary is also the node that runs launch, and a controller that can be killed.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "raftd" || os.Getenv("SUNDER_TEST_MAIN") != "") {
+	netns.Arrive()
+	if len(os.Args) > 1 && (os.Args[1] == "raftd" || os.Getenv("SUNDER_TEST_MAIN") != "" || netns.Inside()) {
 		Main(Default())
 		return
 	}
@@ -315,7 +317,7 @@ func TestListVersionAndHelp(t *testing.T) {
 	code, stdout, _ = typed(t, "version")
 	require.Equal(t, child.Valid, code)
 	require.Contains(t, stdout, "sunder ")
-	for _, command := range []string{"", "run", "check", "report", "list", "raftd", "agent", "images", "images build", "clean", "doctor"} {
+	for _, command := range []string{"", "run", "check", "report", "list", "raftd", "agent", "build", "images", "images build", "clean", "doctor"} {
 		code, stdout, _ := typed(t, strings.Fields(command+" --help")...)
 		require.Equal(t, child.Valid, code)
 		require.Contains(t, stdout, "Examples:", command)

@@ -56,33 +56,18 @@ func (a app) newImagesBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build TARGET[@VERSION]...",
 		Short: "Build images of servers from source, for where no registry can be reached",
-		Long: `Build servers from the Go module proxy, each in a module of its own that is thrown away, and
-make images of nothing but the program. Versions that are there are not built again. Go is
-needed. etcd takes a minute or two on two cores, Consul about six.
+		Long: `Build servers from the Go module proxy, as 'sunder build' does, and make images of nothing but the
+program. Versions that are there are not built again. Go is needed. etcd takes a minute or two on
+two cores, Consul about six.
 
 Consul is MPL-2.0 up to 1.16.3 and BUSL 1.1 after that: fine for testing, not for passing on.`,
 		Example: `  sunder images build etcd consul raft
   sunder images build etcd@v3.5.35`,
 		Args: arguments(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var recipes []programs.Recipe
-			self := false
-			for _, arg := range args {
-				name, version, entry, err := a.findTarget(arg)
-				switch {
-				case err != nil:
-					return usage(cmd, err)
-				case entry.Self:
-					self = true
-					continue
-				case entry.Recipe == nil:
-					return usage(cmd, fmt.Errorf("it is not known how %s is built; 'sunder run --image' takes any image", name))
-				}
-				recipe := entry.Recipe(version)
-				if err := recipe.Check(); err != nil {
-					return usage(cmd, err)
-				}
-				recipes = append(recipes, recipe)
+			recipes, self, err := a.recipes(args)
+			if err != nil {
+				return usage(cmd, err)
 			}
 			engine, err := docker.Connect(cmd.Context())
 			if err != nil {

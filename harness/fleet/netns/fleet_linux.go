@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -121,6 +122,7 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 		return nil, err
 	}
 	p := f.places[s.Name]
+	s.Env = append(slices.Clone(s.Env), roleEnv+"=") // a node may be of this very program, and is no run
 	n := &node{Node: process.New(s, f.addrs(s.Name), log, p.thread), place: p}
 	f.nodes = append(f.nodes, n.Node)
 	return n, n.Start(ctx)

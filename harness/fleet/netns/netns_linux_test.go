@@ -1,0 +1,196 @@
+package netns
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	randv2 "math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/fleet/fleettest"
+	"github.com/sunder-dev/sunder/targets/raft"
+)
+
+// controllerEnv tells a test program that it is a controller which is to be killed.
+const controllerEnv = "NETNS_TEST_CONTROLLER"
+
+// All tests run inside: the fleet works nowhere else.
+func TestMain(m *testing.M) {
+	raft.ServeIfNode()
+	Arrive()
+	switch {
+	case Inside() && os.Getenv(controllerEnv) != "":
+		controller()
+	case Inside():
+		goleak.VerifyTestMain(m)
+	}
+	code, err := Enter(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		if os.Getenv("CI") != "" || os.Getenv(controllerEnv) != "" {
+			os.Exit(1)
+		}
+		fmt.Fprintln(os.Stderr, "skipped: this machine cannot run the netns fleet")
+	}
+	os.Exit(code)
+}
+
+// launch launches a cluster of the built-in Raft and waits until it serves.
+func launch(t *testing.T, nodes int) (*harness.Cluster, *Fleet) {
+	target, err := raft.New(nil)
+	require.NoError(t, err)
+	f := New(t.TempDir(), os.Args[0])
+	c := harness.NewCluster(target, f, harness.NodeNames(nodes), func(string) {})
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
+	require.NoError(t, c.Serving(t.Context()))
+	return c, f
+}
+
+func TestFleet(t *testing.T) {
+	fleettest.Test(t, fleettest.Config{New: func() (harness.Fleet, harness.Target, error) {
+		target, err := raft.New(nil)
+		return New(t.TempDir(), os.Args[0]), target, err
+	}})
+}
+
+// Two fleets of one controller have networks of their own.
+func TestFleetsSideBySide(t *testing.T) {
+	_, a := launch(t, 3)
+	_, b := launch(t, 3)
+	require.NotEqual(t, a.Placement("n1").Members[0], b.Placement("n1").Members[0])
+	many := New(t.TempDir(), os.Args[0])
+	defer func() { require.NoError(t, many.Close()) }()
+	require.NoError(t, many.Plan(t.Context(), harness.NodeNames(9), []string{"peer"}))
+}
+
+// A node that is killed and started again while it is cut off is cut off still, with the same counters.
+func TestRulesOutliveTheNode(t *testing.T) {
+	c, f := launch(t, 3)
+	l := harness.Link{From: "n1", To: "n3"}
+	require.NoError(t, f.Shape(t.Context(), map[harness.Link]harness.Impairment{l: {Drop: true}}))
+	count := func() harness.Traffic {
+		require.NoError(t, f.Probe(t.Context(), []harness.Link{l}))
+		seen, err := f.Traffic(t.Context(), []harness.Link{l})
+		require.NoError(t, err)
+		return seen[l]
+	}
+	require.Eventually(t, func() bool { return count().Dropped > 0 }, 10*time.Second, time.Millisecond)
+	n := c.Node("n3")
+	require.NoError(t, n.Kill(t.Context()))
+	between := count()
+	require.NoError(t, n.Start(t.Context()))
+	require.Eventually(t, func() bool { return count().Dropped > between.Dropped }, 10*time.Second, time.Millisecond)
+	require.Equal(t, between.Passed, count().Passed)
+}
+
+// A node can be started while its network is pulled out, and serves once it is put back.
+func TestStartedWhileUnplugged(t *testing.T) {
+	c, _ := launch(t, 3)
+	n := c.Node("n2")
+	require.NoError(t, n.(harness.Unplugger).Unplug(t.Context()))
+	require.NoError(t, n.Kill(t.Context()))
+	require.NoError(t, n.Start(t.Context()))
+	d := net.Dialer{Timeout: 300 * time.Millisecond}
+	_, err := d.DialContext(t.Context(), "tcp", n.Addr("client"))
+	require.Error(t, err)
+	require.NoError(t, n.(harness.Unplugger).Plug(t.Context()))
+	target, err := raft.New(nil)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return target.Ready(t.Context(), n) == nil }, 20*time.Second, 5*time.Millisecond)
+}
+
+// Nothing leads out of the enclosure.
+func TestNoWayOut(t *testing.T) {
+	launch(t, 3)
+	d := net.Dialer{Timeout: time.Second}
+	_, err := d.DialContext(t.Context(), "tcp", "192.0.2.1:80") // an address for documentation
+	require.ErrorContains(t, err, "network is unreachable")
+}
+
+// controller launches nodes and says so; it ends when it is killed.
+func controller() {
+	target, err := raft.New(nil)
+	if err == nil {
+		c := harness.NewCluster(target, New(os.Getenv(controllerEnv), os.Args[0]), harness.NodeNames(3), func(string) {})
+		err = c.Launch(context.Background(), 1, func(string) io.Writer { return io.Discard })
+	}
+	fmt.Printf("launched: %v\n", err)
+	select {}
+}
+
+// marked returns the commands of the processes that have a mark in their environment, as far as they can be seen.
+func marked(mark string) (commands []string) {
+	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range paths {
+		if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), mark) {
+			command, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+			commands = append(commands, strings.ReplaceAll(string(command), "\x00", " "))
+		}
+	}
+	return commands
+}
+
+// If the process outside is killed with SIGKILL, at whatever moment, nothing is left: no process, and so no namespace,
+// interface or mount. No code of ours runs then.
+func TestNothingIsLeft(t *testing.T) {
+	r := randv2.New(randv2.NewPCG(1, 1))
+	for i := range 6 {
+		mark := rand.Text()
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), controllerEnv+"="+t.TempDir(), "MARK="+mark, roleEnv+"=")
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		if i == 0 { // all of them are there to be seen
+			line, err := bufio.NewReader(out).ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, "launched: <nil>\n", line)
+			require.GreaterOrEqual(t, len(marked(mark)), 5, "a process outside, one inside, and three nodes")
+		} else {
+			timer := time.NewTimer(time.Duration(r.IntN(250)) * time.Millisecond)
+			<-timer.C
+		}
+		require.NoError(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+		require.Eventually(t, func() bool { return len(marked(mark)) == 0 }, 10*time.Second, 5*time.Millisecond,
+			"left: %v", marked(mark))
+	}
+}
+
+// What does not work is named by its step, with the one command that helps.
+func TestAdvice(t *testing.T) {
+	require.Contains(t, advice(*failed(stepNetwork, fmt.Errorf("veth: %w", unsupported))), "modprobe")
+	require.Contains(t, advice(*failed(stepClone, noSpace)), "user.max_user_namespaces")
+	require.Contains(t, advice(*failed(stepMount, denied)), "systempaths=unconfined")
+	require.Contains(t, advice(*failed(stepClone, denied)), "seccomp=unconfined")
+	require.Equal(t, "mount /proc: operation not permitted", failed(stepMount, denied).Error())
+	require.Empty(t, advice(*failed(stepPacket, context.DeadlineExceeded)))
+}
+
+// A run goes on in the process namespace of others where /proc cannot be mounted.
+func TestWithoutAProcessNamespace(t *testing.T) {
+	require.Nil(t, attempt(t.Context(), roleTryNoPID))
+	require.Nil(t, attempt(t.Context(), roleTry))
+	require.NotNil(t, attempt(t.Context(), "no such role"))
+}
+
+// What a machine may answer.
+const (
+	unsupported = syscall.EOPNOTSUPP
+	noSpace     = syscall.ENOSPC
+	denied      = syscall.EPERM
+)
