@@ -56,7 +56,7 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 		delay:   max(time.Duration(unit*logUniform(r, 0.05, 0.8)), leastDelay),
 	}
 	if r.Float64() < 0.8 {
-		e.rest = time.Duration(unit * logUniform(r, 0.3, 5))
+		e.rest = time.Duration(logUniform(r, min(0.3*unit, shortRest), min(5*unit, max(1.5*unit, longRest))))
 	}
 	if r.Float64() < 0.5 && s.able(v, "delay") {
 		e.slow = max(time.Duration(unit*logUniform(r, 0.02, 0.3)), leastDelay)
@@ -75,7 +75,7 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	}
 	able := slices.DeleteFunc(s.families.Names(), func(name string) bool { return !s.able(v, name) })
 	for _, name := range able {
-		e.holds[name] = time.Duration(unit * logUniform(r, 0.4, 12))
+		e.holds[name] = time.Duration(logUniform(r, min(0.4*unit, shortHold), min(12*unit, max(3*unit, longHold))))
 	}
 	if rest := slices.DeleteFunc(slices.Clone(able), func(name string) bool { return name == "delay" }); len(rest) > 0 {
 		able = rest
@@ -95,6 +95,13 @@ func (s *swarm) able(v harness.View, name string) bool {
 	f, ok := s.families[name]
 	return ok && len(harness.Missing(f.Needs(), v.Can)) == 0
 }
+
+// Holds and rests are multiples of the election timeout. Where that is long, most need not be: a crash is over as soon as
+// the node has started again, whoever was elected meanwhile.
+const (
+	shortHold, longHold = float64(60 * time.Millisecond), float64(2 * time.Second)
+	shortRest, longRest = float64(50 * time.Millisecond), float64(time.Second)
+)
 
 // leastDelay is by how much links are late at the least: less is hardly told from the noise of a busy machine.
 const leastDelay = 5 * time.Millisecond

@@ -14,11 +14,15 @@ import (
 func TestArrows(t *testing.T) {
 	const module = "github.com/sunder-dev/sunder/"
 	may := map[string][]string{
-		"harness/history":         {},
-		"harness/history/jepsen":  {"harness/history"},
-		"harness":                 {"harness/history", "harness/programs", "harness/waypoint"},
-		"harness/waypoint":        {"harness/history"},
-		"harness/fleet/local":     {"harness", "harness/history"},
+		"harness/history":        {},
+		"harness/history/jepsen": {"harness/history"},
+		"harness":                {"harness/history", "harness/programs", "harness/waypoint"},
+		"harness/waypoint":       {"harness/history"},
+		"harness/fleet/local":    {"harness", "harness/history", "harness/fleet/process"},
+		"harness/fleet/netns": {
+			"harness", "harness/history", "harness/programs", "harness/fleet/agent", "harness/fleet/process",
+		},
+		"harness/fleet/process":   {"harness"},
 		"harness/fleet/docker":    {"harness", "harness/history", "harness/fleet/agent", "harness/programs"},
 		"harness/fleet/fleettest": {"harness", "harness/harnesstest"},
 		"harness/fleet/agent":     {"harness"},

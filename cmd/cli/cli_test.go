@@ -29,7 +29,8 @@ import (
 // The test binary is also the node that runs launch, and a controller that can be killed.
 func TestMain(m *testing.M) {
 	netns.Arrive()
-	if len(os.Args) > 1 && (os.Args[1] == "raftd" || os.Getenv("SUNDER_TEST_MAIN") != "" || netns.Inside()) {
+	inside := netns.Inside() && !strings.HasPrefix(os.Args[1], "-test.")
+	if len(os.Args) > 1 && (os.Args[1] == "raftd" || os.Getenv("SUNDER_TEST_MAIN") != "" || inside) {
 		Main(Default())
 		return
 	}

@@ -299,7 +299,7 @@ func TestWithoutAnEngine(t *testing.T) {
 		return cmd.ProcessState.ExitCode(), said.String()
 	}
 	dir := t.TempDir()
-	code, said := without("run", "-o", dir, "--target", "etcd")
+	code, said := without("run", "-o", dir, "--target", "etcd", "--fleet", "docker")
 	require.Equal(t, child.Error, code)
 	require.Contains(t, said, "no container engine")
 	require.Contains(t, said, "'sunder doctor' says what is missing")
@@ -313,7 +313,7 @@ func TestWithoutAnEngine(t *testing.T) {
 
 func TestWithoutAnImage(t *testing.T) {
 	needContainers(t)
-	code, _, said := typed(t, "run", "-o", t.TempDir(), "--target", "etcd@v3.5.99")
+	code, _, said := typed(t, "run", "-o", t.TempDir(), "--target", "etcd@v3.5.99", "--fleet", "docker")
 	require.Equal(t, child.Error, code)
 	require.Contains(t, said, "sunder images build etcd@v3.5.99")
 }

@@ -52,7 +52,7 @@ func (o *options) Check(c harness.FleetConfig) error {
 	case o.program == "" && !c.Target.Self && c.Target.Recipe == nil:
 		return errors.New("it is not known how the target is built; name its program by --program")
 	case c.Nodes > mostNodes:
-		return fmt.Errorf("%d nodes: at the most %d", c.Nodes, mostNodes)
+		return fmt.Errorf("--nodes: at the most %d nodes have addresses", mostNodes)
 	}
 	return nil
 }

@@ -1,0 +1,193 @@
+//go:build linux
+
+package cli
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/cmd/child"
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/fleet/netns"
+	"github.com/sunder-dev/sunder/harness/programs"
+	"github.com/sunder-dev/sunder/targets/targettest"
+)
+
+// needNamespaces skips a test where the netns fleet does not work, or the program of a target is not built. In CI both
+// must be there.
+func needNamespaces(t *testing.T, servers ...string) {
+	t.Helper()
+	missing := func(format string, args ...any) {
+		t.Helper()
+		if os.Getenv("CI") == "true" {
+			t.Fatalf(format, args...)
+		}
+		t.Skipf(format, args...)
+	}
+	options := newEntryOptions(Default(), pflag.NewFlagSet("", pflag.ContinueOnError))
+	if err := options.fleets["netns"].Available(t.Context(), harness.FleetConfig{}); err != nil {
+		missing("no netns fleet: %v", err)
+	}
+	for _, name := range servers {
+		entry := Default().Targets[name]
+		_, there, err := programs.Cached(entry.Recipe(entry.Version), runtime.GOARCH)
+		require.NoError(t, err)
+		if !there {
+			missing("no program of %s: sunder build %s", name, name)
+		}
+	}
+}
+
+func TestRunsInNamespaces(t *testing.T) {
+	needNamespaces(t, "etcd", "consul")
+	for name, args := range map[string][]string{
+		"etcd": {"--target", "etcd"},
+		// Consul's elections take seconds: shorter faults end before anything was served under them.
+		"consul":            {"--target", "consul", "--nodes", "3", "--hold", "3s", "--rest", "1s", "--time-limit", "20s"},
+		"raft, by packets":  {"--target", "raft", "--nodes", "3", "--nemesis", "unplug,loss:some"},
+		"the default run":   {"--target", "etcd", "--profile", "swarm", "--hold", "1s"},
+		"a stranger's etcd": {"--target", "etcd", "--program", cached(t, "etcd")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := contained(t, append(args, "--fleet", "netns")...)
+			require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
+			require.Contains(t, stderr, "\nfleet netns: as asked for\n")
+			require.Equal(t, 1, strings.Count(stderr, "fleet netns: "), "it is said outside alone")
+			require.FileExists(t, lastLine(stdout))
+		})
+	}
+}
+
+// cached is the program of a target in the cache.
+func cached(t *testing.T, target string) string {
+	entry := Default().Targets[target]
+	path, _, err := programs.Cached(entry.Recipe(entry.Version), runtime.GOARCH)
+	require.NoError(t, err)
+	return path
+}
+
+// Reads that are documented to be stale are found to be, as in containers.
+func TestStaleReadsInNamespaces(t *testing.T) {
+	needNamespaces(t, "etcd")
+	code, stdout, stderr := contained(t, "--target", "etcd", "--nodes", "3", "--nemesis", "partition:isolate", "--serializable",
+		"--fleet", "netns")
+	require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
+	require.Contains(t, stdout, "is not linearizable")
+}
+
+// Without an engine, real servers run in namespaces by themselves, and the second line says why.
+func TestTheFleetThatThereIs(t *testing.T) {
+	needNamespaces(t, "etcd")
+	cmd := exec.Command(os.Args[0], shortContained(t, "--target", "etcd", "--nodes", "3")...)
+	cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1", "DOCKER_HOST=unix:///nowhere/docker.sock")
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	require.NoError(t, cmd.Run(), said.String())
+	require.Contains(t, strings.Split(said.String(), "\n")[1], "fleet netns: not docker: no container engine")
+}
+
+// Every target passes the suite of targets, in namespaces.
+func TestTargetsInNamespaces(t *testing.T) {
+	needNamespaces(t, "etcd", "consul")
+	if !netns.Inside() {
+		var said bytes.Buffer
+		code, err := netns.Enter(t.Context(), []string{"-test.run=^TestTargetsInNamespaces$", "-test.v"}, &said, &said)
+		require.NoError(t, err)
+		require.Zero(t, code, said.String())
+		for name := range Default().Targets {
+			require.Contains(t, said.String(), "--- PASS: TestTargetsInNamespaces/"+name)
+		}
+		return
+	}
+	c := Default()
+	options := newEntryOptions(c, pflag.NewFlagSet("", pflag.ContinueOnError))
+	for name, entry := range c.Targets {
+		t.Run(name, func(t *testing.T) {
+			target, err := options.targets[name](harness.TargetConfig{Version: entry.Version})
+			require.NoError(t, err)
+			defer func() { require.NoError(t, closeTarget(target)) }()
+			targettest.Test(t, targettest.Config{Target: target, Fleet: func() (harness.Fleet, error) {
+				f, _, err := options.fleets["netns"].Open(t.Context(), harness.FleetConfig{
+					Dir: t.TempDir(), Target: entry, Version: entry.Version, Sunder: "(test)", Say: io.Discard,
+				})
+				return f, err
+			}})
+		})
+	}
+}
+
+// It needs no root: the same as a plain user.
+func TestAsAPlainUser(t *testing.T) {
+	needNamespaces(t)
+	if os.Getuid() != 0 {
+		t.Log("all tests of this file are a plain user's")
+		return
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	program := filepath.Join(dir, "sunder")
+	content, err := os.ReadFile(os.Args[0])
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(program, content, 0o755))
+	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
+		require.NoError(t, os.Chmod(at, 0o755))
+	}
+	out := filepath.Join(dir, "runs")
+	require.NoError(t, os.Mkdir(out, 0o755))
+	require.NoError(t, os.Chown(out, nobody, nobody))
+	cmd := exec.Command(program, shortContained(t, "-o", out, "--target", "raft", "--fleet", "netns", "--nodes", "3")...)
+	cmd.Env = append(os.Environ(), "SUNDER_TEST_MAIN=1", "HOME="+out)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	require.NoError(t, cmd.Run(), said.String())
+	info, err := os.Stat(lastLine(said.String()))
+	require.NoError(t, err)
+	require.EqualValues(t, nobody, info.Sys().(*syscall.Stat_t).Uid)
+}
+
+// What is wrong is said before anything begins.
+func TestProgramsThatAreNone(t *testing.T) {
+	needNamespaces(t)
+	for say, args := range map[string][]string{
+		"it is no program":               {"--target", "etcd", "--program", t.TempDir()},
+		"--program /nowhere/etcd":        {"--target", "etcd", "--program", "/nowhere/etcd"},
+		"is an option of fleet netns":    {"--target", "etcd", "--program", "/nowhere/etcd", "--fleet", "docker"},
+		`etcd has no version "v3.6"`:     {"--target", "etcd@v3.6", "--fleet", "netns"},
+		"netns does not have":            {"--target", "raft", "--fleet", "netns", "--nemesis", "delay"},
+		"--nodes: at the most 200 nodes": {"--target", "raft", "--fleet", "netns", "--nodes", "201"},
+	} {
+		out := t.TempDir()
+		code, _, stderr := typed(t, append([]string{"run", "-o", out}, args...)...)
+		require.Contains(t, []int{child.Usage, child.Error}, code, stderr)
+		require.Contains(t, stderr, say)
+		left, err := os.ReadDir(out)
+		require.NoError(t, err)
+		require.Empty(t, left, "nothing was run")
+	}
+}
+
+// Programs are built by name, and only those that there are.
+func TestBuild(t *testing.T) {
+	needNamespaces(t, "etcd")
+	code, stdout, stderr := typed(t, "build", "etcd")
+	require.Equal(t, child.Valid, code, stderr)
+	require.Equal(t, cached(t, "etcd")+"\n", stdout)
+	for say, args := range map[string]string{
+		"there is nothing to build": "raft", "unknown target": "etc", `no version "latest"`: "etcd@latest",
+	} {
+		code, _, stderr := typed(t, "build", args)
+		require.Equal(t, child.Usage, code, stderr)
+		require.Contains(t, stderr, say)
+	}
+}
