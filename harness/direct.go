@@ -42,9 +42,11 @@ func (d *directed) act(ctx, whole context.Context) (err error) {
 	defer func() {
 		d.acting.Wait()
 		err = errors.Join(err, d.failed)
-		if n := len(d.board); n > 0 { // what is in force for less is hardly a fault
-			sleep(whole, leastStanding-(time.Since(d.began)-d.board[n-1].Since))
+		latest := -leastStanding
+		for _, f := range d.board {
+			latest = max(latest, f.Since)
 		}
+		sleep(whole, latest+leastStanding-time.Since(d.began)) // what is in force for less is hardly a fault
 		for _, f := range d.board {
 			err = errors.Join(err, d.heal(f.active))
 		}

@@ -106,6 +106,25 @@ func TestWhatADirectorSees(t *testing.T) {
 	})
 }
 
+// A fault that comes into force as the load ends is in force for a while all the same.
+func TestTheLastFaultIsHeldToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "watch")
+		late := &plan{moves: []harness.Move{
+			{Wait: test.TimeLimit - 3*time.Second - 5*time.Millisecond}, // the last calm and the first are a second or two
+			{Start: delays("n2", "n3"), Wait: time.Millisecond},
+			{Start: kills("n1"), Wait: time.Hour},
+		}}
+		test.Lanes[0].Direct = func() harness.Director { return late }
+		h, _, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		require.Len(t, h.Notes().Faults, 2)
+		for _, f := range h.Notes().Faults {
+			require.GreaterOrEqual(t, f.Healing-f.InForce, 50*time.Millisecond, f.F)
+		}
+	})
+}
+
 // What a director leaves standing is healed at the end; a heal that fails ends the run.
 func TestWhatStandsIsHealed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sunder-dev/sunder/harness/fleet/agent"
+	"github.com/sunder-dev/sunder/harness/fleet/packets"
 )
 
 func newAgentCommand() *cobra.Command {
@@ -42,7 +43,7 @@ Every request needs the token that the environment variable ` + agent.TokenEnv +
 			if err := c.Validate(); err != nil {
 				return usage(cmd, err)
 			}
-			fw, err := agent.NewFirewall(c.Peers)
+			fw, err := packets.NewRules(c.Peers)
 			if err != nil {
 				return err
 			}
@@ -55,7 +56,7 @@ Every request needs the token that the environment variable ` + agent.TokenEnv +
 		Example: `  unshare --net sunder agent probe`,
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(agent.Probe())
+			return json.NewEncoder(cmd.OutOrStdout()).Encode(packets.Probe())
 		},
 	})
 	cmd.Flags().StringVar(&listen, "listen", "", "the node's address, and the port to listen on")

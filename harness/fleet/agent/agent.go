@@ -39,8 +39,6 @@ type Firewall interface {
 	Set(links map[netip.Addr]harness.Impairment) error
 	// Traffic returns what came over each link and what was lost there, in bytes.
 	Traffic() (map[netip.Addr]harness.Traffic, error)
-	// Close ends the connection to the kernel. The rules stay.
-	Close() error
 }
 
 // Config says what an agent serves.

@@ -27,8 +27,6 @@ func (m *memory) Set(links map[netip.Addr]harness.Impairment) error {
 	return m.err
 }
 
-func (m *memory) Close() error { return nil }
-
 func (m *memory) Traffic() (map[netip.Addr]harness.Traffic, error) {
 	return map[netip.Addr]harness.Traffic{peer: {Passed: 1, Dropped: 2}}, m.err
 }

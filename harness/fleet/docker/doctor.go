@@ -11,13 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sunder-dev/sunder/harness"
-	"github.com/sunder-dev/sunder/harness/fleet/agent"
+	"github.com/sunder-dev/sunder/harness/fleet/packets"
 )
 
 // costs are what cannot be done without a capability of the kernel.
 var costs = map[string]string{
-	agent.NFTables: "no partitions in containers; the local fleet has them",
-	agent.Loss:     "no nemesis loss",
+	packets.NFTables: "no partitions in containers; the local fleet has them",
+	packets.Loss:     "no nemesis loss",
+	packets.Delay:    "no nemesis delay",
 }
 
 // examine tries what the engine, and its kernel, can do.
@@ -88,7 +89,7 @@ func kernel(ctx context.Context, engine *Engine, e harness.Examination) []harnes
 	if err != nil {
 		return unknown(err)
 	}
-	var probed []agent.Capability
+	var probed []packets.Capability
 	if err := json.Unmarshal([]byte(said), &probed); err != nil {
 		return unknown(fmt.Errorf("the probe said %.200q: %w", said, err))
 	}

@@ -34,11 +34,11 @@ func Entry() harness.FleetEntry {
 	}
 }
 
-// Can is what netns fleets can do.
+// Can is what netns fleets can do, where the kernel has all that it takes.
 func Can() []harness.Capability {
 	return []harness.Capability{
 		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut,
-		harness.LinkLoss,
+		harness.LinkLoss, harness.LinkDelay,
 	}
 }
 

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/sunder-dev/sunder/harness"
-	"github.com/sunder-dev/sunder/harness/fleet/agent"
+	"github.com/sunder-dev/sunder/harness/fleet/packets"
 	"github.com/sunder-dev/sunder/harness/fleet/process"
 )
 
@@ -27,6 +29,7 @@ const firstPort = 7001
 // cut links, and their counters.
 type Fleet struct {
 	dir, program string
+	can          func() []harness.Capability
 
 	mu     sync.Mutex
 	order  []string
@@ -35,6 +38,7 @@ type Fleet struct {
 	places map[string]*place
 	nodes  []*process.Node
 	links  map[harness.Link]harness.Impairment // as they are to be
+	probes probes
 	closed bool
 }
 
@@ -43,7 +47,7 @@ type place struct {
 	addr      netip.Addr
 	thread    process.Thread // in the namespace
 	namespace *os.File
-	rules     agent.Firewall
+	rules     *packets.Rules
 	probe     *net.UDPConn // what is sent over links to see whether it arrives
 	setting   sync.Mutex   // held while rules are decided upon and set: they are set in the order of decisions
 }
@@ -53,11 +57,33 @@ type place struct {
 func New(dir, program string) *Fleet {
 	return &Fleet{
 		dir: dir, program: program, places: map[string]*place{}, links: map[harness.Link]harness.Impairment{},
+		probes: probes{waiting: map[uint64]func(time.Time){}}, can: sync.OnceValue(can),
 	}
 }
 
 // Can implements [harness.Fleet].
-func (f *Fleet) Can() []harness.Capability { return Can() }
+func (f *Fleet) Can() []harness.Capability { return f.can() }
+
+// can is what [Can] says, but for what this kernel cannot do.
+func can() []harness.Capability {
+	can := Can()
+	thread := process.NewThread()
+	defer thread.Close()
+	_ = thread.Do(func() error { // what cannot even be tried cannot be done
+		lacks := map[string]bool{packets.Loss: true, packets.Delay: true}
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			for _, c := range packets.Probe() {
+				lacks[c.Name] = c.Lack != ""
+			}
+		}
+		can = slices.DeleteFunc(can, func(c harness.Capability) bool {
+			return c == harness.LinkLoss && lacks[packets.Loss] || c == harness.LinkDelay && lacks[packets.Delay]
+		})
+		return err
+	})
+	return can
+}
 
 // Plan implements [harness.Fleet]: it makes the network.
 func (f *Fleet) Plan(_ context.Context, nodes, ports []string) (err error) {
@@ -76,7 +102,7 @@ func (f *Fleet) Plan(_ context.Context, nodes, ports []string) (err error) {
 		if p.namespace, err = f.bridge.join(p.thread, p.addr); err != nil {
 			return fmt.Errorf("network of %s: %w", name, err)
 		}
-		if p.probe, err = listen(p); err != nil {
+		if err = f.probes.listen(p); err != nil {
 			return fmt.Errorf("network of %s: %w", name, err)
 		}
 	}
@@ -87,7 +113,7 @@ func (f *Fleet) Plan(_ context.Context, nodes, ports []string) (err error) {
 				peers = append(peers, f.places[other].addr)
 			}
 		}
-		if p.rules, err = agent.NewFirewallIn(p.namespace, peers); err != nil {
+		if p.rules, err = packets.NewRulesIn(p.namespace, peers); err != nil {
 			return fmt.Errorf("packet rules of %s: %w", name, err)
 		}
 	}

@@ -3,20 +3,17 @@ package netns
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sunder-dev/sunder/harness"
-	"github.com/sunder-dev/sunder/harness/fleet/agent"
 )
 
 // Shape implements [harness.Shaper]: the rules of all receivers are set side by side.
 func (f *Fleet) Shape(_ context.Context, links map[harness.Link]harness.Impairment) error {
 	for l, i := range links {
-		if err := harness.Fit("link "+l.String(), i.Needs(), "the netns fleet", Can()); err != nil {
+		if err := harness.Fit("link "+l.String(), i.Needs(), "the netns fleet", f.Can()); err != nil {
 			return err
 		}
 	}
@@ -70,17 +67,4 @@ func (f *Fleet) Traffic(_ context.Context, links []harness.Link) (map[harness.Li
 		traffic[l] = counted[l.To][f.places[l.From].addr]
 	}
 	return traffic, nil
-}
-
-// Patience implements [harness.Prober]: there is no way around the rules.
-func (f *Fleet) Patience() time.Duration { return 0 }
-
-// Probe implements [harness.Prober]: something is sent from the namespace of the sender, whether its node runs or not.
-func (f *Fleet) Probe(_ context.Context, links []harness.Link) error {
-	for _, l := range links {
-		to := netip.AddrPortFrom(f.places[l.To].addr, agent.Port)
-		// That a probe could not be sent shows in nobody having received it.
-		_, _ = f.places[l.From].probe.WriteTo([]byte("sunder probe"), net.UDPAddrFromAddrPort(to))
-	}
-	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	"github.com/sunder-dev/sunder/harness/fleet/agent"
 	"github.com/sunder-dev/sunder/harness/fleet/process"
 )
 
@@ -159,15 +158,6 @@ func addAddr(
 	return add(to, &netlink.Addr{IPNet: &net.IPNet{
 		IP: addr.AsSlice(), Mask: net.CIDRMask(subnet.Bits(), addr.BitLen()),
 	}})
-}
-
-// listen opens the socket that a place sends probes from, and gets those of others at.
-func listen(p *place) (c *net.UDPConn, err error) {
-	err = p.thread.Do(func() error {
-		c, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.addr, agent.Port)))
-		return err
-	})
-	return c, err
 }
 
 // upLoopback brings the loopback interface of the controller's namespace up.

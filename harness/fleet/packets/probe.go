@@ -1,4 +1,6 @@
-package agent
+// Package packets makes the links to one node bad by the kernel's packet rules, in the node's network namespace, and
+// counts what they lose.
+package packets
 
 // Capability is something that a kernel can do or not.
 type Capability struct {
@@ -10,4 +12,5 @@ type Capability struct {
 const (
 	NFTables = "nftables"
 	Loss     = "loss"
+	Delay    = "delay"
 )

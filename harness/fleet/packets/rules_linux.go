@@ -1,6 +1,8 @@
-package agent
+package packets
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -10,37 +12,43 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// nft is a table of our own in the network namespace of the process. It drops on the way in: what is
-// dropped on the way out is reported to the sender, whose TCP then sends again as if nothing
-// had happened (docstring of Jepsen's net.clj). It hits established connections like any other.
-// No other table is looked at; one of them makes Docker's name service work.
-type nft struct {
-	mu    sync.Mutex
-	conn  *nftables.Conn
-	table *nftables.Table
-	chain *nftables.Chain
-	peers []netip.Addr
+// Rules are the packet rules of one receiver: a table of our own in its network namespace. It drops on the way in: what
+// is dropped on the way out is reported to the sender, whose TCP then sends again as if nothing had happened (docstring
+// of Jepsen's net.clj). It hits established connections like any other. Packets that are to be late go through a queue,
+// whose rule is there only as long. No other table is looked at; one of them makes Docker's name service work.
+type Rules struct {
+	mu        sync.Mutex
+	conn      *nftables.Conn
+	table     *nftables.Table
+	chain     *nftables.Chain
+	peers     []netip.Addr
+	namespace int    // an open file; 0 is that of the process
+	queue     *queue // nil before anything is late
+	byTarget  bool   // the queue's rule is one of the older kind
 }
 
-// NewFirewall makes the table in the network namespace of the process. Its counters live as long as the namespace does.
-func NewFirewall(peers []netip.Addr) (Firewall, error) { return newFirewall(peers) }
+// NewRules makes the table in the network namespace of the process. Its counters live as long as the namespace does.
+func NewRules(peers []netip.Addr) (*Rules, error) { return newRules(peers, 0) }
 
-// NewFirewallIn makes it in another network namespace, of which an open file is given.
-func NewFirewallIn(namespace *os.File, peers []netip.Addr) (Firewall, error) {
-	return newFirewall(peers, nftables.WithNetNSFd(int(namespace.Fd())))
+// NewRulesIn makes it in another network namespace, of which an open file is given.
+func NewRulesIn(namespace *os.File, peers []netip.Addr) (*Rules, error) {
+	return newRules(peers, int(namespace.Fd()))
 }
 
-func newFirewall(peers []netip.Addr, where ...nftables.ConnOption) (Firewall, error) {
-	conn, err := nftables.New(append(where, nftables.AsLasting())...)
+func newRules(peers []netip.Addr, namespace int) (*Rules, error) {
+	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(namespace))
 	if err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
-	f := &nft{conn: conn, table: &nftables.Table{Name: "sunder", Family: nftables.TableFamilyIPv4}, peers: peers}
+	f := &Rules{
+		conn: conn, table: &nftables.Table{Name: "sunder", Family: nftables.TableFamilyIPv4}, peers: peers, namespace: namespace,
+	}
 	conn.AddTable(f.table)
 	// Before everybody else who filters, so that what they drop is counted as having passed the link.
 	f.chain = conn.AddChain(&nftables.Chain{
@@ -63,12 +71,31 @@ const (
 	dropped = "dropped-"
 )
 
-// Set implements [Firewall]: all rules are replaced in one transaction.
-func (f *nft) Set(links map[netip.Addr]harness.Impairment) error {
+// Set brings all links to their states at once, in one transaction; one that is not named is healthy.
+func (f *Rules) Set(links map[netip.Addr]harness.Impairment) (err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for link, p := range f.peers {
+		by := links[p].Delay
+		if by > 0 && f.queue == nil {
+			if f.queue, err = newQueue(f.namespace, len(f.peers)); err != nil {
+				return err
+			}
+		}
+		if f.queue != nil {
+			f.queue.late(uint16(link), by)
+		}
+	}
+	if err = f.set(links); errors.Is(err, unix.ENOENT) && !f.byTarget && f.queue != nil {
+		f.byTarget = true // a kernel without the rule's own kind (nft_queue)
+		err = f.set(links)
+	}
+	return err
+}
+
+func (f *Rules) set(links map[netip.Addr]harness.Impairment) error {
 	f.conn.FlushChain(f.chain)
-	for _, p := range f.peers {
+	for link, p := range f.peers {
 		i := links[p]
 		if i.Drop || i.Loss > 0 {
 			drop := from(p)
@@ -78,6 +105,9 @@ func (f *nft) Set(links map[netip.Addr]harness.Impairment) error {
 			f.rule(append(drop, count(dropped, p), &expr.Verdict{Kind: expr.VerdictDrop}))
 		}
 		f.rule(append(from(p), count(passed, p)))
+		if i.Delay > 0 {
+			f.rule(append(from(p), f.toQueue(uint16(link))))
+		}
 	}
 	if err := f.conn.Flush(); err != nil {
 		return fmt.Errorf("nftables: set the rules: %w", err)
@@ -85,7 +115,18 @@ func (f *nft) Set(links map[netip.Addr]harness.Impairment) error {
 	return nil
 }
 
-func (f *nft) rule(exprs []expr.Any) {
+// toQueue sends packets to a number of the queue.
+func (f *Rules) toQueue(number uint16) expr.Any {
+	if !f.byTarget {
+		return &expr.Queue{Num: number, Total: 1}
+	}
+	info := make(xt.Unknown, 8) // struct xt_NFQ_info_v1, aligned
+	binary.NativeEndian.PutUint16(info, number)
+	binary.NativeEndian.PutUint16(info[2:], 1)
+	return &expr.Target{Name: "NFQUEUE", Rev: 1, Info: &info}
+}
+
+func (f *Rules) rule(exprs []expr.Any) {
 	f.conn.AddRule(&nftables.Rule{Table: f.table, Chain: f.chain, Exprs: exprs})
 }
 
@@ -122,8 +163,8 @@ func count(what string, p netip.Addr) expr.Any {
 	return &expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: what + p.String()}
 }
 
-// Traffic implements [Firewall].
-func (f *nft) Traffic() (map[netip.Addr]harness.Traffic, error) {
+// Traffic returns what came over each link and what was lost there, in bytes.
+func (f *Rules) Traffic() (map[netip.Addr]harness.Traffic, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	objects, err := f.conn.GetObjects(f.table)
@@ -143,9 +184,13 @@ func (f *nft) Traffic() (map[netip.Addr]harness.Traffic, error) {
 	return traffic, nil
 }
 
-// Close implements [Firewall].
-func (f *nft) Close() error {
+// Close ends the connections to the kernel. The rules stay.
+func (f *Rules) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.conn.CloseLasting()
+	err := f.conn.CloseLasting()
+	if f.queue != nil {
+		err = errors.Join(err, f.queue.close())
+	}
+	return err
 }
