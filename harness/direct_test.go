@@ -154,8 +154,13 @@ func TestTheLoadChanges(t *testing.T) {
 		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none")
 		test.Roam = true
 		test.Tide = func(elapsed time.Duration) harness.Load {
-			if elapsed < 10*time.Second {
+			switch {
+			case elapsed < 10*time.Second:
 				return harness.Load{Rate: 1000, Clients: 10}
+			case elapsed < 15*time.Second:
+				return harness.Load{Rate: 50, Clients: 2, Crowd: harness.AtOne, Node: 4}
+			case elapsed < 20*time.Second:
+				return harness.Load{Rate: 50, Clients: 2, Crowd: harness.AtLeader}
 			}
 			return harness.Load{Rate: 50, Clients: 2}
 		}
@@ -169,9 +174,18 @@ func TestTheLoadChanges(t *testing.T) {
 				continue
 			}
 			calls[int((c.Begin()-load.From)/(10*time.Second))]++
+			switch at := c.Begin() - load.From; {
+			case at > 11*time.Second && at < 15*time.Second:
+				require.Equal(t, "n5", c.Node(), "all are at one")
+			case at > 16*time.Second && at < 20*time.Second:
+				require.Equal(t, "n1", c.Node(), "all are at the leader")
+			}
 			worker := h.Event(c.Index()).Process % (test.Clients + test.Nodes)
 			if c.Begin() > load.From+11*time.Second {
 				late[worker] = true
+			}
+			if c.Begin() > load.From+10*time.Second && c.Begin() < load.From+21*time.Second {
+				continue
 			}
 			if nodes[worker] == nil {
 				nodes[worker] = map[string]bool{}

@@ -14,7 +14,22 @@ type Load struct {
 	Rate float64
 	// Clients are those that call: the first so many; the others are idle.
 	Clients int
+	// Crowd is which nodes they call.
+	Crowd Crowd
+	// Node is the one that all call who are [AtOne], counted from 0, and from there again after the last.
+	Node int
 }
+
+// Crowd is which nodes clients call.
+type Crowd uint8
+
+// The crowds. A leader that is cut off with all clients writes more that nobody else has than one with few, and members
+// that are not called have less of their own to say.
+const (
+	Spread   Crowd = iota // each the one that it is used to; see [Test.Roam]
+	AtLeader              // all the leader, as far as one is known
+	AtOne                 // all one and the same
+)
 
 // loadNow returns how clients are to call now.
 func (r *run) loadNow() Load {
@@ -48,8 +63,19 @@ func (r *run) habitOf(worker int) habit {
 const hopAfter = 50
 
 // wander returns the node that a client is to call now.
-func (w *worker) wander(r *rand.Rand) string {
-	switch w.habit {
+func (w *worker) wander(r *rand.Rand, crowd Crowd, node int) string {
+	habit := w.habit
+	switch {
+	case crowd == AtLeader:
+		habit = follows
+	case crowd == AtOne && w.refused < 2:
+		return w.cluster.Nodes()[node%w.Nodes]
+	case crowd == AtOne:
+		habit = hops
+	case habit == stays:
+		return w.home
+	}
+	switch habit {
 	case follows:
 		if leader, _ := w.observe.leader(); leader != "" && w.refused < 2 {
 			return leader

@@ -16,7 +16,8 @@ import (
 type worker struct {
 	*run
 	index   int
-	node    string
+	node    string // that it calls
+	home    string // that it calls if nothing leads it elsewhere
 	rand    *rand.Rand
 	seq     int
 	process int
@@ -36,7 +37,7 @@ func newWorkers(r *run) []*worker {
 
 func newWorker(r *run, index, node int) *worker {
 	return &worker{
-		run: r, index: index, node: r.cluster.Nodes()[node], process: index,
+		run: r, index: index, node: r.cluster.Nodes()[node], home: r.cluster.Nodes()[node], process: index,
 		rand: rand.New(rand.NewPCG(r.Seed, streamWorkers+uint64(index))), habit: r.habitOf(index),
 	}
 }
@@ -66,7 +67,7 @@ func (w *worker) work(loading, running context.Context) {
 				continue
 			}
 		}
-		if node := w.wander(w.rand); node != w.node {
+		if node := w.wander(w.rand, load.Crowd, load.Node); node != w.node {
 			w.hangUp()
 			w.node = node
 		}

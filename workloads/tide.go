@@ -23,7 +23,7 @@ type tide struct {
 }
 
 // Tides returns a load that is drawn anew every five seconds: from a trickle to as much as goes, by few clients or all of
-// them, with idle spells now and then. Bugs hide from any one load.
+// them, spread or all at one node, with idle spells now and then. Bugs hide from any one load.
 func Tides(seed uint64, clients int) harness.Tide {
 	r := rand.New(rand.NewPCG(seed, 0x71de))
 	var drawn [tides]tide
@@ -39,6 +39,11 @@ func Tides(seed uint64, clients int) harness.Tide {
 		if i == 0 && t.Rate > 0 { // what was served before the first fault is what everything else is compared with
 			t.Rate = max(t.Rate, 500)
 		}
+		if i > 0 { // what nodes serve before the first fault is seen of all of them
+			t.Crowd, t.Node = []harness.Crowd{
+				harness.Spread, harness.Spread, harness.Spread, harness.AtLeader, harness.AtOne,
+			}[r.IntN(5)], r.IntN(60)
+		}
 		if i > 0 && r.IntN(5) == 0 {
 			t.every, t.idle = time.Duration(between(r, 0.5, 4)*float64(time.Second)), 0.1+0.3*r.Float64()
 		}
@@ -48,7 +53,7 @@ func Tides(seed uint64, clients int) harness.Tide {
 	return func(elapsed time.Duration) harness.Load {
 		t := &drawn[int(elapsed/tideLength)%tides]
 		if t.every > 0 && elapsed%t.every > time.Duration((1-t.idle)*float64(t.every)) {
-			return harness.Load{Rate: 2, Clients: 1}
+			return harness.Load{Rate: 2, Clients: 1, Crowd: t.Crowd, Node: t.Node}
 		}
 		return t.Load
 	}
