@@ -43,6 +43,11 @@ Every request needs the token that the environment variable ` + agent.TokenEnv +
 			if err := c.Validate(); err != nil {
 				return usage(cmd, err)
 			}
+			for _, tried := range packets.Probe() {
+				if tried.Lack != "" {
+					c.Lacks = append(c.Lacks, tried.Name)
+				}
+			}
 			fw, err := packets.NewRules(c.Peers)
 			if err != nil {
 				return err

@@ -20,12 +20,15 @@ func TestArrows(t *testing.T) {
 		"harness/waypoint":       {"harness/history"},
 		"harness/fleet/local":    {"harness", "harness/history", "harness/fleet/process"},
 		"harness/fleet/netns": {
-			"harness", "harness/history", "harness/programs", "harness/fleet/agent", "harness/fleet/process",
+			"harness", "harness/history", "harness/programs", "harness/fleet/packets", "harness/fleet/process",
 		},
-		"harness/fleet/process":   {"harness"},
-		"harness/fleet/docker":    {"harness", "harness/history", "harness/fleet/agent", "harness/programs"},
+		"harness/fleet/process": {"harness"},
+		"harness/fleet/docker": {
+			"harness", "harness/history", "harness/fleet/agent", "harness/fleet/packets", "harness/programs",
+		},
 		"harness/fleet/fleettest": {"harness", "harness/harnesstest"},
 		"harness/fleet/agent":     {"harness"},
+		"harness/fleet/packets":   {"harness"},
 		"checkers/ddmin":          {},
 		"harness/programs":        {},
 		"targets/etcd":            {"harness", "harness/history", "harness/programs"},

@@ -164,7 +164,6 @@ func TestProgramsThatAreNone(t *testing.T) {
 		"--program /nowhere/etcd":        {"--target", "etcd", "--program", "/nowhere/etcd"},
 		"is an option of fleet netns":    {"--target", "etcd", "--program", "/nowhere/etcd", "--fleet", "docker"},
 		`etcd has no version "v3.6"`:     {"--target", "etcd@v3.6", "--fleet", "netns"},
-		"netns does not have":            {"--target", "raft", "--fleet", "netns", "--nemesis", "delay"},
 		"--nodes: at the most 200 nodes": {"--target", "raft", "--fleet", "netns", "--nodes", "201"},
 	} {
 		out := t.TempDir()

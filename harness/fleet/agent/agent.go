@@ -5,14 +5,17 @@
 // sender, and always the whole of them, so that a message that is repeated does no harm; messages are
 // numbered, so that one that was given up and arrives late does none either.
 //
-//	PUT  /links  {"number": 3, "links": {"10.7.0.3": {"drop": true}}}      all others are healthy
-//	GET  /links  {"10.7.0.3": {"passed": 1, "dropped": 2}, ...}
-//	POST /probe  ["10.7.0.3", ...]                 send a datagram to each
+//	PUT  /links    {"number": 3, "links": {"10.7.0.3": {"drop": true}}}      all others are healthy
+//	GET  /links    {"10.7.0.3": {"passed": 1, "dropped": 2}, ...}
+//	POST /probe    {"10.7.0.3": 17, ...}            send a datagram with a number to each; says when, as /arrived does
+//	POST /arrived  [17, ...]                        when those arrived that did, by the kernel's monotonic clock, in ns
+//	GET  /lacks    ["delay", ...]                   what the kernel cannot do to packets
 package agent
 
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,6 +50,8 @@ type Config struct {
 	// Peers are the addresses of the other nodes of the run. No other address is ever touched.
 	Peers []netip.Addr
 	Token string
+	// Lacks is what the kernel cannot do to packets.
+	Lacks []string
 }
 
 // Validate reports everything that is wrong with the configuration.
@@ -81,11 +86,13 @@ func Run(ctx context.Context, c Config, fw Firewall) error {
 		return err
 	}
 	defer probes.Close()
+	arrivals := &arrivals{}
+	go arrivals.read(probes)
 	api, err := listen.Listen(ctx, "tcp", c.Listen.String())
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler(c, fw, probes), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: handler(c, fw, probes, arrivals), ReadHeaderTimeout: 5 * time.Second}
 	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
 	if err := server.Serve(api); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -105,7 +112,7 @@ type Shaped struct {
 	InForce int64 `json:"in_force"`
 }
 
-func handler(c Config, fw Firewall, probes net.PacketConn) http.Handler {
+func handler(c Config, fw Firewall, probes net.PacketConn, arrivals *arrivals) http.Handler {
 	var mu sync.Mutex
 	var last uint64 // the number of the last order that was followed
 	mux := http.NewServeMux()
@@ -121,6 +128,10 @@ func handler(c Config, fw Firewall, probes net.PacketConn) http.Handler {
 			}
 			if i.Loss < 0 || i.Loss > 1 {
 				refuse(w, fmt.Errorf("a loss of %v from %s: from 0 to 1", i.Loss, from))
+				return
+			}
+			if i.Delay < 0 {
+				refuse(w, fmt.Errorf("a delay of %v from %s: not below 0", i.Delay, from))
 				return
 			}
 		}
@@ -146,20 +157,32 @@ func handler(c Config, fw Firewall, probes net.PacketConn) http.Handler {
 		answer(w, traffic)
 	})
 	mux.HandleFunc("POST /probe", func(w http.ResponseWriter, r *http.Request) {
-		var peers []netip.Addr
-		if !read(w, r, &peers) {
+		var numbers map[netip.Addr]uint64
+		if !read(w, r, &numbers) {
 			return
 		}
-		for _, to := range peers {
+		for to := range numbers {
 			if !slices.Contains(c.Peers, to) {
 				refuse(w, fmt.Errorf("%s is no peer", to))
 				return
 			}
-			// That a probe could not be sent shows in nobody having received it.
-			_, _ = probes.WriteTo([]byte("sunder probe"), net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, c.Listen.Port())))
 		}
-		answer(w, struct{}{})
+		sent := make(map[netip.Addr]int64, len(numbers))
+		for to, number := range numbers {
+			sent[to] = monotonic()
+			// That a probe could not be sent shows in nobody having received it.
+			_, _ = probes.WriteTo(binary.BigEndian.AppendUint64(nil, number),
+				net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, c.Listen.Port())))
+		}
+		answer(w, sent)
 	})
+	mux.HandleFunc("POST /arrived", func(w http.ResponseWriter, r *http.Request) {
+		var numbers []uint64
+		if read(w, r, &numbers) {
+			answer(w, arrivals.of(numbers))
+		}
+	})
+	mux.HandleFunc("GET /lacks", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.Lacks) })
 	return guard(c.Token, mux)
 }
 

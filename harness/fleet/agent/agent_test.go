@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -41,8 +42,10 @@ func anAgent(t *testing.T) (*memory, *Client) {
 	probes, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	fw := &memory{}
-	c := Config{Listen: probes.LocalAddr().(*net.UDPAddr).AddrPort(), Peers: []netip.Addr{peer}, Token: "secret"}
-	server := httptest.NewServer(handler(c, fw, probes))
+	c := Config{Listen: probes.LocalAddr().(*net.UDPAddr).AddrPort(), Peers: []netip.Addr{peer}, Token: "secret", Lacks: []string{"delay"}}
+	arrived := &arrivals{}
+	go arrived.read(probes)
+	server := httptest.NewServer(handler(c, fw, probes, arrived))
 	client := NewClient(strings.TrimPrefix(server.URL, "http://"), "secret")
 	t.Cleanup(func() { client.Close(); server.Close(); probes.Close() })
 	return fw, client
@@ -57,7 +60,28 @@ func TestTheAgent(t *testing.T) {
 	traffic, err := c.Traffic(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, harness.Traffic{Passed: 1, Dropped: 2}, traffic[peer])
-	require.NoError(t, c.Probe(t.Context(), []netip.Addr{peer}))
+	sent, err := c.Probe(t.Context(), map[netip.Addr]uint64{peer: 17})
+	require.NoError(t, err)
+	var at map[uint64]int64
+	require.Eventually(t, func() bool {
+		at, err = c.Arrived(t.Context(), []uint64{17, 18})
+		return err == nil && len(at) == 1
+	}, 10*time.Second, time.Millisecond)
+	require.Less(t, sent[peer], at[17])
+	lacks, err := c.Lacks(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"delay"}, lacks)
+}
+
+// Whoever sends more than can be remembered does not make the agent grow, and cannot move an arrival.
+func TestArrivalsAreBounded(t *testing.T) {
+	var a arrivals
+	for n := range uint64(2 * mostArrivals) {
+		a.note(n, int64(n))
+		a.note(n, 7)
+	}
+	require.Len(t, a.at, mostArrivals)
+	require.Equal(t, map[uint64]int64{mostArrivals + 1: mostArrivals + 1}, a.of([]uint64{1, mostArrivals + 1}))
 }
 
 // A message that was given up, and arrives late, undoes nothing.
@@ -78,21 +102,26 @@ func TestTheAgentRefuses(t *testing.T) {
 	for want, links := range map[string]map[netip.Addr]harness.Impairment{
 		"127.0.0.2 is no peer": {stranger: {Drop: true}},
 		"from 0 to 1":          {peer: {Loss: 1.5}},
+		"not below 0":          {peer: {Delay: -1}},
 	} {
 		_, err := c.Set(t.Context(), links)
 		require.ErrorContains(t, err, want)
 	}
-	require.ErrorContains(t, c.Probe(t.Context(), []netip.Addr{stranger}), "is no peer")
+	_, err := c.Probe(t.Context(), map[netip.Addr]uint64{stranger: 1})
+	require.ErrorContains(t, err, "is no peer")
 	require.Nil(t, fw.links)
 	fw.err = errors.New("the kernel is cross")
-	_, err := c.Set(t.Context(), nil)
+	_, err = c.Set(t.Context(), nil)
 	require.ErrorContains(t, err, "the kernel is cross")
 	_, err = c.Traffic(t.Context())
 	require.ErrorContains(t, err, "the kernel is cross")
 	c.token = "guessed"
 	_, err = c.Set(t.Context(), nil)
 	require.ErrorContains(t, err, "401")
-	require.ErrorContains(t, c.Probe(t.Context(), nil), "401")
+	_, err = c.Probe(t.Context(), nil)
+	require.ErrorContains(t, err, "401")
+	_, err = c.Arrived(t.Context(), nil)
+	require.ErrorContains(t, err, "401")
 	_, err = c.Traffic(t.Context())
 	require.ErrorContains(t, err, "401")
 }

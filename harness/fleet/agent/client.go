@@ -49,9 +49,23 @@ func (c *Client) Traffic(ctx context.Context) (map[netip.Addr]harness.Traffic, e
 	return t, err
 }
 
-// Probe lets the agent send something to each of the peers.
-func (c *Client) Probe(ctx context.Context, peers []netip.Addr) error {
-	return c.do(ctx, http.MethodPost, "/probe", peers, &struct{}{})
+// Probe lets the agent send a number to each of some peers, and returns when it did, by the clock of [Client.Arrived].
+func (c *Client) Probe(ctx context.Context, numbers map[netip.Addr]uint64) (sent map[netip.Addr]int64, err error) {
+	err = c.do(ctx, http.MethodPost, "/probe", numbers, &sent)
+	return sent, err
+}
+
+// Arrived returns when those of some probes arrived at the agent that did, in nanoseconds of the machine's monotonic
+// clock.
+func (c *Client) Arrived(ctx context.Context, numbers []uint64) (at map[uint64]int64, err error) {
+	err = c.do(ctx, http.MethodPost, "/arrived", numbers, &at)
+	return at, err
+}
+
+// Lacks returns what the agent's kernel cannot do to packets; see package packets.
+func (c *Client) Lacks(ctx context.Context) (lacks []string, err error) {
+	err = c.do(ctx, http.MethodGet, "/lacks", nil, &lacks)
+	return lacks, err
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body, answer any) error {

@@ -11,6 +11,7 @@ import (
 	randv2 "math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/agent"
+	"github.com/sunder-dev/sunder/harness/fleet/packets"
 )
 
 const (
@@ -54,6 +56,7 @@ type Fleet struct {
 	pods    map[string]*pod
 	nodes   map[string]*dockerNode
 	closed  bool
+	lacks   []string                            // what the engine's kernel cannot do to packets
 	links   map[harness.Link]harness.Impairment // as they are to be
 }
 
@@ -89,16 +92,23 @@ func New(engine *Engine, c Config) *Fleet {
 	}
 }
 
-// Can is what docker fleets can do.
+// Can is what docker fleets can do, where the engine's kernel has all that it takes.
 func Can() []harness.Capability {
 	return []harness.Capability{
 		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut,
-		harness.LinkLoss,
+		harness.LinkLoss, harness.LinkDelay,
 	}
 }
 
-// Can implements [harness.Fleet].
-func (f *Fleet) Can() []harness.Capability { return Can() }
+// Can implements [harness.Fleet]: once pods run, what their kernel can do.
+func (f *Fleet) Can() []harness.Capability {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(Can(), func(c harness.Capability) bool {
+		return c == harness.LinkLoss && slices.Contains(f.lacks, packets.Loss) ||
+			c == harness.LinkDelay && slices.Contains(f.lacks, packets.Delay)
+	})
+}
 
 // Plan implements [harness.Fleet]: it makes the network and starts all pods, side by side. What
 // runs that are dead have left is removed first.
@@ -134,7 +144,14 @@ func (f *Fleet) Plan(ctx context.Context, nodes, ports []string) (err error) {
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	lacks, err := f.pods[nodes[0]].agent.Lacks(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lacks = lacks
+	return err
 }
 
 // labels mark everything that a run makes.

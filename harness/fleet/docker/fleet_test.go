@@ -293,7 +293,8 @@ func TestAnAgentNeedsItsToken(t *testing.T) {
 	stranger := netip.MustParseAddr("10.1.2.3")
 	_, err := p.pods["n1"].agent.Set(t.Context(), map[netip.Addr]harness.Impairment{stranger: {Drop: true}})
 	require.ErrorContains(t, err, "10.1.2.3 is no peer")
-	require.ErrorContains(t, p.pods["n1"].agent.Probe(t.Context(), []netip.Addr{stranger}), "10.1.2.3 is no peer")
+	_, err = p.pods["n1"].agent.Probe(t.Context(), map[netip.Addr]uint64{stranger: 1})
+	require.ErrorContains(t, err, "10.1.2.3 is no peer")
 }
 
 // Least capabilities: the pod may change its network, the node may do nothing at all.

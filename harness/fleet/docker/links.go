@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ func (f *Fleet) Shape(ctx context.Context, links map[harness.Link]harness.Impair
 // shape returns what the agents said: when the new states were in force.
 func (f *Fleet) shape(ctx context.Context, links map[harness.Link]harness.Impairment) ([]agent.Shaped, error) {
 	for l, i := range links {
-		if err := harness.Fit("link "+l.String(), i.Needs(), "the docker fleet", Can()); err != nil {
+		if err := harness.Fit("link "+l.String(), i.Needs(), "the docker fleet", f.Can()); err != nil {
 			return nil, err
 		}
 	}
@@ -83,18 +84,99 @@ func (f *Fleet) Patience() time.Duration { return 0 }
 
 // Probe implements [harness.Prober]: the agents send, whether the nodes run or not.
 func (f *Fleet) Probe(ctx context.Context, links []harness.Link) error {
-	peers := map[string][]netip.Addr{}
-	senders := map[string]bool{}
+	_, _, err := f.send(ctx, links)
+	return err
+}
+
+// send sends a probe over each link, and returns its number and when it was sent, as far as it was.
+func (f *Fleet) send(
+	ctx context.Context, links []harness.Link,
+) (numbers map[harness.Link]uint64, sent map[harness.Link]int64, err error) {
+	numbers, sent = map[harness.Link]uint64{}, map[harness.Link]int64{}
+	probes, senders := map[string]map[netip.Addr]uint64{}, map[string]bool{}
 	for _, l := range links {
-		senders[l.From] = true
-		peers[l.From] = append(peers[l.From], f.pods[l.To].addr)
+		if probes[l.From] == nil {
+			probes[l.From] = map[netip.Addr]uint64{}
+		}
+		numbers[l] = rand.Uint64() // a node that sends some of its own cannot know it
+		senders[l.From], probes[l.From][f.pods[l.To].addr] = true, numbers[l]
 	}
-	return f.each(senders, func(from string, p *pod) error {
+	var mu sync.Mutex
+	err = f.each(senders, func(from string, p *pod) error {
 		if p.unplugged {
 			return nil
 		}
-		return p.agent.Probe(ctx, peers[from])
+		at, err := p.agent.Probe(ctx, probes[from])
+		mu.Lock()
+		defer mu.Unlock()
+		for _, l := range links {
+			if t, ok := at[f.pods[l.To].addr]; ok && l.From == from {
+				sent[l] = t
+			}
+		}
+		return err
 	})
+	return numbers, sent, err
+}
+
+// probePatience is for how long a probe is waited for, beside the time that its link is to take, and probeAgain how
+// often it is looked for.
+const (
+	probePatience = 200 * time.Millisecond
+	probeAgain    = 2 * time.Millisecond
+)
+
+// Delays implements [harness.Timer]. All agents are on one machine, and read one clock.
+func (f *Fleet) Delays(ctx context.Context, links []harness.Link) (map[harness.Link]time.Duration, error) {
+	wait := probePatience
+	f.mu.Lock()
+	for _, l := range links {
+		wait = max(wait, probePatience+f.links[l].Delay)
+	}
+	f.mu.Unlock()
+	numbers, sent, err := f.send(ctx, links)
+	if err != nil {
+		return nil, err
+	}
+	took := make(map[harness.Link]time.Duration, len(links))
+	timeout := time.After(wait)
+	for {
+		receivers, open := map[string]bool{}, map[string][]uint64{}
+		for l := range sent {
+			if _, seen := took[l]; !seen {
+				receivers[l.To] = true
+				open[l.To] = append(open[l.To], numbers[l])
+			}
+		}
+		if len(receivers) == 0 {
+			return took, nil
+		}
+		var mu sync.Mutex
+		err := f.each(receivers, func(to string, p *pod) error {
+			if p.unplugged {
+				return nil
+			}
+			at, err := p.agent.Arrived(ctx, open[to])
+			mu.Lock()
+			defer mu.Unlock()
+			for l, began := range sent {
+				if t, ok := at[numbers[l]]; ok {
+					took[l] = time.Duration(t - began)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return took, nil
+		case <-timeout:
+			return took, nil
+		case <-time.After(probeAgain):
+		}
+	}
 }
 
 // Traffic implements [harness.Shaper]: what the receivers' packet rules have counted.

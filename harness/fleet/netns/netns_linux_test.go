@@ -194,3 +194,28 @@ const (
 	noSpace     = syscall.ENOSPC
 	denied      = syscall.EPERM
 )
+
+// What is asked for is what a link takes: not less, and not a fifth and some milliseconds more, also while the link is
+// in use. What was under way when it ended comes at once.
+func TestDelaysAreMeasured(t *testing.T) {
+	_, f := launch(t, 3)
+	l := harness.Link{From: "n1", To: "n2"}
+	for _, by := range []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 400 * time.Millisecond} {
+		require.NoError(t, f.Shape(t.Context(), map[harness.Link]harness.Impairment{l: {Delay: by}}))
+		least := time.Hour
+		for range 5 {
+			took, err := f.Delays(t.Context(), []harness.Link{l, {From: "n2", To: "n1"}})
+			require.NoError(t, err)
+			require.Contains(t, took, l)
+			require.GreaterOrEqual(t, took[l], by)
+			least = min(least, took[l])
+			require.Less(t, took[harness.Link{From: "n2", To: "n1"}], by+100*time.Millisecond, "the way back is as it was")
+		}
+		require.Less(t, least, by+by/5+10*time.Millisecond)
+	}
+	require.NoError(t, f.Shape(t.Context(), map[harness.Link]harness.Impairment{l: {Delay: time.Hour}}))
+	arrived := make(chan time.Time, 1)
+	f.probes.send(f.places["n1"], f.places["n2"], func(at time.Time) { arrived <- at })
+	require.NoError(t, f.Shape(t.Context(), map[harness.Link]harness.Impairment{l: {}}))
+	<-arrived
+}
