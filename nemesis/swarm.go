@@ -307,6 +307,11 @@ func noticeable(v harness.View, f *harness.Fault) bool {
 			for _, l := range d.Links {
 				cut[l] = cut[l] || d.Kind == "cut"
 			}
+			if d.Kind == "unplug" {
+				for _, l := range around(v, d.Nodes) {
+					cut[l] = true
+				}
+			}
 		}
 	}
 	seen := func(d harness.Deed) bool {

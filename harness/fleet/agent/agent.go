@@ -170,9 +170,10 @@ func handler(c Config, fw Firewall, probes net.PacketConn, arrivals *arrivals) h
 		sent := make(map[netip.Addr]int64, len(numbers))
 		for to, number := range numbers {
 			sent[to] = monotonic()
-			// That a probe could not be sent shows in nobody having received it.
-			_, _ = probes.WriteTo(binary.BigEndian.AppendUint64(nil, number),
-				net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, c.Listen.Port())))
+			for range copies { // that one could not be sent shows in nobody having received it
+				_, _ = probes.WriteTo(binary.BigEndian.AppendUint64(nil, number),
+					net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, c.Listen.Port())))
+			}
 		}
 		answer(w, sent)
 	})
@@ -197,6 +198,9 @@ func guard(token string, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// copies are sent of each probe, as a link may lose some. The first to arrive counts.
+const copies = 4
 
 const maxBody = 64 << 10
 

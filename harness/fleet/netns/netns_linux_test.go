@@ -219,3 +219,14 @@ func TestDelaysAreMeasured(t *testing.T) {
 	require.NoError(t, f.Shape(t.Context(), map[harness.Link]harness.Impairment{l: {}}))
 	<-arrived
 }
+
+// A link that loses most of what is sent can be late too, and is seen to be.
+func TestADelayOfALossyLink(t *testing.T) {
+	c, _ := launch(t, 3)
+	links := append(harness.Link{From: "n1", To: "n2"}.Both(), harness.Link{From: "n1", To: "n3"}.Both()...)
+	lossy, late := c.NewInjection(), c.NewInjection()
+	require.NoError(t, lossy.Impair(t.Context(), harness.Impairment{Loss: 0.8}, links...))
+	require.NoError(t, late.Impair(t.Context(), harness.Impairment{Delay: 30 * time.Millisecond}, links...))
+	require.NoError(t, late.Heal(t.Context()))
+	require.NoError(t, lossy.Heal(t.Context()))
+}

@@ -55,6 +55,9 @@ func (s *probes) arrived(number uint64, at time.Time) {
 	}
 }
 
+// copies are sent of each probe, as a link may lose some. The first to arrive counts.
+const copies = 4
+
 // send sends a probe, and tells when it arrives, if anybody wants to know. That one could not be sent shows in its not
 // arriving.
 func (s *probes) send(from, to *place, tell func(arrived time.Time)) {
@@ -66,7 +69,9 @@ func (s *probes) send(from, to *place, tell func(arrived time.Time)) {
 	}
 	s.mu.Unlock()
 	packet := binary.BigEndian.AppendUint64(nil, number)
-	_, _ = from.probe.WriteToUDPAddrPort(packet, netip.AddrPortFrom(to.addr, probePort))
+	for range copies {
+		_, _ = from.probe.WriteToUDPAddrPort(packet, netip.AddrPortFrom(to.addr, probePort))
+	}
 }
 
 // Patience implements [harness.Prober]: there is no way around the rules.
