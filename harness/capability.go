@@ -30,6 +30,10 @@ const (
 	KV Capability = "kv"
 	// Leader: members say who leads, so that faults can be aimed at it.
 	Leader Capability = "leader"
+	// What operators can ask of members, by [Operated].
+	MoveLeader   Capability = "leader.move"
+	Defragment   Capability = "store.defragment"
+	SaveSnapshot Capability = "store.snapshot"
 )
 
 // Missing returns what is needed and cannot be done, sorted.

@@ -46,6 +46,8 @@ type DeedKind struct {
 	About string
 	// Needs is what the fleet must be able to do, or the target.
 	Needs []Capability
+	// Operation says that members are asked to do something: nothing is taken from the cluster, and nothing undone.
+	Operation bool
 	// Takes says what a deed takes from the cluster while it is in force. It is pure, and refuses settings that it
 	// does not know.
 	Takes func(d Deed) (history.Takes, error)

@@ -64,6 +64,14 @@ func (in *Injection) Saw(what string, seen any) {
 	in.saw(what, seen)
 }
 
+// DidNot adds to the evidence that a deed is known to have done nothing.
+func (in *Injection) DidNot(what string, seen any) {
+	in.mu.Lock()
+	in.idle = true
+	in.mu.Unlock()
+	in.saw(what, seen)
+}
+
 // saw adds to the evidence, each deed's under names of its own.
 func (in *Injection) saw(what string, seen any) {
 	in.mu.Lock()

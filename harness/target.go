@@ -89,6 +89,13 @@ type PastHasher interface {
 	HashesPast() bool
 }
 
+// Operated is a target whose members do what operators ask of them while they serve: [MoveLeader], [Defragment],
+// [SaveSnapshot], as far as [Target].Can says so.
+type Operated interface {
+	// Operate asks one member. An error that wraps [ErrNotApplied] says that nothing came of it.
+	Operate(ctx context.Context, n Node, what Capability) error
+}
+
 // Client is a connection to one member. What more it can do is the business of workloads, which
 // ask for it by type assertion.
 type Client interface {

@@ -16,6 +16,7 @@ const unknownElection = 500 * time.Millisecond
 type episode struct {
 	until   time.Duration
 	names   []string                 // of the families that take part
+	rare    []string                 // ... now and then
 	most    int                      // faults at a time
 	holds   map[string]time.Duration // by family: how long a fault lasts, on average
 	rest    time.Duration            // after a fault began, on average
@@ -77,8 +78,15 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	for _, name := range able {
 		e.holds[name] = time.Duration(logUniform(r, min(0.4*unit, shortHold), min(12*unit, max(3*unit, longHold))))
 	}
-	if rest := slices.DeleteFunc(slices.Clone(able), func(name string) bool { return name == "delay" }); len(rest) > 0 {
-		able = rest
+	common := slices.DeleteFunc(slices.Clone(able), func(name string) bool {
+		rare := s.families[name].Rare
+		if rare {
+			e.rare = append(e.rare, name)
+		}
+		return rare
+	})
+	if len(common) > 0 {
+		able = common
 	}
 	for len(e.names) == 0 && len(able) > 0 {
 		for _, name := range able {

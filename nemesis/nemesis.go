@@ -22,6 +22,8 @@ type Family struct {
 	About string
 	// Shapes and Aims are what can be chosen after ':' and '@'; nil if there is no choice.
 	Shapes, Aims []string
+	// Rare says that its faults take little from a cluster: nemeses that decide for themselves choose them now and then.
+	Rare bool
 	// Deeds are the kinds of deeds that the faults are made of.
 	Deeds harness.Deeds
 	// New returns a nemesis with the given shape and aim. An empty one is drawn anew for each
@@ -38,12 +40,15 @@ type Families map[string]Family
 // Default returns the families of sunder.
 func Default() Families {
 	return Families{
-		"partition": partition,
-		"kill":      kill,
-		"pause":     pause,
-		"unplug":    unplug,
-		"loss":      loss,
-		"delay":     delay,
+		"partition":   partition,
+		"kill":        kill,
+		"pause":       pause,
+		"unplug":      unplug,
+		"loss":        loss,
+		"delay":       delay,
+		"move-leader": moveLeader,
+		"defragment":  defragment,
+		"snapshot":    snapshot,
 	}
 }
 

@@ -84,6 +84,7 @@ var (
 // delay makes the links to and from nodes slow.
 var delay = Family{
 	About:  "let messages come late",
+	Rare:   true,
 	Shapes: delayShapes,
 	Aims:   aims,
 	Deeds: harness.Deeds{"delay": impairLinks("let messages come late", harness.LinkDelay,

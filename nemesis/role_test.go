@@ -62,7 +62,7 @@ func TestFaultsThatTurn(t *testing.T) {
 	v := harness.View{
 		Elapsed: time.Second, Nodes: harness.NodeNames(3), Leaders: []string{"n1"},
 		Timing:   &history.Timing{Election: 200 * time.Millisecond},
-		Standing: []harness.Standing{{ID: 7, Fault: harness.Fault{Family: "kill", Nodes: []string{"n1"}}, Since: time.Second}},
+		Standing: []harness.Standing{{ID: 7, Fault: *hitNodes("kill", leader, []string{"n1"}), Since: time.Second}},
 	}
 	s.look(aRand(), v)
 	s.take(v, aRand())

@@ -131,6 +131,8 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 		}
 		hold := max(exponential(r, s.episode.holds[f.Fault.Family]), leastHold)
 		switch {
+		case s.asksOnly(&f.Fault):
+			hold = leastHold
 		case r.Float64() < s.episode.brief:
 			hold = leastHold
 		case r.Float64() < s.episode.turn && s.last != "":
@@ -178,27 +180,39 @@ const quorumLost = 0.15
 
 // quorate reports whether a quorum is left if a fault comes to those in force.
 func (s *swarm) quorate(v harness.View, f *harness.Fault) bool {
-	var taken history.Takes
-	deeds := s.families.Deeds()
-	for _, f := range append([]harness.Standing{{Fault: *f}}, v.Standing...) {
-		for _, d := range f.Fault.Deeds {
-			if t, err := deeds[d.Kind].Takes(d); err == nil {
-				taken = taken.And(t)
-			}
-		}
+	taken := s.takes(f)
+	for _, other := range v.Standing {
+		taken = taken.And(s.takes(&other.Fault))
 	}
 	return taken.Quorate(v.Nodes)
 }
 
-// spice is how many faults come on one that makes some links slow: it changes little, and takes long to be measured.
-const spice = 15
+// takes returns what a fault takes from the cluster.
+func (s *swarm) takes(f *harness.Fault) (all history.Takes) {
+	deeds := s.families.Deeds()
+	for _, d := range f.Deeds {
+		if t, err := deeds[d.Kind].Takes(d); err == nil {
+			all = all.And(t)
+		}
+	}
+	return all
+}
+
+// asksOnly reports whether a fault is nothing but operations: they are over when it is in force.
+func (s *swarm) asksOnly(f *harness.Fault) bool {
+	deeds := s.families.Deeds()
+	return !slices.ContainsFunc(f.Deeds, func(d harness.Deed) bool { return !deeds[d.Kind].Operation })
+}
+
+// spice is how many faults come on one that is rare.
+const spice = 10
 
 // choose draws a family and an aim.
 func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
 	draw := func() (string, string) {
 		family, aim := s.episode.names[r.IntN(len(s.episode.names))], one
-		if r.IntN(spice) == 0 && s.able(v, "delay") {
-			family = "delay"
+		if r.IntN(spice) == 0 && len(s.episode.rare) > 0 {
+			family = s.episode.rare[r.IntN(len(s.episode.rare))]
 		}
 		switch {
 		case r.Float64() < s.episode.leaders:
@@ -240,7 +254,7 @@ func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
 func (s *swarm) make(r *rand.Rand, v harness.View, name, aim string) *harness.Fault {
 	family := s.families[name]
 	spec := aim
-	if nodes := s.inRole(v, aim); len(nodes) > 0 {
+	if nodes := s.inRole(v, aim); len(nodes) > 0 && !slices.Equal(family.Aims, []string{leader}) {
 		spec = strings.Join(nodes, nodeSeparator)
 	} else if len(family.Aims) > 0 && !slices.Contains(family.Aims, aim) {
 		spec = one

@@ -264,14 +264,19 @@ func (f *Fake) elect() {
 	f.leader = ""
 	for _, name := range f.names {
 		if f.serves(name) {
-			f.leader = name
-			f.term++
-			for _, liar := range f.names {
-				if f.Claims && (liar == name || f.Mistakes.TwoLeaders) {
-					fmt.Fprintf(f.nodes[liar].log, "leader %d\n", f.term)
-				}
-			}
+			f.lead(name)
 			return
+		}
+	}
+}
+
+// lead lets a node lead a new term; the caller holds mu.
+func (f *Fake) lead(name string) {
+	f.leader = name
+	f.term++
+	for _, liar := range f.names {
+		if f.Claims && (liar == name || f.Mistakes.TwoLeaders) {
+			fmt.Fprintf(f.nodes[liar].log, "leader %d\n", f.term)
 		}
 	}
 }
@@ -287,7 +292,34 @@ func (f *Fake) Can() []harness.Capability {
 		harness.LinkCut,
 		harness.LinkLoss,
 		harness.LinkDelay,
+		harness.MoveLeader,
+		harness.Defragment,
+		harness.SaveSnapshot,
 	}
+}
+
+// Operate implements [harness.Operated]: leadership goes to the next node that serves, and all else is done at once.
+func (f *Fake) Operate(ctx context.Context, hn harness.Node, what harness.Capability) error {
+	n := hn.(*node)
+	if f.Mistakes.Inert {
+		return fmt.Errorf("not today: %w", harness.ErrNotApplied)
+	}
+	if err := n.wait(ctx); err != nil || what != harness.MoveLeader {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.elect(); f.leader != n.name {
+		return fmt.Errorf("it does not lead: %w", harness.ErrNotApplied)
+	}
+	at := slices.Index(f.names, n.name)
+	for _, next := range slices.Concat(f.names[at+1:], f.names[:at]) {
+		if f.serves(next) {
+			f.lead(next)
+			return nil
+		}
+	}
+	return fmt.Errorf("nobody else serves: %w", harness.ErrNotApplied)
 }
 
 // Ready implements [harness.Target].

@@ -80,7 +80,10 @@ func checkTakes(kind harness.DeedKind, d harness.Deed) (history.Takes, error) {
 			err,
 		)
 	}
-	if reflect.DeepEqual(takes, history.Takes{}) {
+	switch nothing := reflect.DeepEqual(takes, history.Takes{}); {
+	case kind.Operation && !nothing:
+		return takes, fmt.Errorf("it only asks members for something, and takes %+v", takes)
+	case nothing && !kind.Operation:
 		return takes, errors.New("it takes nothing from the cluster: then nobody needs to know of it")
 	}
 	odd := d

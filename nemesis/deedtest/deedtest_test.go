@@ -22,6 +22,10 @@ var (
 		"cut":    {Kind: "cut", Links: links},
 		"lose":   {Kind: "lose", Links: links, With: json.RawMessage(`{"share":0.5}`)},
 		"delay":  {Kind: "delay", Links: links, With: json.RawMessage(`{"by":"50ms"}`)},
+
+		"move-leader": {Kind: "move-leader", Nodes: []string{"n1"}},
+		"defragment":  {Kind: "defragment", Nodes: []string{"n1", "n2"}},
+		"snapshot":    {Kind: "snapshot", Nodes: []string{"n3"}},
 	}
 )
 
@@ -39,7 +43,8 @@ func TestWrongDeedsAreCaught(t *testing.T) {
 	right := nemesis.Default().Deeds()["pause"]
 	d := sample["pause"]
 	for want, spoil := range map[string]func(k *harness.DeedKind){
-		"it does not say what it is about": func(k *harness.DeedKind) { k.About = "" },
+		"it does not say what it is about":              func(k *harness.DeedKind) { k.About = "" },
+		"it only asks members for something, and takes": func(k *harness.DeedKind) { k.Operation = true },
 		"done and undone: it says that it takes {Down:[n2] ": func(k *harness.DeedKind) { // it does nothing
 			k.Do = func(_ context.Context, in *harness.Injection, _ harness.Deed) error {
 				in.Saw("paused", []string{"n2"})

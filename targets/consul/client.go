@@ -133,15 +133,19 @@ func get(ctx context.Context, c *http.Client, addr, path string, answer any) (in
 // maxAnswer bounds what a server can make us read.
 const maxAnswer = 64 << 20
 
+// undialled returns the error of a request, which is a proof if there was no connection.
+func undialled(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // without one, no byte of the request has left
+	}
+	return err
+}
+
 // do makes one request. It returns nil for what is not found.
 func do(c *http.Client, r *http.Request) (said []byte, index uint64, err error) {
 	response, err := c.Do(r)
 	if err != nil {
-		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
-			// Proof: without a connection, no byte of the request has left.
-			return nil, 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
-		}
-		return nil, 0, err
+		return nil, 0, undialled(err)
 	}
 	defer response.Body.Close()
 	said, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))

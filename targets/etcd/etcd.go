@@ -281,7 +281,11 @@ func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
 }
 
 // Can implements [harness.Target].
-func (t *Target) Can() []harness.Capability { return []harness.Capability{harness.KV, harness.Leader} }
+func (t *Target) Can() []harness.Capability {
+	return []harness.Capability{
+		harness.KV, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot,
+	}
+}
 
 // Needs implements [harness.Needer]: members tell each other where they are, so that each has one address for all.
 func (t *Target) Needs() []harness.Capability {

@@ -212,7 +212,56 @@ func running(ctx context.Context, c Config) (err error) {
 		}
 	}
 	if h, ok := c.Target.(harness.Hasher); ok {
-		return hashes(ctx, h, cluster)
+		if err := hashes(ctx, h, cluster); err != nil {
+			return err
+		}
+	}
+	return operations(ctx, c.Target, cluster)
+}
+
+// operations asks members for what the target says that they do, and for what they do not.
+func operations(ctx context.Context, t harness.Target, c *harness.Cluster) error {
+	o, ok := t.(harness.Operated)
+	var asked []harness.Capability
+	for _, what := range []harness.Capability{harness.MoveLeader, harness.Defragment, harness.SaveSnapshot} {
+		if slices.Contains(t.Can(), what) {
+			asked = append(asked, what)
+		}
+	}
+	if len(asked) > 0 != ok {
+		return fmt.Errorf("members can %v, and whether they can be asked to is %t", asked, ok)
+	}
+	if !ok {
+		return nil
+	}
+	if err := o.Operate(ctx, c.Node("n1"), "leap"); !errors.Is(err, harness.ErrNotApplied) {
+		return fmt.Errorf("a member that is asked for what it cannot do answers %w", err)
+	}
+	for _, what := range asked {
+		if what != harness.MoveLeader {
+			if err := o.Operate(ctx, c.Node("n1"), what); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
+			}
+			continue
+		}
+		var before []string
+		err := harnesstest.Eventually(ctx, patience, "a leader", func() bool {
+			before = c.View(ctx).Leaders
+			return len(before) == 1
+		})
+		if err != nil {
+			return err
+		}
+		if err := o.Operate(ctx, c.Node(before[0]), what); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		err = harnesstest.Eventually(ctx, patience, before[0]+" hands leadership over", func() bool {
+			now := c.View(ctx).Leaders
+			return len(now) == 1 && now[0] != before[0]
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
