@@ -1,6 +1,7 @@
 package nemesis
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -60,7 +61,7 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 		e.rest = time.Duration(logUniform(r, min(0.3*unit, shortRest), min(5*unit, max(1.5*unit, longRest))))
 	}
 	if r.Float64() < 0.5 && s.able(v, "delay") {
-		e.slow = max(time.Duration(unit*logUniform(r, 0.02, 0.3)), leastDelay)
+		e.slow = max(time.Duration(logUniform(r, min(0.02*unit, shortSlow), min(0.3*unit, longSlow))), leastDelay)
 	}
 	if r.Float64() < 0.3 {
 		e.pieces = 0.5
@@ -95,6 +96,9 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 			}
 		}
 	}
+	if r.IntN(3) == 0 {
+		e.sparse(r)
+	}
 	return e
 }
 
@@ -109,7 +113,18 @@ func (s *swarm) able(v harness.View, name string) bool {
 const (
 	shortHold, longHold = float64(60 * time.Millisecond), float64(2 * time.Second)
 	shortRest, longRest = float64(50 * time.Millisecond), float64(time.Second)
+	shortSlow, longSlow = float64(5 * time.Millisecond), float64(60 * time.Millisecond)
 )
+
+// sparse makes an episode one of single faults that hit one node each and are over soon: what breaks under a load that
+// goes on, such as a restart amid writes, is found where little else is in the way of the load.
+func (e *episode) sparse(r *rand.Rand) {
+	e.most, e.one, e.leaders, e.turn, e.slow, e.rare = 1, 1, 0.3, 0, 0, nil
+	e.rest = time.Duration(logUniform(r, float64(100*time.Millisecond), float64(time.Second)))
+	for _, name := range slices.Sorted(maps.Keys(e.holds)) {
+		e.holds[name] = time.Duration(logUniform(r, float64(50*time.Millisecond), float64(500*time.Millisecond)))
+	}
+}
 
 // leastDelay is by how much links are late at the least: less is hardly told from the noise of a busy machine.
 const leastDelay = 5 * time.Millisecond

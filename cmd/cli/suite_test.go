@@ -153,7 +153,7 @@ func TestRunDirectories(t *testing.T) {
 	// What cannot be launched leaves no directory.
 	out := t.TempDir()
 	t.Setenv("DOCKER_HOST", "unix:///nowhere")
-	code, _, _ := typed(t, "run", "--target", "etcd", "-o", out)
+	code, _, _ := typed(t, "run", "--target", "etcd", "--fleet", "docker", "-o", out)
 	require.Equal(t, child.Error, code)
 	entries, err := os.ReadDir(out)
 	require.NoError(t, err)
