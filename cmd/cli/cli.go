@@ -39,7 +39,7 @@ func Main(c Catalogue) {
 const leftBehind = `sunder: ended at once, without healing, judging or cleaning up. What is left:
   - containers, networks and volumes of a run in containers: 'sunder clean' removes them
   - the directory of the run: 'sunder report DIR' judges what was recorded so far
-  - nodes on the local fleet end by themselves
+  - nodes on the local and netns fleets end by themselves
 `
 
 // Execute runs one command line over a catalogue and returns its exit code.
