@@ -45,7 +45,7 @@ func reachable(notes *history.Notes, span stretch) []stretch {
 	return parts
 }
 
-// quorate reports whether a quorum can be reached during a part of a run in which no fault begins or ends.
+// quorate reports whether clients can reach a quorum during a part of a run in which no fault begins or ends.
 func quorate(faults []history.Fault, nodes []string, part stretch) bool {
 	var taken history.Takes
 	for _, f := range faults {
@@ -53,9 +53,10 @@ func quorate(faults []history.Fault, nodes []string, part stretch) bool {
 			continue
 		}
 		taken.Down = append(taken.Down, f.Took.Down...)
+		taken.Stranded = append(taken.Stranded, f.Took.Stranded...)
 		taken.Cut = append(taken.Cut, slices.Concat(f.Took.Cut, f.Took.Lossy)...)
 	}
-	return taken.Quorate(nodes)
+	return taken.Served(nodes)
 }
 
 // merged returns the parts of a run that lie in any of some parts, in order.

@@ -22,6 +22,7 @@ const (
 	LinkCut     Capability = "link.cut"
 	LinkLoss    Capability = "link.loss"
 	LinkDelay   Capability = "link.delay"
+	ClientCut   Capability = "client.cut" // clients can be cut off from nodes that reach each other
 )
 
 // What targets can do.

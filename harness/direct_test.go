@@ -25,9 +25,12 @@ func TestADirectedRun(t *testing.T) {
 				require.Equal(t, checkers.Valid, r.Verdict, "%s: %s", name, r.Why)
 			}
 			faults := h.Notes().Faults
-			overlaps := 0
+			overlaps, idle := 0, 0
 			for i, f := range faults {
 				require.True(t, f.Confirmed || f.Nothing, "%s: %s", f.F, f.Err)
+				if f.Nothing { // such as leadership that was to be handed over by a node that did not lead any more
+					idle++
+				}
 				require.NotEqual(t, history.Never, f.Healed)
 				if i > 0 && f.Began < faults[i-1].Healed {
 					overlaps++
@@ -37,7 +40,7 @@ func TestADirectedRun(t *testing.T) {
 			require.Greater(t, overlaps, 2)
 			s, err := harness.ScheduleOf(h)
 			require.NoError(t, err)
-			require.Len(t, s.Faults, len(faults), "what it did can be done again")
+			require.Len(t, s.Faults, len(faults)-idle, "what it did can be done again")
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/sunder-dev/sunder/harness"
@@ -53,6 +54,28 @@ func TestImpairmentsAddUp(t *testing.T) {
 		require.NoError(t, lossy.Heal(t.Context()))
 		require.Equal(t, harness.Impairment{}, fake.State(l))
 	})
+}
+
+// A link that was measured while the machine stood still seems to be no later than before: it is measured once more.
+func TestADelayAfterAStall(t *testing.T) {
+	late := harness.Impairment{Delay: 50 * time.Millisecond}
+	l := harness.Link{From: "n1", To: "n2"}
+	for stalls, confirmed := range map[int]bool{0: true, 5: true, 10_000: false} {
+		synctest.Test(t, func(t *testing.T) {
+			c, fake := launched(t, harnesstest.Mistakes{Stalls: stalls, Inert: !confirmed})
+			defer c.Close()
+			in := c.NewInjection()
+			err := in.Impair(t.Context(), late, l)
+			if confirmed {
+				require.NoError(t, err)
+				require.Equal(t, late, fake.State(l), "once")
+			} else {
+				require.ErrorContains(t, err, "[n1>n2] were not seen to take 50ms longer than before")
+			}
+			require.NoError(t, in.Heal(t.Context()))
+			require.Zero(t, fake.State(l))
+		})
+	}
 }
 
 // A cut that never began mends nothing when it is healed, least of all another's.

@@ -46,6 +46,7 @@ func Default() Families {
 		"unplug":      unplug,
 		"loss":        loss,
 		"delay":       delay,
+		"clients":     cutClients,
 		"move-leader": moveLeader,
 		"defragment":  defragment,
 		"snapshot":    snapshot,

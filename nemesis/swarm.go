@@ -178,13 +178,13 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 // quorumLost is how often a fault may begin that leaves no quorum.
 const quorumLost = 0.15
 
-// quorate reports whether a quorum is left if a fault comes to those in force.
+// quorate reports whether clients reach a quorum if a fault comes to those in force.
 func (s *swarm) quorate(v harness.View, f *harness.Fault) bool {
 	taken := s.takes(f)
 	for _, other := range v.Standing {
 		taken = taken.And(s.takes(&other.Fault))
 	}
-	return taken.Quorate(v.Nodes)
+	return taken.Served(v.Nodes)
 }
 
 // takes returns what a fault takes from the cluster.

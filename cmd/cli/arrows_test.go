@@ -26,7 +26,7 @@ func TestArrows(t *testing.T) {
 		"harness/fleet/docker": {
 			"harness", "harness/history", "harness/fleet/agent", "harness/fleet/packets", "harness/programs",
 		},
-		"harness/fleet/fleettest": {"harness", "harness/harnesstest"},
+		"harness/fleet/fleettest": {"harness", "harness/harnesstest", "harness/history"},
 		"harness/fleet/agent":     {"harness"},
 		"harness/fleet/packets":   {"harness"},
 		"checkers/ddmin":          {},

@@ -37,6 +37,8 @@ type Mistakes struct {
 	// DivergedAt is the revision from which on the last node's state has another hash, until HealedAt, when a snapshot
 	// mends it; 0 is never.
 	DivergedAt, HealedAt uint64
+	// Stalls is for how many probes of a link's delay the machine stands still for a second each, from the first on.
+	Stalls int
 	// SlowToElect is for how long nobody leads after a link was mended.
 	SlowToElect time.Duration
 }
@@ -168,9 +170,14 @@ func (f *Fake) Delays(_ context.Context, links []harness.Link) (map[harness.Link
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	took := make(map[harness.Link]time.Duration, len(links))
+	stall := time.Duration(0)
+	if f.Mistakes.Stalls > 0 {
+		f.Mistakes.Stalls--
+		stall = time.Second
+	}
 	for _, l := range links {
 		if !f.state[l].Drop {
-			took[l] = f.state[l].Delay
+			took[l] = f.state[l].Delay + stall
 		}
 	}
 	return took, nil
@@ -206,7 +213,9 @@ func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Lin
 	}
 	seen := make(map[harness.Link]harness.Traffic, len(links))
 	for _, l := range links {
-		if n := f.nodes[l.From]; n != nil && !n.killed && !n.paused && !n.unplugged && !f.nodes[l.To].unplugged {
+		from, to := f.nodes[l.From], f.nodes[l.To]
+		sends := l.From == history.Clients || from != nil && !from.killed && !from.paused && !from.unplugged
+		if sends && (l.To == history.Clients || !to.unplugged) {
 			if f.cut[l] {
 				f.dropped[l]++
 			}
@@ -292,6 +301,7 @@ func (f *Fake) Can() []harness.Capability {
 		harness.LinkCut,
 		harness.LinkLoss,
 		harness.LinkDelay,
+		harness.ClientCut,
 		harness.MoveLeader,
 		harness.Defragment,
 		harness.SaveSnapshot,

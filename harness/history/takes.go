@@ -14,6 +14,9 @@ func (l Link) String() string { return l.From + ">" + l.To }
 // Both returns a link and the way back.
 func (l Link) Both() []Link { return []Link{l, {From: l.To, To: l.From}} }
 
+// Clients is one end of the links between nodes and all clients, the harness's own questions included.
+const Clients = "clients"
+
 // Takes is what a fault takes from the cluster while it is in force, as far as it matters to others: who looks for a
 // quorum need not know what was done to whom.
 type Takes struct {
@@ -23,6 +26,8 @@ type Takes struct {
 	Cut   []Link `json:"cut,omitempty"`
 	Lossy []Link `json:"lossy,omitempty"`
 	Slow  []Link `json:"slow,omitempty"`
+	// Stranded are nodes that clients cannot talk to, although they run and reach each other.
+	Stranded []string `json:"stranded,omitempty"`
 	// Disk and Clock are nodes whose disk or clock is not as it should be.
 	Disk  []string `json:"disk,omitempty"`
 	Clock []string `json:"clock,omitempty"`
@@ -33,7 +38,8 @@ func (t Takes) And(other Takes) Takes {
 	return Takes{
 		Down: slices.Concat(t.Down, other.Down), Cut: slices.Concat(t.Cut, other.Cut),
 		Lossy: slices.Concat(t.Lossy, other.Lossy), Slow: slices.Concat(t.Slow, other.Slow),
-		Disk: slices.Concat(t.Disk, other.Disk), Clock: slices.Concat(t.Clock, other.Clock),
+		Stranded: slices.Concat(t.Stranded, other.Stranded),
+		Disk:     slices.Concat(t.Disk, other.Disk), Clock: slices.Concat(t.Clock, other.Clock),
 	}
 }
 
@@ -42,6 +48,13 @@ func (t Takes) And(other Takes) Takes {
 func (t Takes) Quorate(nodes []string) bool {
 	return len(nodes) == 0 || slices.ContainsFunc(nodes, func(n string) bool {
 		return !slices.Contains(t.Down, n) && t.majority(n, nodes)
+	})
+}
+
+// Served reports whether, of such nodes, some are not stranded.
+func (t Takes) Served(nodes []string) bool {
+	return len(nodes) == 0 || slices.ContainsFunc(nodes, func(n string) bool {
+		return !slices.Contains(t.Down, n) && !slices.Contains(t.Stranded, n) && t.majority(n, nodes)
 	})
 }
 
@@ -65,5 +78,5 @@ func (t Takes) majority(node string, nodes []string) bool {
 // members returns all nodes that are named.
 func (t Takes) members() []string {
 	links := slices.Concat(t.Cut, t.Lossy, t.Slow)
-	return slices.Concat(t.Down, t.Disk, t.Clock, ends(links))
+	return slices.Concat(t.Down, t.Stranded, t.Disk, t.Clock, ends(links))
 }

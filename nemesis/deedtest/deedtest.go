@@ -112,6 +112,10 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 		if _, err := fake.Status(ctx, c.Node(n)); err != nil {
 			takes.Down = append(takes.Down, n)
 		}
+		to, back := harness.Link{From: history.Clients, To: n}, harness.Link{From: n, To: history.Clients}
+		if fake.State(to).Drop || fake.State(back).Drop {
+			takes.Stranded = append(takes.Stranded, n)
+		}
 		for _, to := range nodes {
 			l := harness.Link{From: n, To: to}
 			switch i := fake.State(l); {
@@ -129,7 +133,7 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 
 // same reports whether two takes are of the same things, in whatever order.
 func same(a, b history.Takes) bool {
-	return equal(a.Down, b.Down) && equal(a.Disk, b.Disk) && equal(a.Clock, b.Clock) &&
+	return equal(a.Down, b.Down) && equal(a.Stranded, b.Stranded) && equal(a.Disk, b.Disk) && equal(a.Clock, b.Clock) &&
 		equal(a.Cut, b.Cut) && equal(a.Lossy, b.Lossy) && equal(a.Slow, b.Slow)
 }
 

@@ -186,6 +186,9 @@ func detail(f history.Fault) string {
 			add(view.Count(links.many, "link") + " " + links.how)
 		}
 	}
+	if len(f.Took.Stranded) > 0 {
+		add("cut off from clients")
+	}
 	return strings.Join(words, " ")
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/harnesstest"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // Config is what is proved.
@@ -59,6 +60,7 @@ var checks = []check{
 	{"pause", pause},
 	{"unplug", unplug},
 	{"cut", cut},
+	{"clients", clients},
 	{"loss", loss},
 	{"delay", delay},
 	{"refusals", refusals},
@@ -306,6 +308,36 @@ func cut(ctx context.Context, u *underTest) error {
 		return err
 	}
 	return u.serves(ctx)
+}
+
+// clients cuts clients off from a node that others still reach, and takes that back.
+func clients(ctx context.Context, u *underTest) error {
+	if !u.can(harness.ClientCut) {
+		return nil
+	}
+	s := u.fleet.(harness.Shaper)
+	for _, way := range []harness.Link{{From: history.Clients, To: "n2"}, {From: "n2", To: history.Clients}} {
+		lost := []harness.Link{way}
+		if err := shape(ctx, s, harness.Impairment{Drop: true}, lost); err != nil {
+			return err
+		}
+		if u.answers(ctx, u.cluster.Node("n2")) {
+			return fmt.Errorf("a node answers although %v is cut", way)
+		}
+		if !u.answers(ctx, u.cluster.Node("n1")) {
+			return fmt.Errorf("a node that clients reach does not answer, since %v is cut", way)
+		}
+		err := errors.Join(
+			u.grows(ctx, s, "what clients and node say is lost", lost, dropped),
+			u.grows(ctx, s, "nodes reach each other", harness.Link{From: "n1", To: "n2"}.Both(), passed),
+			shape(ctx, s, harness.Impairment{}, lost),
+			u.serves(ctx),
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // loss lets links lose a part of what is sent there.

@@ -38,7 +38,7 @@ func Entry() harness.FleetEntry {
 func Can() []harness.Capability {
 	return []harness.Capability{
 		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut,
-		harness.LinkLoss, harness.LinkDelay,
+		harness.LinkLoss, harness.LinkDelay, harness.ClientCut,
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/packets"
 	"github.com/sunder-dev/sunder/harness/fleet/process"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // firstPort is the first of a node's ports; every node has an address of its own.
@@ -106,14 +107,25 @@ func (f *Fleet) Plan(_ context.Context, nodes, ports []string) (err error) {
 			return fmt.Errorf("network of %s: %w", name, err)
 		}
 	}
+	// Clients are here, in the namespace of the controller: a place as others.
+	clients := &place{addr: f.bridge.controller(), thread: process.NewThread()}
+	f.places[history.Clients] = clients
+	if err := f.probes.listen(clients); err != nil {
+		return fmt.Errorf("network of clients: %w", err)
+	}
 	for name, p := range f.places {
 		var peers []netip.Addr
-		for _, other := range nodes {
-			if other != name {
-				peers = append(peers, f.places[other].addr)
+		for _, other := range f.places {
+			if other != p {
+				peers = append(peers, other.addr)
 			}
 		}
-		if p.rules, err = packets.NewRulesIn(p.namespace, peers); err != nil {
+		if p == clients {
+			p.rules, err = packets.NewNamedRules(f.bridge.link.Name, peers)
+		} else {
+			p.rules, err = packets.NewRulesIn(p.namespace, peers)
+		}
+		if err != nil {
 			return fmt.Errorf("packet rules of %s: %w", name, err)
 		}
 	}

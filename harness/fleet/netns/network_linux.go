@@ -41,7 +41,7 @@ func newBridge() (*bridge, error) {
 		case err != nil:
 			return nil, fmt.Errorf("make a bridge: %w", err)
 		}
-		err := errors.Join(addAddr(netlink.AddrAdd, b.link, b.subnet.Addr().Next(), b.subnet), netlink.LinkSetUp(b.link))
+		err := errors.Join(addAddr(netlink.AddrAdd, b.link, b.controller(), b.subnet), netlink.LinkSetUp(b.link))
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("bring the bridge up: %w", err), b.remove())
 		}
@@ -49,6 +49,9 @@ func newBridge() (*bridge, error) {
 	}
 	return nil, errors.New("256 bridges are there already")
 }
+
+// controller returns the address of the controller.
+func (b *bridge) controller() netip.Addr { return b.subnet.Addr().Next() }
 
 // node returns the address of the i-th node.
 func (b *bridge) node(i int) netip.Addr {

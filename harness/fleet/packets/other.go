@@ -24,6 +24,9 @@ func NewRules([]netip.Addr) (*Rules, error) { return nil, errNotLinux }
 // NewRulesIn fails here.
 func NewRulesIn(*os.File, []netip.Addr) (*Rules, error) { return nil, errNotLinux }
 
+// NewNamedRules fails here.
+func NewNamedRules(string, []netip.Addr) (*Rules, error) { return nil, errNotLinux }
+
 // Set fails here.
 func (*Rules) Set(map[netip.Addr]harness.Impairment) error { return errNotLinux }
 

@@ -34,20 +34,28 @@ type Rules struct {
 }
 
 // NewRules makes the table in the network namespace of the process. Its counters live as long as the namespace does.
-func NewRules(peers []netip.Addr) (*Rules, error) { return newRules(peers, 0) }
+func NewRules(peers []netip.Addr) (*Rules, error) { return newRules(tableName, peers, 0) }
 
 // NewRulesIn makes it in another network namespace, of which an open file is given.
 func NewRulesIn(namespace *os.File, peers []netip.Addr) (*Rules, error) {
-	return newRules(peers, int(namespace.Fd()))
+	return newRules(tableName, peers, int(namespace.Fd()))
 }
 
-func newRules(peers []netip.Addr, namespace int) (*Rules, error) {
+// NewNamedRules makes a table of another name in the network namespace of the process, for processes that have several.
+func NewNamedRules(table string, peers []netip.Addr) (*Rules, error) {
+	return newRules(table, peers, 0)
+}
+
+// tableName is what the table is called if nobody says otherwise.
+const tableName = "sunder"
+
+func newRules(table string, peers []netip.Addr, namespace int) (*Rules, error) {
 	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(namespace))
 	if err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
 	f := &Rules{
-		conn: conn, table: &nftables.Table{Name: "sunder", Family: nftables.TableFamilyIPv4}, peers: peers, namespace: namespace,
+		conn: conn, table: &nftables.Table{Name: table, Family: nftables.TableFamilyIPv4}, peers: peers, namespace: namespace,
 	}
 	conn.AddTable(f.table)
 	// Before everybody else who filters, so that what they drop is counted as having passed the link.
