@@ -19,6 +19,7 @@ const (
 	NodeKill    Capability = "node.kill"
 	NodePause   Capability = "node.pause"
 	NodeUnplug  Capability = "node.unplug" // its network goes, clients' way to it included
+	NodeWipe    Capability = "node.wipe"   // what is on its disk goes, while it is down
 	LinkCut     Capability = "link.cut"
 	LinkLoss    Capability = "link.loss"
 	LinkDelay   Capability = "link.delay"

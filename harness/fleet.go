@@ -58,6 +58,12 @@ type Unplugger interface {
 	Plug(ctx context.Context) error
 }
 
+// Wiper is a node whose disk can be wiped while its process is ended.
+type Wiper interface {
+	// Wipe removes all that the node has stored, and returns how many bytes that was.
+	Wipe(ctx context.Context) (bytes int64, err error)
+}
+
 // NodeNames returns n1, n2, ... as nodes are named everywhere.
 func NodeNames(n int) []string {
 	names := make([]string, n)

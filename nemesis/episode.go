@@ -105,7 +105,7 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 // able reports whether there is such a family, and whether what its faults need is there.
 func (s *swarm) able(v harness.View, name string) bool {
 	f, ok := s.families[name]
-	return ok && len(harness.Missing(f.Needs(), v.Can)) == 0
+	return ok && !f.Unsafe && len(harness.Missing(f.Needs(), v.Can)) == 0
 }
 
 // Holds and rests are multiples of the election timeout. Where that is long, most need not be: a crash is over as soon as

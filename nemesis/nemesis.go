@@ -24,6 +24,8 @@ type Family struct {
 	Shapes, Aims []string
 	// Rare says that its faults take little from a cluster: nemeses that decide for themselves choose them now and then.
 	Rare bool
+	// Unsafe says that its faults are expected to break what systems promise: only those who name it get it.
+	Unsafe bool
 	// Deeds are the kinds of deeds that the faults are made of.
 	Deeds harness.Deeds
 	// New returns a nemesis with the given shape and aim. An empty one is drawn anew for each
@@ -47,6 +49,7 @@ func Default() Families {
 		"loss":        loss,
 		"delay":       delay,
 		"clients":     cutClients,
+		"amnesia":     amnesia,
 		"move-leader": moveLeader,
 		"defragment":  defragment,
 		"snapshot":    snapshot,

@@ -12,17 +12,20 @@ import (
 var kill = Family{
 	About: "end processes with SIGKILL and start them again",
 	Aims:  aims,
-	Deeds: harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, harness.State{
-		Name: "killed", Ends: true,
-		Enter: func(ctx context.Context, n harness.Node) error { return n.Kill(ctx) },
-		Leave: func(ctx context.Context, n harness.Node) error { return n.Start(ctx) },
-	})},
+	Deeds: harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, killed)},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
 			aim := draw(r, aim, aims)
 			return hitNodes("kill", aim, up(v, targets(r, v, aim)))
 		})
 	},
+}
+
+// killed is the state of nodes that have no process.
+var killed = harness.State{
+	Name: "killed", Ends: true,
+	Enter: func(ctx context.Context, n harness.Node) error { return n.Kill(ctx) },
+	Leave: func(ctx context.Context, n harness.Node) error { return n.Start(ctx) },
 }
 
 // pause stops nodes in their tracks and lets them go on when healed.

@@ -117,8 +117,8 @@ func TestDirectors(t *testing.T) {
 				again := act(t, spec, seed, everything(), func(harness.View, harness.Move) {})
 				require.Equal(t, once, again, "seed %d", seed)
 			}
-			for _, name := range Default().Names() {
-				require.Positive(t, families[name], name)
+			for name, family := range Default() {
+				require.Equal(t, !family.Unsafe, families[name] > 0, name)
 			}
 			require.LessOrEqual(t, most, 5, "three, one that is swapped, and slow links")
 			require.GreaterOrEqual(t, most, 3)

@@ -190,6 +190,15 @@ func (f *Fake) State(l harness.Link) harness.Impairment {
 	return f.state[l]
 }
 
+// Wiped returns the dead nodes without anything on their disks.
+func (f *Fake) Wiped() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.names), func(name string) bool {
+		return !f.nodes[name].wiped || !f.nodes[name].killed
+	})
+}
+
 // Unplugged returns the nodes without a network.
 func (f *Fake) Unplugged() []string {
 	f.mu.Lock()
@@ -302,6 +311,7 @@ func (f *Fake) Can() []harness.Capability {
 		harness.LinkLoss,
 		harness.LinkDelay,
 		harness.ClientCut,
+		harness.NodeWipe,
 		harness.MoveLeader,
 		harness.Defragment,
 		harness.SaveSnapshot,

@@ -18,6 +18,7 @@ type node struct {
 	killed, paused bool
 	broken         bool
 	unplugged      bool
+	wiped          bool // since it was killed
 	exited         chan struct{}
 }
 
@@ -54,7 +55,7 @@ func (n *node) Start(context.Context) error {
 	n.fake.mu.Lock()
 	defer n.fake.mu.Unlock()
 	if n.killed {
-		n.killed = false
+		n.killed, n.wiped = false, false
 		n.exited = make(chan struct{})
 	}
 	return nil
@@ -75,6 +76,17 @@ func (n *node) Resume(context.Context) error { return n.set(false) }
 
 // Unplug implements [harness.Unplugger].
 func (n *node) Unplug(context.Context) error { return n.plug(false) }
+
+// Wipe implements [harness.Wiper].
+func (n *node) Wipe(context.Context) (bytes int64, err error) {
+	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
+	if !n.killed {
+		return 0, errors.New("it runs")
+	}
+	n.wiped = true
+	return 1, nil
+}
 
 // Plug implements [harness.Unplugger].
 func (n *node) Plug(context.Context) error { return n.plug(true) }

@@ -108,6 +108,7 @@ func cluster(ctx context.Context, m harnesstest.Mistakes) (*harness.Cluster, *ha
 func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (takes history.Takes) {
 	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
+	takes.Disk = fake.Wiped()
 	for _, n := range nodes {
 		if _, err := fake.Status(ctx, c.Node(n)); err != nil {
 			takes.Down = append(takes.Down, n)

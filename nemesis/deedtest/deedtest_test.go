@@ -23,6 +23,7 @@ var (
 		"lose":   {Kind: "lose", Links: links, With: json.RawMessage(`{"share":0.5}`)},
 		"delay":  {Kind: "delay", Links: links, With: json.RawMessage(`{"by":"50ms"}`)},
 
+		"amnesia":     {Kind: "amnesia", Nodes: []string{"n3"}},
 		"strand":      {Kind: "strand", Nodes: []string{"n2", "n4"}, With: json.RawMessage(`{"lost":"both"}`)},
 		"move-leader": {Kind: "move-leader", Nodes: []string{"n1"}},
 		"defragment":  {Kind: "defragment", Nodes: []string{"n1", "n2"}},

@@ -58,6 +58,7 @@ var checks = []check{
 	},
 	{"kill", kill},
 	{"pause", pause},
+	{"wipe", wipe},
 	{"unplug", unplug},
 	{"cut", cut},
 	{"clients", clients},
@@ -201,6 +202,35 @@ func pause(ctx context.Context, u *underTest) error {
 	}
 	// A paused node can be killed, and comes back as one that is not paused.
 	if err := errors.Join(n.Pause(ctx), n.Kill(ctx), n.Start(ctx)); err != nil {
+		return err
+	}
+	return u.serves(ctx)
+}
+
+// wipe takes a dead node's disk from it: it comes back as one that knows nothing, and only if it was dead.
+func wipe(ctx context.Context, u *underTest) error {
+	if !u.can(harness.NodeWipe) {
+		return nil
+	}
+	n := u.cluster.Node("n2")
+	w, ok := n.(harness.Wiper)
+	if !ok {
+		return errors.New("the fleet says so, and the disks of its nodes cannot be wiped")
+	}
+	if _, err := w.Wipe(ctx); err == nil {
+		return errors.New("the disk of a node that runs was wiped")
+	}
+	if err := n.Kill(ctx); err != nil {
+		return err
+	}
+	first, err := w.Wipe(ctx)
+	if err != nil || first == 0 {
+		return fmt.Errorf("%d bytes were wiped: %w", first, err)
+	}
+	if again, err := w.Wipe(ctx); err != nil || again != 0 {
+		return fmt.Errorf("%d bytes were left: %w", again, err)
+	}
+	if err := n.Start(ctx); err != nil {
 		return err
 	}
 	return u.serves(ctx)

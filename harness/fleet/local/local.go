@@ -49,7 +49,9 @@ func New(dir string, latency time.Duration) *Fleet {
 
 // Can is what local fleets can do.
 func Can() []harness.Capability {
-	return []harness.Capability{harness.NodeKill, harness.NodePause, harness.LinkCut, harness.LinkDelay}
+	return []harness.Capability{
+		harness.NodeKill, harness.NodePause, harness.NodeWipe, harness.LinkCut, harness.LinkDelay,
+	}
 }
 
 // Can implements [harness.Fleet].

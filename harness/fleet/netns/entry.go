@@ -37,7 +37,8 @@ func Entry() harness.FleetEntry {
 // Can is what netns fleets can do, where the kernel has all that it takes.
 func Can() []harness.Capability {
 	return []harness.Capability{
-		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut,
+		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.NodeWipe,
+		harness.LinkCut,
 		harness.LinkLoss, harness.LinkDelay, harness.ClientCut,
 	}
 }

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -131,6 +133,29 @@ func (p *Node) Kill(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("the process does not end: %w", ctx.Err())
 	}
+}
+
+// Wipe implements [harness.Wiper].
+func (p *Node) Wipe(context.Context) (bytes int64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running() {
+		return 0, errors.New("the disk of a node that runs is not wiped")
+	}
+	err = filepath.WalkDir(p.spec.DataDir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return bytes, errors.Join(os.RemoveAll(p.spec.DataDir), os.Mkdir(p.spec.DataDir, 0o755))
 }
 
 // Pause implements [harness.Node] by SIGSTOP.
