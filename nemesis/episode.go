@@ -16,7 +16,7 @@ const unknownElection = 500 * time.Millisecond
 // episode is how a swarm acts for a while.
 type episode struct {
 	until   time.Duration
-	names   []string                 // of the families that take part
+	names   []string                 // of the families that take part, each as often as it weighs
 	rare    []string                 // ... now and then
 	most    int                      // faults at a time
 	holds   map[string]time.Duration // by family: how long a fault lasts, on average
@@ -92,7 +92,7 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 	for len(e.names) == 0 && len(able) > 0 {
 		for _, name := range able {
 			if r.IntN(2) == 0 {
-				e.names = append(e.names, name)
+				e.names = append(e.names, slices.Repeat([]string{name}, max(1, s.families[name].Weight))...)
 			}
 		}
 	}

@@ -34,6 +34,7 @@ var partition = Family{
 	About:  "cut links between nodes",
 	Shapes: partitionShapes,
 	Aims:   partitionAims,
+	Weight: 2,
 	Deeds: harness.Deeds{"cut": impairLinks("lose all that is sent", harness.LinkCut,
 		func(struct{}) (harness.Impairment, error) { return harness.Impairment{Drop: true}, nil },
 		func(links []harness.Link) history.Takes { return history.Takes{Cut: links} },

@@ -10,8 +10,9 @@ import (
 
 // kill ends nodes at once, as a crash does, and starts them again when healed.
 var kill = Family{
-	About: "end processes with SIGKILL and start them again",
-	Aims:  aims,
+	About:  "end processes with SIGKILL and start them again",
+	Aims:   aims,
+	Weight: 3,
 	Deeds: harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, killed)},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
@@ -30,8 +31,9 @@ var killed = harness.State{
 
 // pause stops nodes in their tracks and lets them go on when healed.
 var pause = Family{
-	About: "stop processes and let them go on",
-	Aims:  aims,
+	About:  "stop processes and let them go on",
+	Aims:   aims,
+	Weight: 2,
 	Deeds: harness.Deeds{"pause": holdNodes("stop processes", harness.NodePause, harness.State{
 		Name: "paused", OfProcess: true,
 		Enter: func(ctx context.Context, n harness.Node) error { return n.Pause(ctx) },
