@@ -13,7 +13,7 @@ var kill = Family{
 	About:  "end processes with SIGKILL and start them again",
 	Aims:   aims,
 	Weight: 3,
-	Deeds: harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, killed)},
+	Deeds:  harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, killed)},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
 			aim := draw(r, aim, aims)
