@@ -3,7 +3,6 @@ package nemesis
 import (
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -53,46 +52,4 @@ func TestLearning(t *testing.T) {
 	s.learn(reached(4), "kill@leader")
 	require.InDelta(t, 1.2, s.values["kill@leader"], 1e-9)
 	require.Zero(t, s.values["pause@one"])
-}
-
-// A fault that is to last until another leader is elected ends soon after that, and not before.
-func TestFaultsThatTurn(t *testing.T) {
-	s := Default().newSwarm(true, true)().(*swarm)
-	s.episode.turn, s.episode.holds = 1, map[string]time.Duration{"kill": time.Hour}
-	v := harness.View{
-		Elapsed: time.Second, Nodes: harness.NodeNames(3), Leaders: []string{"n1"},
-		Timing:   &history.Timing{Election: 200 * time.Millisecond},
-		Standing: []harness.Standing{{ID: 7, Fault: *hitNodes("kill", leader, []string{"n1"}), Since: time.Second}},
-	}
-	s.look(aRand(), v)
-	s.take(v, aRand())
-	require.Greater(t, s.ends[7], 1700*time.Millisecond)
-	v.Elapsed, v.Leaders = 1100*time.Millisecond, nil
-	s.look(aRand(), v)
-	require.Greater(t, s.ends[7], 1700*time.Millisecond, "nobody leads")
-	v.Leaders = []string{"n3"}
-	s.look(aRand(), v)
-	require.LessOrEqual(t, s.ends[7], 1200*time.Millisecond)
-}
-
-// Of the faults that make links slow some do so one way only.
-func TestSlowOneWay(t *testing.T) {
-	s := Default().newSwarm(true, true)().(*swarm)
-	s.episode.delay = leastDelay
-	v := harness.View{Nodes: harness.NodeNames(3), Up: harness.NodeNames(3), Leaders: []string{"n1"}}
-	sizes := map[int]int{}
-	r := aRand()
-	for range 100 {
-		f := s.make(r, v, "delay", leader)
-		sizes[len(f.Deeds[0].Links)]++
-		to := map[bool]int{}
-		for _, l := range f.Deeds[0].Links {
-			to[l.To == "n1"]++
-		}
-		sizes[-1-to[true]]++ // links to n1: none, two, or two of four
-	}
-	require.Len(t, sizes, 4, "%v", sizes) // -1, -3; 2, 4
-	require.Positive(t, sizes[2])
-	require.Positive(t, sizes[4])
-	require.Positive(t, sizes[-1])
 }

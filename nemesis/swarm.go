@@ -1,16 +1,13 @@
 package nemesis
 
 import (
-	"encoding/json"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sunder-dev/sunder/harness"
-	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // Specs of lanes that decide for themselves.
@@ -146,228 +143,6 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 	}
 }
 
-// pick draws a fault, or takes the next part of one.
-func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
-	if len(s.pending) > 0 {
-		next := s.pending[0]
-		if s.pending = s.pending[1:]; noticeable(v, next) {
-			return next
-		}
-		return nil
-	}
-	if len(s.episode.names) == 0 {
-		return nil
-	}
-	for range 5 { // the view may allow one and not another
-		name, aim := s.choose(r, v)
-		fault := s.make(r, v, name, aim)
-		if fault == nil || s.pointless(v, fault) || inTheWay(v, fault) || !noticeable(v, fault) {
-			continue
-		}
-		if !s.lose && !s.quorate(v, fault) {
-			continue // without a quorum nothing is served, and little is found
-		}
-		if s.learn(v, name+"@"+aim); r.Float64() < s.episode.pieces {
-			fault = s.split(r, v, fault)
-		}
-		return fault
-	}
-	return nil
-}
-
-// quorumLost is how often a fault may begin that leaves no quorum.
-const quorumLost = 0.15
-
-// quorate reports whether clients reach a quorum if a fault comes to those in force.
-func (s *swarm) quorate(v harness.View, f *harness.Fault) bool {
-	taken := s.takes(f)
-	for _, other := range v.Standing {
-		taken = taken.And(s.takes(&other.Fault))
-	}
-	return taken.Served(v.Nodes)
-}
-
-// takes returns what a fault takes from the cluster.
-func (s *swarm) takes(f *harness.Fault) (all history.Takes) {
-	deeds := s.families.Deeds()
-	for _, d := range f.Deeds {
-		if t, err := deeds[d.Kind].Takes(d); err == nil {
-			all = all.And(t)
-		}
-	}
-	return all
-}
-
-// asksOnly reports whether a fault is nothing but operations: they are over when it is in force.
-func (s *swarm) asksOnly(f *harness.Fault) bool {
-	deeds := s.families.Deeds()
-	return !slices.ContainsFunc(f.Deeds, func(d harness.Deed) bool { return !deeds[d.Kind].Operation })
-}
-
-// spice is how many faults come on one that is rare.
-const spice = 10
-
-// choose draws a family and an aim.
-func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
-	draw := func() (string, string) {
-		family, aim := s.episode.names[r.IntN(len(s.episode.names))], one
-		if r.IntN(spice) == 0 && len(s.episode.rare) > 0 {
-			family = s.episode.rare[r.IntN(len(s.episode.rare))]
-		}
-		switch {
-		case r.Float64() < s.episode.leaders:
-			aim = leader
-		case r.Float64() >= s.episode.one:
-			aim = []string{minority, majority, all}[r.IntN(3)]
-		}
-		roles := s.roles(v)
-		switch {
-		case s.lose && r.IntN(2) == 0:
-			aim = []string{majority, all}[r.IntN(2)]
-		case slices.Contains(roles, victim) && r.Float64() < s.episode.chain:
-			aim = victim
-		case s.watch && len(roles) > 0 && r.IntN(3) == 0:
-			aim = roles[r.IntN(len(roles))]
-		}
-		return family, aim
-	}
-	family, aim = draw()
-	if !s.watch || !s.learns || r.IntN(2) == 0 {
-		return family, aim
-	}
-	// The best of a few: one that was never tried is worth as much as one that led to something new.
-	best := math.Inf(-1)
-	for range 4 {
-		f, a := draw()
-		value, tried := s.values[f+"@"+a]
-		if !tried {
-			value = 1
-		}
-		if value > best {
-			best, family, aim = value, f, a
-		}
-	}
-	return family, aim
-}
-
-// make makes a fault of a family that hits whom it is aimed at; nil if it cannot.
-func (s *swarm) make(r *rand.Rand, v harness.View, name, aim string) *harness.Fault {
-	family := s.families[name]
-	spec := aim
-	if nodes := s.inRole(v, aim); len(nodes) > 0 && !slices.Equal(family.Aims, []string{leader}) {
-		spec = strings.Join(nodes, nodeSeparator)
-	} else if len(family.Aims) > 0 && !slices.Contains(family.Aims, aim) {
-		spec = one
-	}
-	if name == "delay" { // by a share of the election timeout
-		fault := hitLinks(v, name, "", aim, targets(r, v, spec), "delay", delaySettings{By: harness.Time(s.episode.delay)})
-		return oneWayOf(r, v, fault)
-	}
-	fault := family.New("", spec).Next(r, v)
-	if fault != nil && named(spec) != nil {
-		fault.Aim = aim
-	}
-	return fault
-}
-
-// oneWayOf leaves out the links one way, or the other, of half of the faults that make some slow.
-func oneWayOf(r *rand.Rand, v harness.View, f *harness.Fault) *harness.Fault {
-	which := r.IntN(4)
-	if f == nil || which > 1 {
-		return f
-	}
-	d := &f.Deeds[0]
-	links := slices.DeleteFunc(slices.Clone(d.Links), func(l harness.Link) bool {
-		return slices.Contains(f.Nodes, l.To) != (which == 0) && slices.Contains(f.Nodes, l.From) == (which == 0)
-	})
-	if noticed(v, links) {
-		d.Links = links
-	}
-	return f
-}
-
-// pointless reports whether a fault would hit only what others have hit already in the same way.
-func (s *swarm) pointless(v harness.View, f *harness.Fault) bool {
-	return slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
-		return other.Fault.Aim != everyLink && other.Fault.Family == f.Family && slices.Equal(other.Fault.Nodes, f.Nodes)
-	})
-}
-
-// inTheWay reports whether a fault would meet another one half-way: a process that is being killed, or started, can
-// hardly be paused, and what is slow cannot be measured while it becomes slower.
-func inTheWay(v harness.View, f *harness.Fault) bool {
-	return slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
-		if !other.Changing {
-			return false
-		}
-		for _, a := range f.Deeds {
-			for _, b := range other.Fault.Deeds {
-				same := slices.ContainsFunc(a.Nodes, func(n string) bool { return slices.Contains(b.Nodes, n) })
-				if same || a.Kind == "delay" && b.Kind == "delay" {
-					return true
-				}
-			}
-		}
-		return false
-	})
-}
-
-// noticeable reports whether what a fault does to links can be seen: on those that are cut already, nothing more can be
-// lost, or late. Nor must it hide what another fault does to links before that is seen.
-func noticeable(v harness.View, f *harness.Fault) bool {
-	cut := make(map[harness.Link]bool)
-	note := func(f harness.Fault) {
-		for _, d := range f.Deeds {
-			for _, l := range d.Links {
-				cut[l] = cut[l] || d.Kind == "cut"
-			}
-			if d.Kind == "unplug" {
-				for _, l := range around(v, d.Nodes) {
-					cut[l] = true
-				}
-			}
-		}
-	}
-	seen := func(d harness.Deed) bool {
-		open := slices.DeleteFunc(slices.Clone(d.Links), func(l harness.Link) bool { return cut[l] })
-		return len(d.Links) == 0 || noticed(v, open)
-	}
-	for _, other := range v.Standing {
-		note(other.Fault)
-	}
-	if slices.ContainsFunc(f.Deeds, func(d harness.Deed) bool { return !seen(d) }) {
-		return false
-	}
-	note(*f)
-	return !slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
-		return other.Changing && slices.ContainsFunc(other.Fault.Deeds, func(d harness.Deed) bool {
-			return d.Kind != "cut" && !seen(d)
-		})
-	})
-}
-
-// split makes a partition come in two parts, one after the other, each of which is healed for itself
-// (swizzle-clogging: FoundationDB, Zhou and others, SIGMOD 2021).
-func (s *swarm) split(r *rand.Rand, v harness.View, f *harness.Fault) *harness.Fault {
-	if len(f.Deeds) != 1 || f.Deeds[0].Kind != "cut" || len(f.Deeds[0].Links) < 2 {
-		return f
-	}
-	links := slices.Clone(f.Deeds[0].Links)
-	r.Shuffle(len(links), func(i, j int) { links[i], links[j] = links[j], links[i] })
-	half := 1 + r.IntN(len(links)-1)
-	part := func(links []history.Link) *harness.Fault {
-		p := *f
-		p.Deeds = []harness.Deed{{Kind: f.Deeds[0].Kind, Links: links, With: f.Deeds[0].With}}
-		return &p
-	}
-	first, second := part(links[:half]), part(links[half:])
-	if !noticeable(v, first) || !noticeable(v, second) {
-		return f
-	}
-	s.pending = append(s.pending, second)
-	return first
-}
-
 // pause decides when to look again: when something ends or may begin, or, if it watches, on an event.
 func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move {
 	unit := electionOf(v)
@@ -407,31 +182,6 @@ func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move
 
 // shortest is how soon a swarm looks again.
 const shortest = 5 * time.Millisecond
-
-// everyLink is the aim of what makes all links slow for an episode.
-const everyLink = "every-link"
-
-// slowAll makes all links slow.
-func slowAll(v harness.View, by time.Duration) *harness.Fault {
-	var links []harness.Link
-	for _, a := range v.Nodes {
-		for _, b := range v.Nodes {
-			if a != b {
-				links = append(links, harness.Link{From: a, To: b})
-			}
-		}
-	}
-	if len(links) == 0 || by <= 0 {
-		return nil
-	}
-	with, err := json.Marshal(delaySettings{By: harness.Time(by.Round(time.Microsecond))})
-	if err != nil {
-		return nil // a time
-	}
-	return &harness.Fault{
-		Family: "delay", Aim: everyLink, Nodes: v.Nodes, Deeds: []harness.Deed{{Kind: "delay", Links: links, With: with}},
-	}
-}
 
 // Directors are the specs of lanes that decide for themselves, and what each does.
 func Directors() map[string]string {

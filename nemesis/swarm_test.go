@@ -153,3 +153,23 @@ func TestDirectorSpecs(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, lanes, 2)
 }
+
+// A fault that is to last until another leader is elected ends soon after that, and not before.
+func TestFaultsThatTurn(t *testing.T) {
+	s := Default().newSwarm(true, true)().(*swarm)
+	s.episode.turn, s.episode.holds = 1, map[string]time.Duration{"kill": time.Hour}
+	v := harness.View{
+		Elapsed: time.Second, Nodes: harness.NodeNames(3), Leaders: []string{"n1"},
+		Timing:   &history.Timing{Election: 200 * time.Millisecond},
+		Standing: []harness.Standing{{ID: 7, Fault: *hitNodes("kill", leader, []string{"n1"}), Since: time.Second}},
+	}
+	s.look(aRand(), v)
+	s.take(v, aRand())
+	require.Greater(t, s.ends[7], 1700*time.Millisecond)
+	v.Elapsed, v.Leaders = 1100*time.Millisecond, nil
+	s.look(aRand(), v)
+	require.Greater(t, s.ends[7], 1700*time.Millisecond, "nobody leads")
+	v.Leaders = []string{"n3"}
+	s.look(aRand(), v)
+	require.LessOrEqual(t, s.ends[7], 1200*time.Millisecond)
+}
