@@ -4,6 +4,8 @@ package process
 
 import (
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,4 +37,24 @@ func TestPauseResumeKill(t *testing.T) {
 	<-exited
 	require.NoError(t, n.Resume(t.Context()))
 	require.ErrorContains(t, n.Pause(t.Context()), "no process", "the dead cannot be paused")
+}
+
+// What a dead node has stored can be wiped; that of a living one is left alone.
+func TestWipe(t *testing.T) {
+	thread := NewThread()
+	defer thread.Close()
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "a", "b"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a", "b", "c"), []byte("four"), 0o600))
+	n := New(harness.NodeSpec{Name: "n1", Command: []string{"sleep", "600"}, DataDir: dir}, nil, io.Discard, thread)
+	require.NoError(t, n.Start(t.Context()))
+	_, err := n.Wipe(t.Context())
+	require.ErrorContains(t, err, "a node that runs")
+	require.NoError(t, n.Kill(t.Context()))
+	bytes, err := n.Wipe(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 4, bytes)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
