@@ -290,7 +290,13 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 // View asks the cluster how it is, for the nemesis to aim.
 func (c *Cluster) View(ctx context.Context) View {
 	v := View{Nodes: c.Members(), Up: c.up(), Unplugged: c.unplugged()}
-	statuses, _ := c.statuses(ctx, v.Up) // those that do not answer do not lead, as far as one can see
+	for _, n := range v.Up {
+		if c.cut(Link{From: history.Clients, To: n}) || c.cut(Link{From: n, To: history.Clients}) {
+			v.Stranded = append(v.Stranded, n)
+		}
+	}
+	// Those that do not answer do not lead, as far as one can see.
+	statuses, _ := c.statuses(ctx, without(v.Up, v.Stranded))
 	v.Statuses = statuses
 	for name, s := range statuses {
 		if s.Role == "leader" {

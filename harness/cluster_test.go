@@ -11,6 +11,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/harnesstest"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // launched returns a fake cluster that serves.
@@ -45,5 +46,23 @@ func TestViewNamesTheLeader(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorContains(t, c.Serving(ctx), "n1 is not ready")
+	})
+}
+
+// Who looks at a cluster does not wait for nodes that it cannot reach: those that clients are cut off from.
+func TestStrandedNodesAreNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		in := c.NewInjection()
+		require.NoError(t, in.Impair(t.Context(), harness.Impairment{Drop: true}, harness.Link{From: "n2", To: history.Clients}))
+		v := c.View(t.Context())
+		require.Equal(t, []string{"n2"}, v.Stranded)
+		require.Contains(t, v.Up, "n2")
+		require.NotContains(t, v.Statuses, "n2")
+		require.NoError(t, in.Heal(t.Context()))
+		v = c.View(t.Context())
+		require.Empty(t, v.Stranded)
+		require.Contains(t, v.Statuses, "n2")
 	})
 }

@@ -21,7 +21,7 @@ type directed struct {
 	until    time.Time // faults go on
 
 	acting  sync.WaitGroup
-	inForce chan struct{} // has room for one: a fault of the director's has come into force
+	changed chan struct{} // has room for one: a fault of the director's has come into force, or is gone
 	mu      sync.Mutex
 	board   []*directedFault // the oldest first
 	failed  error            // of heals
@@ -56,6 +56,10 @@ func (d *directed) act(ctx, whole context.Context) (err error) {
 	}
 	for ctx.Err() == nil {
 		seen := d.events.until()
+		select {
+		case <-d.changed: // which the view shows
+		default:
+		}
 		move := d.director.Next(d.rand, d.view(ctx))
 		if ctx.Err() != nil {
 			return nil
@@ -91,10 +95,6 @@ func (d *directed) make(ctx context.Context, end context.CancelFunc, move Move) 
 		if begun != nil {
 			active := d.inject(ctx, begun.ID, d.Name, d.Deeds, begun.Fault)
 			d.change(func() { begun.active, begun.Since, begun.Changing = active, time.Since(d.began), false })
-			select {
-			case d.inForce <- struct{}{}:
-			default:
-			}
 		}
 		for _, f := range over {
 			err := d.heal(f.active)
@@ -109,16 +109,21 @@ func (d *directed) make(ctx context.Context, end context.CancelFunc, move Move) 
 	})
 }
 
+// change changes the board, and lets the director look at it.
 func (d *directed) change(change func()) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	change()
+	d.mu.Unlock()
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
 }
 
 // leastStanding is for how long the last fault is in force, at the least.
 const leastStanding = 50 * time.Millisecond
 
-// wait waits for as long as a move says, for one of its events, or until a fault has come into force.
+// wait waits for as long as a move says, for one of its events, or until a fault has come into force or is gone.
 func (d *directed) wait(ctx context.Context, m Move, seen happened) {
 	waiting, cancel := context.WithTimeout(ctx, m.Wait)
 	defer cancel()
@@ -130,7 +135,7 @@ func (d *directed) wait(ctx context.Context, m Move, seen happened) {
 	}
 	select {
 	case <-waiting.Done():
-	case <-d.inForce:
+	case <-d.changed:
 	}
 }
 
@@ -138,11 +143,11 @@ func (d *directed) wait(ctx context.Context, m Move, seen happened) {
 // the node is looked at, and a director knows that.
 func (d *directed) view(ctx context.Context) View {
 	var standing []Standing
-	d.change(func() {
-		for _, f := range d.board {
-			standing = append(standing, f.Standing)
-		}
-	})
+	d.mu.Lock()
+	for _, f := range d.board {
+		standing = append(standing, f.Standing)
+	}
+	d.mu.Unlock()
 	v := d.cluster.View(ctx)
 	v.Standing = standing
 	v.Elapsed, v.Left = time.Since(d.began), time.Until(d.until)

@@ -49,9 +49,14 @@ func TestADirectedRun(t *testing.T) {
 type plan struct {
 	moves []harness.Move
 	views []harness.View
+	// after is what a move waits for, by its number.
+	after map[int]func(harness.View) bool
 }
 
 func (p *plan) Next(_ *rand.Rand, v harness.View) harness.Move {
+	if ready := p.after[len(p.views)]; ready != nil && !ready(v) {
+		return harness.Move{Wait: time.Hour}
+	}
 	p.views = append(p.views, v)
 	if len(p.moves) == 0 {
 		return harness.Move{Wait: time.Hour}
@@ -74,13 +79,17 @@ func delays(from, to string) *harness.Fault {
 func TestWhatADirectorSees(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "watch")
-		p := &plan{moves: []harness.Move{
-			{Start: kills("n1"), Wait: time.Hour},                               // it is asked again when the fault is in force
-			{Start: delays("n2", "n3"), Heal: []int{0}, Wait: time.Millisecond}, // which takes longer to be measured
-			{Heal: []int{0}, Wait: time.Second},                                 // that is on its way
-			{Wait: time.Hour, Until: []harness.Trigger{{Event: harness.WriteAcknowledged, After: time.Second}}},
-			{Heal: []int{1, 99}, Wait: time.Second}, // nobody knows a fault 99
-		}}
+		one := func(v harness.View) bool { return len(v.Standing) == 1 && !v.Standing[0].Changing }
+		p := &plan{
+			moves: []harness.Move{
+				{Start: kills("n1"), Wait: time.Hour},                               // it is asked again when the fault is in force
+				{Start: delays("n2", "n3"), Heal: []int{0}, Wait: time.Millisecond}, // which takes longer to be measured
+				{Heal: []int{0}, Wait: time.Hour},                                   // that is on its way
+				{Wait: time.Hour, Until: []harness.Trigger{{Event: harness.WriteAcknowledged, After: time.Second}}},
+				{Heal: []int{1, 99}, Wait: time.Hour}, // nobody knows a fault 99
+			},
+			after: map[int]func(harness.View) bool{3: one}, // asked again when the delay is in force, and when the kill is gone
+		}
 		test.Lanes[0].Direct = func() harness.Director { return p }
 		h, _, err := run(t, t.Context(), test)
 		require.NoError(t, err)

@@ -95,10 +95,14 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 		}
 	}
 	var confirmed map[Link]Traffic
+	impaired := true // or about to be
 	in.OnHeal(func(ctx context.Context) error {
 		if i.Delay > 0 {
 			in.cluster.timing.Lock()
 			defer in.cluster.timing.Unlock()
+		}
+		if !impaired { // another fault may have done the same, which is not ours to mend
+			return nil
 		}
 		return errors.Join(leaked(ctx, shaper, i, confirmed), in.cluster.mend(ctx, i, links))
 	})
@@ -125,9 +129,11 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 	if err := in.cluster.mend(ctx, i, links); err != nil {
 		return err
 	}
+	impaired = false
 	if took, err = in.usual(ctx, timer, links); err != nil {
 		return err
 	}
+	impaired = true
 	if err := in.cluster.impair(ctx, i, links); err != nil {
 		return err
 	}

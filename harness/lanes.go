@@ -55,7 +55,7 @@ func (r *run) lanes(loading, whole context.Context) error {
 				now := time.Now()
 				act = (&directed{
 					run: r, Lane: l, director: l.Direct(), rand: source, began: now, until: now.Add(r.TimeLimit - r.calm()),
-					inForce: make(chan struct{}, 1),
+					changed: make(chan struct{}, 1),
 				}).act
 			}
 			if errs[i] = act(ctx, whole); errs[i] != nil {

@@ -27,8 +27,8 @@ type Director interface {
 type Move struct {
 	Start *Fault // nil begins none
 	Heal  []int  // ids of faults in force
-	// Wait is how long the director has nothing to do, unless one of the events comes sooner, or a fault that it began
-	// comes into force. What happened while it decided counts.
+	// Wait is how long the director has nothing to do, unless one of the events comes sooner, or one of its faults comes
+	// into force or is gone. What happened while it decided counts.
 	Wait  time.Duration
 	Until []Trigger
 }
@@ -49,6 +49,8 @@ type View struct {
 	Up    []string // those that run, are not paused, and have a network
 	// Unplugged are those that have no network.
 	Unplugged []string
+	// Stranded are those that clients, and who asks for this view, do not reach.
+	Stranded []string
 	// Leaders are the nodes that say they lead, the one with the highest term first.
 	Leaders []string
 	// Statuses are the answers of nodes about themselves, as far as they answered.

@@ -44,7 +44,8 @@ func (s *swarm) pointless(v harness.View, f *harness.Fault) bool {
 }
 
 // inTheWay reports whether a fault would meet another one half-way: a process that is being killed, or started, can
-// hardly be paused, and what is slow cannot be measured while it becomes slower.
+// hardly be paused, what is slow cannot be measured while it becomes slower, and of a node whose network goes nothing can
+// be seen on its links.
 func inTheWay(v harness.View, f *harness.Fault) bool {
 	return slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
 		if !other.Changing {
@@ -53,12 +54,19 @@ func inTheWay(v harness.View, f *harness.Fault) bool {
 		for _, a := range f.Deeds {
 			for _, b := range other.Fault.Deeds {
 				same := slices.ContainsFunc(a.Nodes, func(n string) bool { return slices.Contains(b.Nodes, n) })
-				if same || a.Kind == "delay" && b.Kind == "delay" {
+				if same || a.Kind == "delay" && b.Kind == "delay" || unplugs(a, b) || unplugs(b, a) {
 					return true
 				}
 			}
 		}
 		return false
+	})
+}
+
+// unplugs reports whether one deed takes the network of a node whose links another one is about.
+func unplugs(a, b harness.Deed) bool {
+	return a.Kind == "unplug" && slices.ContainsFunc(b.Links, func(l harness.Link) bool {
+		return slices.Contains(a.Nodes, l.From) || slices.Contains(a.Nodes, l.To)
 	})
 }
 

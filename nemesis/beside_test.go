@@ -37,6 +37,8 @@ func TestWhatStandsBesideWhat(t *testing.T) {
 		},
 		{what: "a pause of the killed", there: harness.Standing{Fault: kill, Changing: true}, f: pause, inTheWay: true},
 		{what: "a pause of what another kill hits", there: harness.Standing{Fault: unplug, Changing: true}, f: pause},
+		{what: "a network that goes while its links are cut", there: harness.Standing{Fault: cut, Changing: true}, f: unplug, inTheWay: true},
+		{what: "a cut while a network goes", there: harness.Standing{Fault: unplug, Changing: true}, f: cut, inTheWay: true, unseen: true},
 		{what: "the same once more", there: harness.Standing{Fault: kill}, f: kill, hopeless: true},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -24,6 +24,7 @@ type episode struct {
 	leaders float64                  // the share of faults that are aimed at leaders
 	swap    float64                  // ... that begin before the last one is healed
 	one     float64                  // ... that hit one node
+	single  bool                     // all of them do
 	slow    time.Duration            // by how much all links are late; 0 is not at all
 	delay   time.Duration            // ... those that a fault makes late
 	pieces  float64                  // the share of partitions that come in two parts
@@ -55,7 +56,7 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 		leaders: []float64{0.4, 0.7, 0.9}[r.IntN(3)],
 		swap:    r.Float64(),
 		one:     r.Float64(),
-		delay:   max(time.Duration(unit*logUniform(r, 0.05, 0.8)), leastDelay),
+		delay:   min(max(time.Duration(unit*logUniform(r, 0.05, 0.8)), leastDelay), mostDelay),
 	}
 	if r.Float64() < 0.8 {
 		e.rest = time.Duration(logUniform(r, min(0.3*unit, shortRest), min(5*unit, max(1.5*unit, longRest))))
@@ -119,7 +120,7 @@ const (
 // sparse makes an episode one of single faults that hit one node each and are over soon: what breaks under a load that
 // goes on, such as a restart amid writes, is found where little else is in the way of the load.
 func (e *episode) sparse(r *rand.Rand) {
-	e.most, e.one, e.leaders, e.turn, e.slow, e.rare = 1, 1, 0.3, 0, 0, nil
+	e.single, e.most, e.leaders, e.turn, e.chain, e.slow, e.rare = true, 1, 0.3, 0, 0, 0, nil
 	e.rest = time.Duration(logUniform(r, float64(100*time.Millisecond), float64(time.Second)))
 	for _, name := range slices.Sorted(maps.Keys(e.holds)) {
 		e.holds[name] = time.Duration(logUniform(r, float64(50*time.Millisecond), float64(500*time.Millisecond)))
@@ -128,6 +129,10 @@ func (e *episode) sparse(r *rand.Rand) {
 
 // leastDelay is by how much links are late at the least: less is hardly told from the noise of a busy machine.
 const leastDelay = 5 * time.Millisecond
+
+// mostDelay is by how much they are late at the most: a delay is measured within the time that a fault has to be brought
+// about, twice if the machine stands still meanwhile.
+const mostDelay = time.Second
 
 // leastHold is how long a fault lasts at the least: what is in force for less is none.
 const leastHold = 10 * time.Millisecond

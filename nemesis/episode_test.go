@@ -17,7 +17,7 @@ func TestDirectorsScale(t *testing.T) {
 		for seed := range uint64(50) {
 			s := Default().newSwarm(true, true)().(*swarm)
 			e := s.drawEpisode(rand.New(rand.NewPCG(seed, 1)), harness.View{Can: everything(), Timing: &history.Timing{Election: unit}})
-			if e.one < 1 { // it is not sparse
+			if !e.single { // it is not sparse
 				sum += (e.holds["kill"] + e.rest).Seconds()
 			}
 		}
@@ -34,7 +34,7 @@ func TestSparseEpisodes(t *testing.T) {
 	for seed := range uint64(300) {
 		s := Default().newSwarm(true, true)().(*swarm)
 		e := s.drawEpisode(rand.New(rand.NewPCG(seed, 1)), harness.View{Can: everything(), Timing: &history.Timing{Election: 10 * time.Second}})
-		if e.one < 1 {
+		if !e.single {
 			continue
 		}
 		sparse++

@@ -39,6 +39,16 @@ type Family struct {
 // Needs returns what the faults of a family need.
 func (f Family) Needs() []harness.Capability { return harness.Lane{Deeds: f.Deeds}.Needs() }
 
+// Asks returns what its faults need of the target, whose members are asked to do it.
+func (f Family) Asks() (needs []harness.Capability) {
+	for _, d := range f.Deeds {
+		if d.Operation {
+			needs = append(needs, d.Needs...)
+		}
+	}
+	return needs
+}
+
 // Families are the families that there are, by name.
 type Families map[string]Family
 
@@ -137,8 +147,9 @@ func (all Families) parseLane(list string) (harness.Lane, error) {
 		}
 		turns = append(turns, n)
 		if strings.HasSuffix(one, "@"+leader) {
-			lane.Aiming = []harness.Capability{harness.Leader}
+			lane.Aiming = append(lane.Aiming, harness.Leader)
 		}
+		lane.Aiming = append(lane.Aiming, family.Asks()...)
 		maps.Copy(lane.Deeds, family.Deeds)
 	}
 	lane.Nemesis = turns

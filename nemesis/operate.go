@@ -45,7 +45,7 @@ func operation(name, about string, call harness.Capability) Family {
 		New: func(_, aim string) harness.Nemesis {
 			return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
 				aim := draw(r, aim, aims)
-				return hitNodes(name, aim, up(v, targets(r, v, aim)))
+				return hitNodes(name, aim, without(up(v, targets(r, v, aim)), v.Stranded))
 			})
 		},
 	}
@@ -56,7 +56,7 @@ func operation(name, about string, call harness.Capability) Family {
 				if named(aim) == nil {
 					aim = leader
 				}
-				return hitNodes(name, aim, up(v, targets(r, v, aim)))
+				return hitNodes(name, aim, without(up(v, targets(r, v, aim)), v.Stranded))
 			})
 		}
 	}

@@ -54,11 +54,13 @@ func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
 		switch {
 		case r.Float64() < s.episode.leaders:
 			aim = leader
+		case s.episode.single:
 		case r.Float64() >= s.episode.one:
 			aim = []string{minority, majority, all}[r.IntN(3)]
 		}
 		roles := s.roles(v)
 		switch {
+		case s.episode.single:
 		case s.lose && r.IntN(2) == 0:
 			aim = []string{majority, all}[r.IntN(2)]
 		case slices.Contains(roles, victim) && r.Float64() < s.episode.chain:

@@ -31,7 +31,7 @@ type swarm struct {
 	ends    map[int]time.Duration // of standing faults, by id
 	turns   map[int]string        // of those that are healed when another leader than this one is elected
 	next    time.Duration         // when the next fault may begin
-	pending []*harness.Fault      // the rest of a partition that comes link by link
+	pending []*harness.Fault      // the rest of a partition that comes in two parts
 	known   map[int]bool          // ids that were seen in force
 
 	last       string             // who led last
@@ -147,17 +147,18 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move {
 	unit := electionOf(v)
 	until := min(s.episode.until, v.Elapsed+2*time.Second)
-	standing := 0
+	end, standing := until, 0 // of the first fault to end
 	for _, f := range v.Standing {
-		switch end, ok := s.ends[f.ID]; {
+		switch over, ok := s.ends[f.ID]; {
 		case f.Fault.Aim == everyLink || slices.Contains(m.Heal, f.ID):
-		case f.Changing: // the run asks again when it is in force
+		case f.Changing: // the run asks again when it is in force, or gone
 			standing++
 		case ok:
-			until = min(until, end)
+			end = min(end, over)
 			standing++
 		}
 	}
+	until = min(until, end)
 	if m.Start != nil && m.Start.Aim != everyLink {
 		standing++
 	}
@@ -175,7 +176,7 @@ func (s *swarm) pause(r *rand.Rand, v harness.View, m harness.Move) harness.Move
 		m.Until = []harness.Trigger{
 			{Event: harness.LeaderElected, After: after}, {Event: harness.RoleChanged, After: after},
 		}
-		m.Wait = max(m.Wait, 2*unit)
+		m.Wait = max(min(2*unit, end-v.Elapsed), m.Wait)
 	}
 	return m
 }

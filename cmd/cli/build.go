@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,8 +31,8 @@ Consul is MPL-2.0 up to 1.16.3 and BUSL 1.1 after that: fine for testing, not fo
 			if err != nil {
 				return usage(cmd, err)
 			}
-			if self {
-				return usage(cmd, fmt.Errorf("the nodes of %s are sunder itself: there is nothing to build", args))
+			if self && len(recipes) == 0 {
+				return usage(cmd, fmt.Errorf("the nodes of %s are sunder itself: there is nothing to build", strings.Join(args, ", ")))
 			}
 			for _, r := range recipes {
 				path, err := programs.Program(cmd.Context(), r, runtime.GOARCH, force, cmd.ErrOrStderr())

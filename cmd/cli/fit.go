@@ -124,6 +124,7 @@ func (c Catalogue) matrix() (all []fit, err error) {
 			}
 			unfit := harness.Fit("workload "+workload, w.Needs(), "target "+target, t.Can())
 			for _, nemesis := range c.Nemeses.Names() {
+				unfit := cmp.Or(unfit, harness.Fit("nemesis "+nemesis, c.Nemeses[nemesis].Asks(), "target "+target, t.Can()))
 				lane := demand{"nemesis " + nemesis, c.Nemeses[nemesis].Needs()}
 				for _, fleet := range c.fleetsByWeight() {
 					cell := fit{Target: target, Workload: workload, Nemesis: nemesis, Fleet: fleet}

@@ -160,9 +160,10 @@ func TestAsAPlainUser(t *testing.T) {
 func TestProgramsThatAreNone(t *testing.T) {
 	needNamespaces(t)
 	for say, args := range map[string][]string{
-		"it is no program":               {"--target", "etcd", "--program", t.TempDir()},
-		"--program /nowhere/etcd":        {"--target", "etcd", "--program", "/nowhere/etcd"},
-		"is an option of fleet netns":    {"--target", "etcd", "--program", "/nowhere/etcd", "--fleet", "docker"},
+		"it is no program":            {"--target", "etcd", "--program", t.TempDir()},
+		"--program /nowhere/etcd":     {"--target", "etcd", "--program", "/nowhere/etcd"},
+		"is an option of fleet netns": {"--target", "etcd", "--program", "/nowhere/etcd", "--fleet", "docker"},
+		"nemesis snapshot needs store.snapshot, which target raft does not have": {"--target", "raft", "--nemesis", "snapshot"},
 		`etcd has no version "v3.6"`:     {"--target", "etcd@v3.6", "--fleet", "netns"},
 		"--nodes: at the most 200 nodes": {"--target", "raft", "--fleet", "netns", "--nodes", "201"},
 	} {

@@ -163,6 +163,9 @@ func (p *plan) settle(ctx context.Context, options *entryOptions) error {
 	var lacks []string
 	for _, name := range p.fleets {
 		err := options.fleets[name].Available(ctx, p.config)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err == nil {
 			p.test.About.Fleet = name
 			if len(lacks) > 0 {

@@ -61,22 +61,45 @@ func Arrive() {
 	switch role {
 	case "":
 		return
-	case roleTry, roleTryNoPID:
-		err = json.NewEncoder(os.Stdout).Encode(try(role == roleTry))
-	case roleRun, roleRunNoPID:
-		if failed := settle(role == roleRun); failed != nil {
-			err = failed
-			break
-		}
-		return
+	case roleTry, roleTryNoPID, roleRun, roleRunNoPID:
+		err = enclosed()
 	default:
 		err = fmt.Errorf("%s=%q: it is for sunder's own use", roleEnv, role)
+	}
+	switch {
+	case err != nil:
+	case role == roleTry || role == roleTryNoPID:
+		err = json.NewEncoder(os.Stdout).Encode(try(role == roleTry))
+	default:
+		failed := settle(role == roleRun)
+		if failed == nil {
+			return
+		}
+		err = failed
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sunder:", err)
 		os.Exit(255)
 	}
 	os.Exit(0)
+}
+
+// enclosed returns an error unless this process is in a user namespace like one that enter makes: of one user. Whoever
+// sets the variable by hand must not have the host's network and mounts changed.
+func enclosed() error {
+	mapped, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return err
+	}
+	return mappedAlone(string(mapped))
+}
+
+// mappedAlone looks for one user in what a user namespace maps.
+func mappedAlone(mapped string) error {
+	if fields := strings.Fields(mapped); len(fields) != 3 || fields[0] != "0" || fields[2] != "1" {
+		return fmt.Errorf("%s is set, and this process is in no user namespace of sunder's: unset it", roleEnv)
+	}
+	return nil
 }
 
 // trial is a step that failed, and why.
@@ -105,6 +128,7 @@ func settle(ownPID bool) *trial {
 			return failed(stepMount, err)
 		}
 	}
+	onlyIPv4()
 	if err := upLoopback(); err != nil {
 		return failed(stepLoopback, err)
 	}
@@ -133,6 +157,7 @@ func try(ownPID bool) *trial {
 			if err = errors.Join(err, f.Probe(ctx, []harness.Link{link})); err != nil {
 				return failed(what, err)
 			}
+			time.Sleep(time.Millisecond)
 		}
 		return failed(what, ctx.Err())
 	}
@@ -152,11 +177,24 @@ func works(ctx context.Context) (role string, err error) {
 		return roleRun, nil
 	}
 	if first.Step == stepMount { // in containers parts of /proc are hidden, so that no other one can be mounted
-		if attempt(ctx, roleTryNoPID) == nil {
+		second := attempt(ctx, roleTryNoPID)
+		if second == nil {
 			return roleRunNoPID, nil
 		}
+		err = fmt.Errorf("; without a process namespace: %w", second)
 	}
-	return "", fmt.Errorf("%w%s", first, advice(*first))
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	return "", errors.New(first.Error() + advice(*first) + said(err))
+}
+
+// said is what an error says, if there is one.
+func said(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func attempt(ctx context.Context, role string) *trial {
@@ -232,9 +270,9 @@ func advice(t trial) string {
 	case denied && setting("kernel.apparmor_restrict_unprivileged_userns") == "1":
 		return "; AppArmor forbids it: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
 	case t.Step == stepClone && denied:
-		return "; in a container, start it with --security-opt seccomp=unconfined"
+		return "; in a container, start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
 	case t.Step == stepMount && denied:
-		return "; in a container, start it with --security-opt systempaths=unconfined"
+		return "; in a container, start it with --security-opt systempaths=unconfined --security-opt apparmor=unconfined"
 	case t.No == syscall.EOPNOTSUPP, t.No == syscall.ENOENT, t.No == syscall.EPROTONOSUPPORT:
 		return "; a module of the kernel is missing: sudo modprobe -a bridge veth nf_tables"
 	}

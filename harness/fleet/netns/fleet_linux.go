@@ -160,7 +160,8 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 		return nil, err
 	}
 	p := f.places[s.Name]
-	s.Env = append(slices.Clone(s.Env), roleEnv+"=") // a node may be of this very program, and is no run
+	// A node may be of this very program, and is no run; and there is no proxy inside, whatever is set outside.
+	s.Env = append(slices.Clone(s.Env), roleEnv+"=", "NO_PROXY=*", "no_proxy=*")
 	n := &node{Node: process.New(s, f.addrs(s.Name), log, p.thread), place: p}
 	f.nodes = append(f.nodes, n.Node)
 	return n, n.Start(ctx)

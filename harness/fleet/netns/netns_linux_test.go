@@ -24,8 +24,11 @@ import (
 	"github.com/sunder-dev/sunder/targets/raft"
 )
 
-// controllerEnv tells a test program that it is a controller which is to be killed.
-const controllerEnv = "NETNS_TEST_CONTROLLER"
+// What a test program is told: that it is a controller which is to be killed, and in which role it is to be inside.
+const (
+	controllerEnv = "NETNS_TEST_CONTROLLER"
+	insideEnv     = "NETNS_TEST_INSIDE"
+)
 
 // All tests run inside: the fleet works nowhere else.
 func TestMain(m *testing.M) {
@@ -37,7 +40,13 @@ func TestMain(m *testing.M) {
 	case Inside():
 		goleak.VerifyTestMain(m)
 	}
-	code, err := Enter(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+	var code int
+	var err error
+	if role := os.Getenv(insideEnv); role != "" {
+		code, err = enter(context.Background(), role, os.Args[1:], os.Stdout, os.Stderr)
+	} else {
+		code, err = Enter(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		if os.Getenv("CI") != "" || os.Getenv(controllerEnv) != "" {
@@ -148,14 +157,15 @@ func marked(mark string) (commands []string) {
 // interface or mount. No code of ours runs then.
 func TestNothingIsLeft(t *testing.T) {
 	r := randv2.New(randv2.NewPCG(1, 1))
-	for i := range 6 {
+	for i := range 12 {
 		mark := rand.Text()
+		role := []string{roleRun, roleRunNoPID}[i/6]
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
-		cmd.Env = append(os.Environ(), controllerEnv+"="+t.TempDir(), "MARK="+mark, roleEnv+"=")
+		cmd.Env = append(os.Environ(), controllerEnv+"="+t.TempDir(), "MARK="+mark, roleEnv+"=", insideEnv+"="+role)
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
 		require.NoError(t, cmd.Start())
-		if i == 0 { // all of them are there to be seen
+		if i%6 == 0 { // all of them are there to be seen
 			line, err := bufio.NewReader(out).ReadString('\n')
 			require.NoError(t, err)
 			require.Equal(t, "launched: <nil>\n", line)
@@ -167,7 +177,7 @@ func TestNothingIsLeft(t *testing.T) {
 		require.NoError(t, cmd.Process.Kill())
 		_ = cmd.Wait()
 		require.Eventually(t, func() bool { return len(marked(mark)) == 0 }, 10*time.Second, 5*time.Millisecond,
-			"left: %v", marked(mark))
+			"left in role %s: %v", role, marked(mark))
 	}
 }
 
@@ -229,4 +239,19 @@ func TestADelayOfALossyLink(t *testing.T) {
 	require.NoError(t, late.Impair(t.Context(), harness.Impairment{Delay: 30 * time.Millisecond}, links...))
 	require.NoError(t, late.Heal(t.Context()))
 	require.NoError(t, lossy.Heal(t.Context()))
+}
+
+// Whoever sets the variable by hand, outside, is refused: the host's network and mounts are nobody's to change.
+func TestTheVariableAloneIsNotTrusted(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"=leap")
+	said, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(said), "it is for sunder's own use")
+	mapped, err := os.ReadFile("/proc/self/uid_map")
+	require.NoError(t, err)
+	require.NoError(t, mappedAlone(string(mapped)), "this is inside")
+	for _, outside := range []string{"         0          0 4294967295\n", "0 1000 1\n1 100000 65536\n", ""} {
+		require.ErrorContains(t, mappedAlone(outside), "unset it")
+	}
 }

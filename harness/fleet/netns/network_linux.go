@@ -79,10 +79,7 @@ func (b *bridge) join(thread process.Thread, addr netip.Addr) (namespace *os.Fil
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("make a network namespace: %w", err)
 		}
-		// So that a node can start, and listen on its address, while its network is unplugged.
-		if err := os.WriteFile("/proc/sys/net/ipv4/ip_nonlocal_bind", []byte("1"), 0); err != nil {
-			return err
-		}
+		onlyIPv4()
 		namespace, err = os.Open("/proc/thread-self/ns/net")
 		return err
 	})
@@ -117,8 +114,20 @@ func (b *bridge) join(thread process.Thread, addr netip.Addr) (namespace *os.Fil
 		if err != nil {
 			return err
 		}
-		return errors.Join(h.LinkSetUp(loopback), addAddr(h.AddrAdd, end, addr, b.subnet), h.LinkSetUp(end))
+		return errors.Join(
+			h.LinkSetUp(loopback), addAddr(h.AddrAdd, end, addr, b.subnet), h.LinkSetUp(end),
+			// So that a node can start, and listen on its address, while its network is unplugged.
+			addAddr(h.AddrAdd, loopback, addr, netip.PrefixFrom(addr, addr.BitLen())),
+		)
 	})
+}
+
+// onlyIPv4 switches IPv6 off in the network namespace of the thread, as packet rules are of IPv4. Where settings cannot be
+// written, as in containers, it stays: nodes are told addresses of IPv4 alone.
+func onlyIPv4() {
+	for _, which := range []string{"all", "default"} {
+		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0)
+	}
 }
 
 // setUp brings the interface of a node up or down, and returns when it is seen to be.

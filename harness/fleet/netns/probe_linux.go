@@ -60,10 +60,10 @@ const copies = 4
 
 // send sends a probe, and tells when it arrives, if anybody wants to know. That one could not be sent shows in its not
 // arriving.
-func (s *probes) send(from, to *place, tell func(arrived time.Time)) {
+func (s *probes) send(from, to *place, tell func(arrived time.Time)) (number uint64) {
 	s.mu.Lock()
 	s.last++
-	number := s.last
+	number = s.last
 	if tell != nil {
 		s.waiting[number] = tell
 	}
@@ -71,6 +71,16 @@ func (s *probes) send(from, to *place, tell func(arrived time.Time)) {
 	packet := binary.BigEndian.AppendUint64(nil, number)
 	for range copies {
 		_, _ = from.probe.WriteToUDPAddrPort(packet, netip.AddrPortFrom(to.addr, probePort))
+	}
+	return number
+}
+
+// forget forgets probes that are waited for no more.
+func (s *probes) forget(numbers []uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range numbers {
+		delete(s.waiting, n)
 	}
 }
 
@@ -100,20 +110,23 @@ func (f *Fleet) Delays(ctx context.Context, links []harness.Link) (map[harness.L
 	defer cancel()
 	var mu sync.Mutex
 	took := make(map[harness.Link]time.Duration, len(links))
+	var numbers []uint64
 	for _, l := range links {
 		sent := time.Now()
-		f.probes.send(f.places[l.From], f.places[l.To], func(arrived time.Time) {
+		number := f.probes.send(f.places[l.From], f.places[l.To], func(arrived time.Time) {
 			mu.Lock()
 			defer mu.Unlock()
-			if took == nil { // it is too late
+			if took == nil { // it was on its way when the others were forgotten
 				return
 			}
 			if took[l] = arrived.Sub(sent); len(took) == len(links) {
 				cancel()
 			}
 		})
+		numbers = append(numbers, number)
 	}
 	<-ctx.Done()
+	f.probes.forget(numbers)
 	mu.Lock()
 	defer mu.Unlock()
 	seen := took

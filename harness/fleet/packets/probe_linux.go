@@ -27,15 +27,16 @@ func capability(name string, try func() error) Capability {
 }
 
 // tryRules makes the real thing, for a peer that is not there (an address for documentation).
-func tryRules(i harness.Impairment) error {
+func tryRules(i harness.Impairment) (err error) {
 	peer := netip.MustParseAddr("192.0.2.1")
 	rules, err := NewRules([]netip.Addr{peer})
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, rules.Close()) }()
 	if err := rules.Set(map[netip.Addr]harness.Impairment{peer: i}); err != nil {
 		return err
 	}
 	_, err = rules.Traffic()
-	return errors.Join(err, rules.Close())
+	return err
 }

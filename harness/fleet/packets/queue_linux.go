@@ -39,13 +39,16 @@ const (
 // mostHeld is how many packets a queue holds; those that come then are lost.
 const mostHeld = 100_000
 
-// queue holds packets that rules send to it, and lets them go on later. Each link has a number in it.
+// queue holds the packets of one link that rules send to it, and lets them go on later. Each link has a queue of its
+// own, with a number and a socket: what a socket can take in before it is read is bounded (net.core.rmem_max, where the
+// process is not root outside of namespaces too), and what is more is lost.
 type queue struct {
-	conn *netlink.Conn
-	wait sync.WaitGroup
+	number uint16
+	conn   *netlink.Conn
+	wait   sync.WaitGroup
 
 	mu      sync.Mutex
-	delays  []time.Duration // by number
+	delay   time.Duration
 	held    packetHeap
 	arrived uint64
 	wake    chan struct{} // has room for one: something is to go on sooner
@@ -56,26 +59,18 @@ type queue struct {
 type packet struct {
 	due   time.Time
 	order uint64
-	link  uint16
 	id    uint32
 }
 
-// newQueue opens a queue for so many links, in a network namespace: 0 is that of the process.
-func newQueue(namespace, links int) (*queue, error) {
+// newQueue opens the queue of a number, in a network namespace: an open file, or 0 for that of the calling thread.
+func newQueue(namespace int, number uint16) (*queue, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: namespace})
 	if err != nil {
 		return nil, fmt.Errorf("packet queue: %w", err)
 	}
-	q := &queue{
-		conn: conn, delays: make([]time.Duration, links), wake: make(chan struct{}, 1), closed: make(chan struct{}),
-	}
-	for link := range links {
-		if err := q.bind(uint16(link)); err != nil {
-			return nil, errors.Join(fmt.Errorf("packet queue: %w", err), conn.Close())
-		}
-	}
+	q := &queue{number: number, conn: conn, wake: make(chan struct{}, 1), closed: make(chan struct{})}
 	// Packets that come faster than they are read are lost, as on a link; that is no error.
-	err = errors.Join(conn.SetOption(netlink.NoENOBUFS, true), conn.SetReadBuffer(8<<20))
+	err = errors.Join(q.bind(), conn.SetOption(netlink.NoENOBUFS, true), conn.SetReadBuffer(8<<20))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("packet queue: %w", err), conn.Close())
 	}
@@ -84,8 +79,8 @@ func newQueue(namespace, links int) (*queue, error) {
 	return q, nil
 }
 
-// bind asks for the packets of one number.
-func (q *queue) bind(link uint16) error {
+// bind asks for the packets of the number.
+func (q *queue) bind() error {
 	params := make([]byte, 5)
 	params[4] = copyMeta
 	for _, attribute := range []netlink.Attribute{
@@ -93,18 +88,18 @@ func (q *queue) bind(link uint16) error {
 		{Type: configParams, Data: params},
 		{Type: configMaxLen, Data: binary.BigEndian.AppendUint32(nil, mostHeld)},
 	} {
-		if err := q.configure(link, attribute); err != nil {
+		if err := q.configure(attribute); err != nil {
 			return err
 		}
 	}
-	return q.configure(link,
+	return q.configure(
 		netlink.Attribute{Type: configFlags, Data: binary.BigEndian.AppendUint32(nil, flagGSO)},
 		netlink.Attribute{Type: configMask, Data: binary.BigEndian.AppendUint32(nil, flagGSO)},
 	)
 }
 
-func (q *queue) configure(link uint16, attributes ...netlink.Attribute) error {
-	m, err := message(messageConfig, link, netlink.Request|netlink.Acknowledge, attributes...)
+func (q *queue) configure(attributes ...netlink.Attribute) error {
+	m, err := message(messageConfig, q.number, netlink.Request|netlink.Acknowledge, attributes...)
 	if err != nil {
 		return err
 	}
@@ -112,32 +107,32 @@ func (q *queue) configure(link uint16, attributes ...netlink.Attribute) error {
 	return err
 }
 
-// message makes one for a number of the queue.
-func message(kind, link uint16, flags netlink.HeaderFlags, attributes ...netlink.Attribute) (m netlink.Message, err error) {
+// message makes one about the queue of a number.
+func message(kind, number uint16, flags netlink.HeaderFlags, attributes ...netlink.Attribute) (m netlink.Message, err error) {
 	body, err := netlink.MarshalAttributes(attributes)
 	if err != nil {
 		return m, err
 	}
-	general := binary.BigEndian.AppendUint16([]byte{unix.AF_UNSPEC, 0}, link) // struct nfgenmsg
+	general := binary.BigEndian.AppendUint16([]byte{unix.AF_UNSPEC, 0}, number) // struct nfgenmsg
 	return netlink.Message{
 		Header: netlink.Header{Type: netlink.HeaderType(queueSubsystem<<8 | kind), Flags: flags},
 		Data:   append(general, body...),
 	}, nil
 }
 
-// late sets by how much the packets of a link are late. Those that are held and are to be late no more go on at once.
-func (q *queue) late(link uint16, by time.Duration) {
+// late sets by how much packets are late. Those that are held and are to be late no more go on at once.
+func (q *queue) late(by time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	sooner := by < q.delays[link]
-	q.delays[link] = by
+	sooner := by < q.delay
+	q.delay = by
 	if !sooner {
 		return
 	}
-	now := time.Now()
+	latest := time.Now().Add(by)
 	for i := range q.held {
-		if p := &q.held[i]; p.link == link && p.due.After(now.Add(by)) {
-			p.due = now.Add(by)
+		if p := &q.held[i]; p.due.After(latest) {
+			p.due = latest
 		}
 	}
 	heap.Init(&q.held)
@@ -169,10 +164,9 @@ func (q *queue) read() {
 		now := time.Now()
 		q.mu.Lock()
 		for _, m := range messages {
-			if p, ok := parsePacket(m); ok && int(p.link) < len(q.delays) {
+			if id, ok := parsePacket(m); ok {
 				q.arrived++
-				p.due, p.order = now.Add(q.delays[p.link]), q.arrived
-				heap.Push(&q.held, p)
+				heap.Push(&q.held, packet{due: now.Add(q.delay), order: q.arrived, id: id})
 			}
 		}
 		q.mu.Unlock()
@@ -180,23 +174,21 @@ func (q *queue) read() {
 	}
 }
 
-// parsePacket reads which packet of which link a message of the kernel's is about.
-func parsePacket(m netlink.Message) (p packet, ok bool) {
+// parsePacket reads which packet a message of the kernel's is about.
+func parsePacket(m netlink.Message) (id uint32, ok bool) {
 	if m.Header.Type != queueSubsystem<<8|messagePacket || len(m.Data) < 4 {
-		return p, false
+		return 0, false
 	}
-	p.link = binary.BigEndian.Uint16(m.Data[2:])
 	attributes, err := netlink.UnmarshalAttributes(m.Data[4:])
 	if err != nil {
-		return p, false
+		return 0, false
 	}
 	for _, a := range attributes {
 		if a.Type == packetHeader && len(a.Data) >= 4 {
-			p.id = binary.BigEndian.Uint32(a.Data)
-			return p, true
+			return binary.BigEndian.Uint32(a.Data), true
 		}
 	}
-	return p, false
+	return 0, false
 }
 
 // release lets packets go on when they are due.
@@ -231,7 +223,7 @@ func (q *queue) release() {
 // accept lets a packet go on. One that is gone meanwhile, as its namespace is, needs nothing.
 func (q *queue) accept(p packet) {
 	verdict := binary.BigEndian.AppendUint32(nil, verdictAccept)
-	m, err := message(messageVerdict, p.link, netlink.Request,
+	m, err := message(messageVerdict, q.number, netlink.Request,
 		netlink.Attribute{Type: verdictHeader, Data: binary.BigEndian.AppendUint32(verdict, p.id)})
 	if err == nil {
 		_, _ = q.conn.Send(m)

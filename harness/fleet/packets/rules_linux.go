@@ -28,12 +28,12 @@ type Rules struct {
 	table     *nftables.Table
 	chain     *nftables.Chain
 	peers     []netip.Addr
-	namespace int    // an open file; 0 is that of the process
-	queue     *queue // nil before anything is late
-	byTarget  bool   // the queue's rule is one of the older kind
+	namespace int               // an open file; 0 is that of the calling thread
+	queues    map[uint16]*queue // of links that are, or were, late, by number
+	byTarget  bool              // the rules of queues are of the older kind
 }
 
-// NewRules makes the table in the network namespace of the process. Its counters live as long as the namespace does.
+// NewRules makes the table in the network namespace of the calling thread. Its counters live as long as the namespace does.
 func NewRules(peers []netip.Addr) (*Rules, error) { return newRules(tableName, peers, 0) }
 
 // NewRulesIn makes it in another network namespace, of which an open file is given.
@@ -41,7 +41,8 @@ func NewRulesIn(namespace *os.File, peers []netip.Addr) (*Rules, error) {
 	return newRules(tableName, peers, int(namespace.Fd()))
 }
 
-// NewNamedRules makes a table of another name in the network namespace of the process, for processes that have several.
+// NewNamedRules makes a table of another name in the network namespace of the calling thread, for processes that have
+// several.
 func NewNamedRules(table string, peers []netip.Addr) (*Rules, error) {
 	return newRules(table, peers, 0)
 }
@@ -56,6 +57,7 @@ func newRules(table string, peers []netip.Addr, namespace int) (*Rules, error) {
 	}
 	f := &Rules{
 		conn: conn, table: &nftables.Table{Name: table, Family: nftables.TableFamilyIPv4}, peers: peers, namespace: namespace,
+		queues: map[uint16]*queue{},
 	}
 	conn.AddTable(f.table)
 	// Before everybody else who filters, so that what they drop is counted as having passed the link.
@@ -68,9 +70,12 @@ func newRules(table string, peers []netip.Addr, namespace int) (*Rules, error) {
 		conn.AddObj(&nftables.CounterObj{Table: f.table, Name: dropped + p.String()})
 	}
 	if err := conn.Flush(); err != nil {
-		return nil, fmt.Errorf("nftables: make the table: %w", err)
+		return nil, errors.Join(fmt.Errorf("nftables: make the table: %w", err), f.Close())
 	}
-	return f, f.Set(nil)
+	if err := f.Set(nil); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // Names of counters begin with one of these and end with the peer's address.
@@ -83,18 +88,20 @@ const (
 func (f *Rules) Set(links map[netip.Addr]harness.Impairment) (err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for link, p := range f.peers {
-		by := links[p].Delay
-		if by > 0 && f.queue == nil {
-			if f.queue, err = newQueue(f.namespace, len(f.peers)); err != nil {
+	for i, p := range f.peers {
+		number, by := uint16(i), links[p].Delay
+		q := f.queues[number]
+		if by > 0 && q == nil {
+			if q, err = newQueue(f.namespace, number); err != nil {
 				return err
 			}
+			f.queues[number] = q
 		}
-		if f.queue != nil {
-			f.queue.late(uint16(link), by)
+		if q != nil {
+			q.late(by)
 		}
 	}
-	if err = f.set(links); errors.Is(err, unix.ENOENT) && !f.byTarget && f.queue != nil {
+	if err = f.set(links); errors.Is(err, unix.ENOENT) && !f.byTarget && len(f.queues) > 0 {
 		f.byTarget = true // a kernel without the rule's own kind (nft_queue)
 		err = f.set(links)
 	}
@@ -197,8 +204,9 @@ func (f *Rules) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	err := f.conn.CloseLasting()
-	if f.queue != nil {
-		err = errors.Join(err, f.queue.close())
+	for _, q := range f.queues {
+		err = errors.Join(err, q.close())
 	}
+	clear(f.queues)
 	return err
 }

@@ -19,13 +19,28 @@ type Thread struct{ jobs chan func() }
 // NewThread returns a thread. It runs until [Thread.Close].
 func NewThread() Thread {
 	t := Thread{jobs: make(chan func())}
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		for job := range t.jobs {
-			job()
-		}
-	}()
+	go t.run()
 	return t
+}
+
+// run does jobs until there are no more, on a thread that ends then. The main thread never ends, and is what others see
+// of the process: it is kept out of it.
+func (t Thread) run() {
+	runtime.LockOSThread()
+	if syscall.Gettid() == syscall.Getpid() {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			t.run()
+		}()
+		<-ended
+		runtime.UnlockOSThread()
+		return
+	}
+	for job := range t.jobs {
+		job()
+	}
+	// The goroutine ends with the thread locked, and the thread with it.
 }
 
 // Do does a job on the thread, and returns what came of it.
