@@ -191,3 +191,26 @@ func TestBuild(t *testing.T) {
 		require.Contains(t, stderr, say)
 	}
 }
+
+// In a container it works with the options that are named where it does not.
+func TestInsideAContainer(t *testing.T) {
+	needContainers(t)
+	_, stdout, stderr := typed(t, "images", "build", "raft")
+	image, _, made := strings.Cut(stdout, " is there")
+	require.True(t, made, stdout+stderr)
+	run := func(options ...string) (int, string) {
+		args := append([]string{"run", "--rm", "--tmpfs", "/runs:mode=1777"}, options...)
+		cmd := exec.CommandContext(t.Context(), "docker", append(append(args, image), shortContained(t, "--target", "raft",
+			"--fleet", "netns", "--nodes", "3", "--time-limit", "5s", "-o", "/runs")...)...)
+		said, _ := cmd.CombinedOutput()
+		return cmd.ProcessState.ExitCode(), string(said)
+	}
+	code, said := run()
+	require.Equal(t, child.Error, code, said)
+	require.Contains(t, said, "start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined")
+	named := []string{"--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"}
+	for _, more := range [][]string{nil, {"--security-opt", "systempaths=unconfined"}, {"--user", "1000:1000"}} {
+		code, said = run(append(more, named...)...)
+		require.Equal(t, child.Valid, code, said)
+	}
+}
