@@ -97,7 +97,11 @@ func (s *swarm) drawEpisode(r *rand.Rand, v harness.View) episode {
 			}
 		}
 	}
-	if r.IntN(3) == 0 {
+	share := 0.1
+	if electionOf(v) >= slowElection { // elsewhere a load goes on between faults anyway
+		share = 0.4
+	}
+	if r.Float64() < share {
 		e.sparse(r)
 	}
 	return e
@@ -129,6 +133,9 @@ func (e *episode) sparse(r *rand.Rand) {
 
 // leastDelay is by how much links are late at the least: less is hardly told from the noise of a busy machine.
 const leastDelay = 5 * time.Millisecond
+
+// slowElection is an election timeout with which a cluster hardly serves under one fault after the other.
+const slowElection = 300 * time.Millisecond
 
 // mostDelay is by how much they are late at the most: a delay is measured within the time that a fault has to be brought
 // about, twice if the machine stands still meanwhile.
