@@ -22,8 +22,7 @@ type Family struct {
 	About string
 	// Shapes and Aims are what can be chosen after ':' and '@'; nil if there is no choice.
 	Shapes, Aims []string
-	// Weight is how often nemeses that decide for themselves draw it, beside others; 0 is 1. Most failures begin with a
-	// process that starts again (Yuan and others, OSDI 2014).
+	// Weight is how often nemeses that decide for themselves draw it, beside others; 0 is 1.
 	Weight int
 	// Rare says that its faults take little from a cluster: nemeses that decide for themselves choose them now and then.
 	Rare bool

@@ -12,7 +12,7 @@ import (
 var kill = Family{
 	About:  "end processes with SIGKILL and start them again",
 	Aims:   aims,
-	Weight: 3,
+	Weight: 2,
 	Deeds:  harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, killed)},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {

@@ -41,8 +41,9 @@ func Tides(seed uint64, clients int) harness.Tide {
 		}
 		if i > 0 { // what nodes serve before the first fault is seen of all of them
 			t.Crowd, t.Node = []harness.Crowd{
-				harness.Spread, harness.Spread, harness.Spread, harness.AtLeader, harness.AtOne,
-			}[r.IntN(5)], r.IntN(60)
+				harness.Spread, harness.Spread, harness.Spread, harness.Spread, harness.Spread, harness.Spread,
+				harness.AtLeader, harness.AtOne,
+			}[r.IntN(8)], r.IntN(60)
 		}
 		if i > 0 && r.IntN(5) == 0 {
 			t.every, t.idle = time.Duration(between(r, 0.5, 4)*float64(time.Second)), 0.1+0.3*r.Float64()

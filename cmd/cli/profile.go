@@ -69,7 +69,7 @@ const streamProfile = 5 << 32
 // more often than many, sizes that are even now and then, all loads from a trickle to as much as goes.
 func drawSwarm(r *rand.Rand, target harness.TargetEntry) map[string]string {
 	between := func(low, high float64) float64 { return low * math.Pow(high/low, r.Float64()) }
-	clients := int(between(25, 100))
+	clients := int(between(20, 80))
 	drawn := map[string]string{
 		"nodes":      []string{"3", "3", "3", "3", "5", "5", "5", "5", "5", "4"}[r.IntN(10)],
 		"clients":    strconv.Itoa(clients),

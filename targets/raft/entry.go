@@ -28,7 +28,7 @@ func Entry() harness.TargetEntry {
 
 // draw draws an election timeout from short to long, of which all other times are shares, and lets nodes vary the rest.
 func draw(r *rand.Rand) map[string]string {
-	election := time.Duration(50 * math.Pow(6, r.Float64()) * float64(time.Millisecond)).Round(5 * time.Millisecond)
+	election := time.Duration(50 * math.Pow(3, r.Float64()) * float64(time.Millisecond)).Round(5 * time.Millisecond)
 	return map[string]string{
 		"election-timeout": election.String(), "heartbeat": (election / 3).Truncate(5 * time.Millisecond).String(), "vary": "true",
 	}
