@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/history"
 )
 
 // node is one node of a fake cluster.
@@ -84,6 +85,9 @@ func (n *node) Wipe(context.Context) (bytes int64, err error) {
 	if !n.killed {
 		return 0, errors.New("it runs")
 	}
+	if n.wiped {
+		return 0, nil
+	}
 	n.wiped = true
 	return 1, nil
 }
@@ -117,10 +121,16 @@ func (n *node) set(paused bool) error {
 	return nil
 }
 
+// stranded reports whether clients are cut off from the node; the caller holds the fake's mu.
+func (n *node) stranded() bool {
+	return n.fake.state[harness.Link{From: history.Clients, To: n.name}].Drop ||
+		n.fake.state[harness.Link{From: n.name, To: history.Clients}].Drop
+}
+
 // wait lets an answer take its time: a killed node refuses, a paused one is silent.
 func (n *node) wait(ctx context.Context) error {
 	n.fake.mu.Lock()
-	killed, silent := n.killed, n.paused || n.broken || n.unplugged
+	killed, silent := n.killed, n.paused || n.broken || n.unplugged || n.stranded()
 	n.fake.mu.Unlock()
 	switch {
 	case killed:

@@ -110,12 +110,11 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 	defer cancel()
 	takes.Disk = fake.Wiped()
 	for _, n := range nodes {
-		if _, err := fake.Status(ctx, c.Node(n)); err != nil {
-			takes.Down = append(takes.Down, n)
-		}
 		to, back := harness.Link{From: history.Clients, To: n}, harness.Link{From: n, To: history.Clients}
-		if fake.State(to).Drop || fake.State(back).Drop {
+		if fake.State(to).Drop || fake.State(back).Drop { // whether it is down is not to be seen from here
 			takes.Stranded = append(takes.Stranded, n)
+		} else if _, err := fake.Status(ctx, c.Node(n)); err != nil {
+			takes.Down = append(takes.Down, n)
 		}
 		for _, to := range nodes {
 			l := harness.Link{From: n, To: to}

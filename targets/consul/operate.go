@@ -14,7 +14,7 @@ import (
 func (t *Target) Operate(ctx context.Context, n harness.Node, what harness.Capability) error {
 	switch what {
 	case harness.MoveLeader: // a follower would ask the leader
-		return t.operate(ctx, http.MethodPut, n, "/v1/operator/raft/transfer-leader")
+		return t.operate(ctx, http.MethodPost, n, "/v1/operator/raft/transfer-leader")
 	case harness.SaveSnapshot:
 		err := t.operate(ctx, http.MethodGet, n, "/v1/snapshot?stale")
 		if err != nil { // nothing is changed by it: an error means that there is none

@@ -22,6 +22,7 @@ type wrong struct {
 	launch bool        // after it was closed, too
 	moves  bool        // nodes move when they are started again
 	zombie bool        // a killed node exits with the fleet
+	keeps  bool        // disks are not wiped, whatever is said
 	mu     *sync.Mutex // over late: nodes are launched side by side
 	late   []chan struct{}
 }
@@ -83,6 +84,13 @@ func (n *wrongNode) Exited() <-chan struct{} {
 	return n.Node.Exited()
 }
 
+func (n *wrongNode) Wipe(ctx context.Context) (int64, error) {
+	if n.fleet.keeps {
+		return 0, nil
+	}
+	return n.Node.(harness.Wiper).Wipe(ctx)
+}
+
 func (n *wrongNode) Unplug(ctx context.Context) error { return n.Node.(harness.Unplugger).Unplug(ctx) }
 func (n *wrongNode) Plug(ctx context.Context) error   { return n.Node.(harness.Unplugger).Plug(ctx) }
 
@@ -102,8 +110,12 @@ func TestTheSuite(t *testing.T) {
 	only := func(c ...harness.Capability) *wrong { return &wrong{can: c} }
 	for want, w := range map[string]*wrong{
 		"": {},
-		"kill: the node is said to be killed, and has":  {zombie: true},
-		"kill: port \"peer\" was at":                    {moves: true},
+		"kill: the node is said to be killed, and has": {zombie: true},
+		"kill: port \"peer\" was at":                   {moves: true},
+		"wipe: the disk of a node that runs was wiped": {keeps: true},
+		"clients: a node answers although clients>n2": {shape: func(links map[harness.Link]harness.Impairment) map[harness.Link]harness.Impairment {
+			return nil
+		}, can: []harness.Capability{harness.ClientCut, harness.NodeKill, harness.NodeUnplug}},
 		"unplug: the fleet does not say so":             only(harness.NodeKill),
 		"refusals: the fleet does not have [link.loss]": only(harness.NodeKill, harness.NodeUnplug, harness.LinkCut, harness.LinkDelay),
 		"close: a node was launched after":              {launch: true},
