@@ -37,6 +37,7 @@ func TestADirectedRun(t *testing.T) {
 				}
 			}
 			require.Greater(t, len(faults), 10)
+			require.Less(t, idle, len(faults)/5)
 			require.Greater(t, overlaps, 2)
 			s, err := harness.ScheduleOf(h)
 			require.NoError(t, err)

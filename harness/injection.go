@@ -64,7 +64,7 @@ func (in *Injection) Saw(what string, seen any) {
 	in.saw(what, seen)
 }
 
-// DidNot adds to the evidence that a deed is known to have done nothing.
+// DidNot adds to the evidence that a deed did nothing, or that nobody says it did and the cluster lacks nothing by it.
 func (in *Injection) DidNot(what string, seen any) {
 	in.mu.Lock()
 	in.idle = true

@@ -32,7 +32,8 @@ Consul is MPL-2.0 up to 1.16.3 and BUSL 1.1 after that: fine for testing, not fo
 				return usage(cmd, err)
 			}
 			if self && len(recipes) == 0 {
-				return usage(cmd, fmt.Errorf("the nodes of %s are sunder itself: there is nothing to build", strings.Join(args, ", ")))
+				return usage(cmd, fmt.Errorf("the nodes of %s are sunder itself: there is nothing to build",
+					strings.Join(args, ", ")))
 			}
 			for _, r := range recipes {
 				path, err := programs.Program(cmd.Context(), r, runtime.GOARCH, force, cmd.ErrOrStderr())

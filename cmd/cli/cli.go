@@ -138,7 +138,8 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad usage, 255 error, 130 interru
 		a.newRunCommand(), a.newSuiteCommand(), a.newScoreCommand(), newMergeCommand(),
 		a.newShrinkCommand(), a.newCheckCommand(),
 		a.newReportCommand(), newServeCommand(), newExportCommand(), a.newListCommand(), newVersionCommand(),
-		newRaftdCommand(), newAgentCommand(), a.newBuildCommand(), a.newImagesCommand(), a.newCleanCommand(), a.newDoctorCommand(),
+		newRaftdCommand(), newAgentCommand(), a.newBuildCommand(), a.newImagesCommand(), a.newCleanCommand(),
+		a.newDoctorCommand(),
 	)
 	return root
 }

@@ -23,19 +23,21 @@ import (
 	"github.com/sunder-dev/sunder/targets/targettest"
 )
 
+// missing skips a test for what is not there. In CI it must be.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
 // needContainers skips a test where there is no engine, or no image of a target. In CI both must be there.
 func needContainers(t *testing.T, servers ...string) {
 	t.Helper()
-	missing := func(format string, args ...any) {
-		t.Helper()
-		if os.Getenv("CI") == "true" {
-			t.Fatalf(format, args...)
-		}
-		t.Skipf(format, args...)
-	}
 	engine, err := docker.Connect(t.Context())
 	if err != nil {
-		missing("no container engine: %v", err)
+		missing(t, "no container engine: %v", err)
 	}
 	defer engine.Close()
 	for _, name := range servers {
@@ -46,7 +48,7 @@ func needContainers(t *testing.T, servers ...string) {
 		_, ours, err := engine.HasImage(t.Context(), built)
 		require.NoError(t, err)
 		if !official && !ours {
-			missing("no image of %s: make images", name)
+			missing(t, "no image of %s: make images", name)
 		}
 	}
 }

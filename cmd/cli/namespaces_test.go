@@ -27,23 +27,16 @@ import (
 // must be there.
 func needNamespaces(t *testing.T, servers ...string) {
 	t.Helper()
-	missing := func(format string, args ...any) {
-		t.Helper()
-		if os.Getenv("CI") == "true" {
-			t.Fatalf(format, args...)
-		}
-		t.Skipf(format, args...)
-	}
 	options := newEntryOptions(Default(), pflag.NewFlagSet("", pflag.ContinueOnError))
 	if err := options.fleets["netns"].Available(t.Context(), harness.FleetConfig{}); err != nil {
-		missing("no netns fleet: %v", err)
+		missing(t, "no netns fleet: %v", err)
 	}
 	for _, name := range servers {
 		entry := Default().Targets[name]
 		_, there, err := programs.Cached(entry.Recipe(entry.Version), runtime.GOARCH)
 		require.NoError(t, err)
 		if !there {
-			missing("no program of %s: sunder build %s", name, name)
+			missing(t, "no program of %s: sunder build %s", name, name)
 		}
 	}
 }

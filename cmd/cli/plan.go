@@ -175,7 +175,8 @@ func (p *plan) settle(ctx context.Context, options *entryOptions) error {
 		}
 		lacks = append(lacks, fmt.Sprintf("not %s: %v", name, err))
 	}
-	return fmt.Errorf("no fleet is available that could run it:\n  %s\n'sunder doctor' says more", strings.Join(lacks, "\n  "))
+	return fmt.Errorf("no fleet is available that could run it:\n  %s\n'sunder doctor' says more",
+		strings.Join(lacks, "\n  "))
 }
 
 // faults sets the lanes of a test, or its schedule, and returns what they need.
