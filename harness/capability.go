@@ -23,7 +23,12 @@ const (
 	LinkCut     Capability = "link.cut"
 	LinkLoss    Capability = "link.loss"
 	LinkDelay   Capability = "link.delay"
-	ClientCut   Capability = "client.cut" // clients can be cut off from nodes that reach each other
+	LinkRate    Capability = "link.rate"
+	// What can be done to packets, and not to a stream of bytes.
+	LinkReorder   Capability = "link.reorder"
+	LinkDuplicate Capability = "link.duplicate"
+	LinkCorrupt   Capability = "link.corrupt"
+	ClientCut     Capability = "client.cut" // clients can be cut off from nodes that reach each other
 )
 
 // What targets can do.

@@ -94,8 +94,8 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 			in.saw("not_measured", unknown) // nobody can tell whether they are late
 		}
 	}
-	var confirmed map[Link]Traffic
-	impaired := true // or about to be
+	var confirmed map[Link]Traffic // what went over links that are cut by the time that this was seen
+	impaired := true               // or about to be
 	in.OnHeal(func(ctx context.Context) error {
 		if i.Delay > 0 {
 			in.cluster.timing.Lock()
@@ -111,12 +111,14 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 		return err
 	}
 	in.Saw("in_force_after_ms", milliseconds(time.Since(decided)))
-	if i.Drop || i.Loss > 0 {
-		lost, err := in.seeLost(ctx, shaper, links, before)
+	for _, sign := range signs(i) {
+		now, err := in.see(ctx, shaper, sign, links, before)
 		if err != nil {
 			return err
 		}
-		confirmed = lost
+		if i.Drop {
+			confirmed = now
+		}
 	}
 	if i.Delay == 0 || i.Drop {
 		return nil
@@ -140,10 +142,45 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 	return in.seeLate(ctx, timer, i.Delay, took)
 }
 
-// seeLost waits until every link was seen to lose something, and returns what went over them by then.
-func (in *Injection) seeLost(
+// sign is what a link counts that is as bad as it is to be.
+type sign struct {
+	evidence string // under which the counts are recorded
+	missing  string // what is said if there is none
+	of       func(Traffic) uint64
+	passing  bool // only what passes shows it: nothing on a link that is cut
+}
+
+// lost is the sign of what loses.
+var lost = sign{"dropped_bytes", "nothing was lost", func(t Traffic) uint64 { return t.Dropped }, false}
+
+// signs returns those of an impairment. A link that is cut shows nothing but what it loses; one that is late is measured.
+func signs(i Impairment) (all []sign) {
+	of := func(evidence, missing string, of func(Traffic) uint64) sign { return sign{evidence, missing, of, true} }
+	if i.Drop {
+		return []sign{lost}
+	}
+	for _, s := range []struct {
+		wanted bool
+		sign   sign
+	}{
+		{i.Loss > 0, lost},
+		{i.Rate > 0, of("queued_packets", "nothing had to wait", func(t Traffic) uint64 { return t.Queued })},
+		{i.Reorder > 0, of("overtaken_packets", "nothing was overtaken", func(t Traffic) uint64 { return t.Overtaken })},
+		{i.Duplicate > 0, of("duplicated_packets", "nothing came twice", func(t Traffic) uint64 { return t.Duplicated })},
+		{i.Corrupt > 0, of("corrupted_packets", "nothing was corrupted", func(t Traffic) uint64 { return t.Corrupted })},
+	} {
+		if s.wanted {
+			all = append(all, s.sign)
+		}
+	}
+	return all
+}
+
+// see waits until every link has counted some of a sign, and returns what went over them by then.
+func (in *Injection) see(
 	ctx context.Context,
 	shaper Shaper,
+	s sign,
 	links []Link,
 	before map[Link]Traffic,
 ) (now map[Link]Traffic, err error) {
@@ -164,20 +201,24 @@ func (in *Injection) seeLost(
 		if now, err = shaper.Traffic(ctx, links); err != nil {
 			return false, err
 		}
-		lost := make(map[string]uint64)
+		counted := make(map[string]uint64)
 		for _, l := range links {
-			if n := now[l].Dropped - before[l].Dropped; now[l].Dropped > before[l].Dropped {
-				lost[l.String()] = n
+			if n, was := s.of(now[l]), s.of(before[l]); n > was {
+				counted[l.String()] = n - was
 			}
 		}
-		unseen = slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return lost[l.String()] > 0 })
+		unseen = slices.DeleteFunc(slices.Clone(links), func(l Link) bool { return counted[l.String()] > 0 })
+		if s.passing {
+			dark := in.dark(unseen)
+			unseen = slices.DeleteFunc(unseen, func(l Link) bool { return slices.Contains(dark, l) })
+		}
 		silent, idle = in.sort(unseen)
-		in.Saw("dropped_bytes", lost)
+		in.Saw(s.evidence, counted)
 		in.saw("sender_down", idle)
-		if _, probes := in.cluster.fleet.(Prober); len(lost) == 0 && len(silent) == 0 && probes {
+		if _, probes := in.cluster.fleet.(Prober); len(counted) == 0 && len(silent) == 0 && probes {
 			return false, nil // a probe needs no sender
 		}
-		if len(silent) == 0 && len(lost) == 0 {
+		if len(silent) == 0 && len(counted) == 0 {
 			return false, fmt.Errorf("not confirmed, since nobody sends on these links: %v", idle)
 		}
 		return len(silent) == 0, nil
@@ -186,7 +227,7 @@ func (in *Injection) seeLost(
 		return nil, fmt.Errorf("not confirmed, since nobody sends on these links: %v", idle)
 	}
 	if errors.Is(err, errNotSeen) {
-		err = fmt.Errorf("nothing was lost on %v within %v", silent, probeTimeout)
+		err = fmt.Errorf("%s on %v within %v", s.missing, silent, probeTimeout)
 	}
 	return now, err
 }

@@ -56,6 +56,37 @@ func TestImpairmentsAddUp(t *testing.T) {
 	})
 }
 
+// What is done to packets is confirmed by what links count of it, each kind for itself, and not on links that are cut.
+func TestPacketFaultsAreConfirmed(t *testing.T) {
+	for evidence, i := range map[string]harness.Impairment{
+		"dropped_bytes": {Loss: 0.5}, "queued_packets": {Rate: 1000}, "overtaken_packets": {Reorder: 0.5},
+		"duplicated_packets": {Duplicate: 0.5}, "corrupted_packets": {Corrupt: 0.5},
+	} {
+		l, cut := harness.Link{From: "n1", To: "n2"}, harness.Link{From: "n1", To: "n3"}
+		synctest.Test(t, func(t *testing.T) {
+			c, fake := launched(t, harnesstest.Mistakes{})
+			defer c.Close()
+			require.NoError(t, doCut(t.Context(), c.NewInjection(), cut))
+			in := c.NewInjection()
+			require.NoError(t, in.Impair(t.Context(), i, l, cut))
+			seen, err := in.Evidence()
+			require.NoError(t, err)
+			var counts map[string]json.RawMessage
+			require.NoError(t, json.Unmarshal(seen, &counts))
+			var links map[string]int
+			require.NoError(t, json.Unmarshal(counts[evidence], &links), evidence)
+			require.Positive(t, links["n1>n2"])
+			require.NoError(t, in.Heal(t.Context()))
+			require.Zero(t, fake.State(l))
+		})
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := launched(t, harnesstest.Mistakes{Inert: true})
+			defer c.Close()
+			require.ErrorContains(t, c.NewInjection().Impair(t.Context(), i, l), "on [n1>n2] within 2s")
+		})
+	}
+}
+
 // A link that was measured while the machine stood still seems to be no later than before: it is measured once more.
 func TestADelayAfterAStall(t *testing.T) {
 	late := harness.Impairment{Delay: 50 * time.Millisecond}

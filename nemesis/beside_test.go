@@ -14,6 +14,7 @@ func TestWhatStandsBesideWhat(t *testing.T) {
 	between := harness.Link{From: "n1", To: "n2"}.Both()
 	cut := harness.Fault{Family: "partition", Nodes: []string{"n1"}, Deeds: []harness.Deed{{Kind: "cut", Links: between}}}
 	late := harness.Fault{Family: "delay", Nodes: []string{"n2"}, Deeds: []harness.Deed{{Kind: "delay", Links: between}}}
+	narrow := harness.Fault{Family: "rate", Nodes: []string{"n1"}, Deeds: []harness.Deed{{Kind: "narrow", Links: between}}}
 	wider := harness.Fault{Family: "delay", Deeds: []harness.Deed{{
 		Kind: "delay", Links: append(harness.Link{From: "n1", To: "n3"}.Both(), between...),
 	}}}
@@ -28,6 +29,8 @@ func TestWhatStandsBesideWhat(t *testing.T) {
 		{what: "a delay of what is cut", there: harness.Standing{Fault: cut}, f: late, unseen: true},
 		{what: "a delay of more than is cut", there: harness.Standing{Fault: cut}, f: wider},
 		{what: "a delay of what is unplugged", there: harness.Standing{Fault: unplug}, f: late, unseen: true},
+		{what: "a delay of what is narrow", there: harness.Standing{Fault: narrow}, f: late, unseen: true},
+		{what: "a narrow link that is late", there: harness.Standing{Fault: late}, f: narrow},
 		{what: "a cut of what is late", there: harness.Standing{Fault: late}, f: cut},
 		{what: "a cut of what is becoming late", there: harness.Standing{Fault: late, Changing: true}, f: cut, unseen: true},
 		{what: "a cut of some of that", there: harness.Standing{Fault: wider, Changing: true}, f: cut},

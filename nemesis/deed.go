@@ -2,7 +2,9 @@ package nemesis
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"math/rand/v2"
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
@@ -58,4 +60,44 @@ func impairLinks[T any](
 			return in.Impair(ctx, i, d.Links...)
 		},
 	}
+}
+
+// linkFamily is a family of one deed on all links to and from nodes, with settings by shape.
+func linkFamily[T any](name, about string, shapes []string, settings map[string]T, deed string, kind harness.DeedKind) Family {
+	return Family{
+		About:  about,
+		Rare:   true,
+		Shapes: shapes,
+		Aims:   aims,
+		Deeds:  harness.Deeds{deed: kind},
+		New: func(shape, aim string) harness.Nemesis {
+			return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
+				aim, shape := draw(r, aim, aims), draw(r, shape, shapes)
+				return hitLinks(v, name, shape, aim, targets(r, v, aim), deed, settings[shape])
+			})
+		},
+	}
+}
+
+// hitLinks is a fault of one deed on all links to and from nodes; nil if nobody would notice.
+func hitLinks(v harness.View, family, shape, aim string, nodes []string, deed string, settings any) *harness.Fault {
+	links := around(v, nodes)
+	if !noticed(v, links) {
+		return nil
+	}
+	with, err := json.Marshal(settings)
+	if err != nil {
+		return nil // a struct of numbers and times
+	}
+	return &harness.Fault{
+		Family: family, Shape: shape, Aim: aim, Nodes: nodes, Deeds: []harness.Deed{{Kind: deed, Links: links, With: with}},
+	}
+}
+
+// around returns all links between nodes and all others, and between each other, each once.
+func around(v harness.View, nodes []string) (links []harness.Link) {
+	for i, n := range nodes {
+		links = append(links, between([]string{n}, without(v.Nodes, nodes[:i+1]))...)
+	}
+	return links
 }

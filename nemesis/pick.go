@@ -98,9 +98,12 @@ func (s *swarm) make(r *rand.Rand, v harness.View, name, aim string) *harness.Fa
 	} else if len(family.Aims) > 0 && !slices.Contains(family.Aims, aim) {
 		spec = one
 	}
-	if name == "delay" { // by a share of the election timeout
-		fault := hitLinks(v, name, "", aim, targets(r, v, spec), "delay", delaySettings{By: harness.Time(s.episode.delay)})
-		return oneWayOf(r, v, fault)
+	if name == "delay" { // by a share of the election timeout, the same for all, or for each message another one
+		settings := delaySettings{By: harness.Time(s.episode.delay)}
+		if r.IntN(2) == 0 {
+			settings.Jitter = settings.By
+		}
+		return oneWayOf(r, v, hitLinks(v, name, "", aim, targets(r, v, spec), "delay", settings))
 	}
 	fault := family.New("", spec).Next(r, v)
 	if fault != nil && named(spec) != nil {

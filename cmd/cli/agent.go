@@ -43,11 +43,7 @@ Every request needs the token that the environment variable ` + agent.TokenEnv +
 			if err := c.Validate(); err != nil {
 				return usage(cmd, err)
 			}
-			for _, tried := range packets.Probe() {
-				if tried.Lack != "" {
-					c.Lacks = append(c.Lacks, tried.Name)
-				}
-			}
+			c.Lacks = packets.Lacks(packets.Probe())
 			fw, err := packets.NewRules(c.Peers)
 			if err != nil {
 				return err

@@ -238,7 +238,19 @@ func (f *Fake) Traffic(_ context.Context, links []harness.Link) (map[harness.Lin
 		if f.cut[l] && f.Mistakes.NewCounters && f.dropped[l] > 1 {
 			f.dropped[l] = 0
 		}
-		seen[l] = harness.Traffic{Passed: f.passed[l], Dropped: f.dropped[l]}
+		t := harness.Traffic{Passed: f.passed[l], Dropped: f.dropped[l]}
+		for _, c := range []struct {
+			count *uint64
+			bad   bool
+		}{
+			{&t.Queued, f.state[l].Rate > 0}, {&t.Overtaken, f.state[l].Reorder > 0},
+			{&t.Duplicated, f.state[l].Duplicate > 0}, {&t.Corrupted, f.state[l].Corrupt > 0},
+		} {
+			if c.bad {
+				*c.count = f.passed[l]
+			}
+		}
+		seen[l] = t
 	}
 	return seen, nil
 }
@@ -310,6 +322,10 @@ func (f *Fake) Can() []harness.Capability {
 		harness.LinkCut,
 		harness.LinkLoss,
 		harness.LinkDelay,
+		harness.LinkRate,
+		harness.LinkReorder,
+		harness.LinkDuplicate,
+		harness.LinkCorrupt,
 		harness.ClientCut,
 		harness.NodeWipe,
 		harness.MoveLeader,

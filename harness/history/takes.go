@@ -26,6 +26,8 @@ type Takes struct {
 	Cut   []Link `json:"cut,omitempty"`
 	Lossy []Link `json:"lossy,omitempty"`
 	Slow  []Link `json:"slow,omitempty"`
+	// Garbled are links over which packets come in another order than they were sent, or twice.
+	Garbled []Link `json:"garbled,omitempty"`
 	// Stranded are nodes that clients cannot talk to, although they run and reach each other.
 	Stranded []string `json:"stranded,omitempty"`
 	// Disk and Clock are nodes whose disk or clock is not as it should be.
@@ -38,6 +40,7 @@ func (t Takes) And(other Takes) Takes {
 	return Takes{
 		Down: slices.Concat(t.Down, other.Down), Cut: slices.Concat(t.Cut, other.Cut),
 		Lossy: slices.Concat(t.Lossy, other.Lossy), Slow: slices.Concat(t.Slow, other.Slow),
+		Garbled:  slices.Concat(t.Garbled, other.Garbled),
 		Stranded: slices.Concat(t.Stranded, other.Stranded),
 		Disk:     slices.Concat(t.Disk, other.Disk), Clock: slices.Concat(t.Clock, other.Clock),
 	}
@@ -77,6 +80,6 @@ func (t Takes) majority(node string, nodes []string) bool {
 
 // members returns all nodes that are named.
 func (t Takes) members() []string {
-	links := slices.Concat(t.Cut, t.Lossy, t.Slow)
+	links := slices.Concat(t.Cut, t.Lossy, t.Slow, t.Garbled)
 	return slices.Concat(t.Down, t.Stranded, t.Disk, t.Clock, ends(links))
 }

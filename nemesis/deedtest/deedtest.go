@@ -116,16 +116,28 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 		} else if _, err := fake.Status(ctx, c.Node(n)); err != nil {
 			takes.Down = append(takes.Down, n)
 		}
-		for _, to := range nodes {
-			l := harness.Link{From: n, To: to}
-			switch i := fake.State(l); {
-			case i.Drop:
-				takes.Cut = append(takes.Cut, l)
-			case i.Loss > 0:
-				takes.Lossy = append(takes.Lossy, l)
-			case i.Delay > 0:
-				takes.Slow = append(takes.Slow, l)
+	}
+	links := make(map[harness.Link][]harness.Impairment)
+	for range 40 { // what comes and goes shows only to those who look for a while
+		for _, n := range nodes {
+			for _, to := range nodes {
+				l := harness.Link{From: n, To: to}
+				links[l] = append(links[l], fake.State(l))
 			}
+		}
+		<-time.After(23 * time.Millisecond)
+	}
+	for l, states := range links {
+		cut := slices.DeleteFunc(slices.Clone(states), func(i harness.Impairment) bool { return !i.Drop })
+		switch i := states[len(states)-1]; {
+		case len(cut) == len(states):
+			takes.Cut = append(takes.Cut, l)
+		case len(cut) > 0, i.Loss > 0, i.Corrupt > 0:
+			takes.Lossy = append(takes.Lossy, l)
+		case i.Delay > 0, i.Rate > 0:
+			takes.Slow = append(takes.Slow, l)
+		case i.Reorder > 0, i.Duplicate > 0:
+			takes.Garbled = append(takes.Garbled, l)
 		}
 	}
 	return takes
@@ -134,7 +146,8 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 // same reports whether two takes are of the same things, in whatever order.
 func same(a, b history.Takes) bool {
 	return equal(a.Down, b.Down) && equal(a.Stranded, b.Stranded) && equal(a.Disk, b.Disk) && equal(a.Clock, b.Clock) &&
-		equal(a.Cut, b.Cut) && equal(a.Lossy, b.Lossy) && equal(a.Slow, b.Slow)
+		equal(a.Cut, b.Cut) && equal(a.Lossy, b.Lossy) && equal(a.Slow, b.Slow) &&
+		equal(a.Garbled, b.Garbled)
 }
 
 func equal[T comparable](a, b []T) bool {

@@ -21,7 +21,13 @@ var (
 		"unplug": {Kind: "unplug", Nodes: []string{"n5", "n1"}},
 		"cut":    {Kind: "cut", Links: links},
 		"lose":   {Kind: "lose", Links: links, With: json.RawMessage(`{"share":0.5}`)},
-		"delay":  {Kind: "delay", Links: links, With: json.RawMessage(`{"by":"50ms"}`)},
+		"delay":  {Kind: "delay", Links: links, With: json.RawMessage(`{"by":"50ms","jitter":"20ms"}`)},
+
+		"narrow":    {Kind: "narrow", Links: links, With: json.RawMessage(`{"bytes_per_s":10000}`)},
+		"flap":      {Kind: "flap", Links: links, With: json.RawMessage(`{"cut":"40ms","open":"100ms","seed":1}`)},
+		"reorder":   {Kind: "reorder", Links: links, With: json.RawMessage(`{"share":0.2}`)},
+		"duplicate": {Kind: "duplicate", Links: links, With: json.RawMessage(`{"share":0.2}`)},
+		"corrupt":   {Kind: "corrupt", Links: links, With: json.RawMessage(`{"share":0.2}`)},
 
 		"amnesia":     {Kind: "amnesia", Nodes: []string{"n3"}},
 		"strand":      {Kind: "strand", Nodes: []string{"n2", "n4"}, With: json.RawMessage(`{"lost":"both"}`)},

@@ -181,7 +181,7 @@ func detail(f history.Fault) string {
 	for _, links := range []struct {
 		how  string
 		many int
-	}{{"cut", len(f.Took.Cut)}, {"lossy", len(f.Took.Lossy)}, {"slow", len(f.Took.Slow)}} {
+	}{{"cut", len(f.Took.Cut)}, {"lossy", len(f.Took.Lossy)}, {"slow", len(f.Took.Slow)}, {"garbled", len(f.Took.Garbled)}} {
 		if links.many > 0 {
 			add(view.Count(links.many, "link") + " " + links.how)
 		}

@@ -9,7 +9,7 @@
 //	GET  /links    {"10.7.0.3": {"passed": 1, "dropped": 2}, ...}
 //	POST /probe    {"10.7.0.3": 17, ...}            send a datagram with a number to each; says when, as /arrived does
 //	POST /arrived  [17, ...]                        when those arrived that did, by the kernel's monotonic clock, in ns
-//	GET  /lacks    ["delay", ...]                   what the kernel cannot do to packets
+//	GET  /lacks    ["link.delay", ...]              what the kernel cannot do to packets
 package agent
 
 import (
@@ -51,7 +51,7 @@ type Config struct {
 	Peers []netip.Addr
 	Token string
 	// Lacks is what the kernel cannot do to packets.
-	Lacks []string
+	Lacks []harness.Capability
 }
 
 // Validate reports everything that is wrong with the configuration.
@@ -126,12 +126,8 @@ func handler(c Config, fw Firewall, probes net.PacketConn, arrivals *arrivals) h
 				refuse(w, fmt.Errorf("%s is no peer", from))
 				return
 			}
-			if i.Loss < 0 || i.Loss > 1 {
-				refuse(w, fmt.Errorf("a loss of %v from %s: from 0 to 1", i.Loss, from))
-				return
-			}
-			if i.Delay < 0 {
-				refuse(w, fmt.Errorf("a delay of %v from %s: not below 0", i.Delay, from))
+			if err := i.Validate(); err != nil {
+				refuse(w, fmt.Errorf("from %s: %w", from, err))
 				return
 			}
 		}

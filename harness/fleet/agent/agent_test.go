@@ -42,7 +42,7 @@ func anAgent(t *testing.T) (*memory, *Client) {
 	probes, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
 	fw := &memory{}
-	c := Config{Listen: probes.LocalAddr().(*net.UDPAddr).AddrPort(), Peers: []netip.Addr{peer}, Token: "secret", Lacks: []string{"delay"}}
+	c := Config{Listen: probes.LocalAddr().(*net.UDPAddr).AddrPort(), Peers: []netip.Addr{peer}, Token: "secret", Lacks: []harness.Capability{harness.LinkDelay}}
 	arrived := &arrivals{}
 	go arrived.read(probes)
 	server := httptest.NewServer(handler(c, fw, probes, arrived))
@@ -70,7 +70,7 @@ func TestTheAgent(t *testing.T) {
 	require.Less(t, sent[peer], at[17])
 	lacks, err := c.Lacks(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"delay"}, lacks)
+	require.Equal(t, []harness.Capability{harness.LinkDelay}, lacks)
 }
 
 // Whoever sends more than can be remembered does not make the agent grow, and cannot move an arrival.

@@ -63,7 +63,7 @@ func (c *Client) Arrived(ctx context.Context, numbers []uint64) (at map[uint64]i
 }
 
 // Lacks returns what the agent's kernel cannot do to packets; see package packets.
-func (c *Client) Lacks(ctx context.Context) (lacks []string, err error) {
+func (c *Client) Lacks(ctx context.Context) (lacks []harness.Capability, err error) {
 	err = c.do(ctx, http.MethodGet, "/lacks", nil, &lacks)
 	return lacks, err
 }

@@ -15,10 +15,13 @@ import (
 )
 
 // costs are what cannot be done without a capability of the kernel.
-var costs = map[string]string{
-	packets.NFTables: "no partitions in containers; the local fleet has them",
-	packets.Loss:     "no nemesis loss",
-	packets.Delay:    "no nemesis delay",
+var costs = map[harness.Capability]string{
+	harness.LinkCut:     "no partitions in containers; the local fleet has them",
+	harness.LinkLoss:    "no nemesis loss",
+	harness.LinkDelay:   "no nemesis delay",
+	harness.LinkRate:    "no nemesis rate",
+	harness.LinkReorder: "no nemesis reorder",
+	harness.LinkCorrupt: "no nemesis corrupt",
 }
 
 // examine tries what the engine, and its kernel, can do.
@@ -95,7 +98,10 @@ func kernel(ctx context.Context, engine *Engine, e harness.Examination) []harnes
 	}
 	all := []harness.Finding{{What: "containers", Has: "one like a pod's was made, run and removed"}}
 	for _, c := range probed {
-		all = append(all, harness.Finding{What: c.Name, Has: "tried in a container", Lack: c.Lack, Cost: costs[c.Name]})
+		if !slices.Contains(Can(), c.Name) {
+			continue
+		}
+		all = append(all, harness.Finding{What: string(c.Name), Has: "tried in a container", Lack: c.Lack, Cost: costs[c.Name]})
 	}
 	return all
 }

@@ -56,7 +56,7 @@ type Fleet struct {
 	pods    map[string]*pod
 	nodes   map[string]*dockerNode
 	closed  bool
-	lacks   []string                            // what the engine's kernel cannot do to packets
+	lacks   []harness.Capability                // what the engine's kernel cannot do to packets
 	links   map[harness.Link]harness.Impairment // as they are to be
 }
 
@@ -94,20 +94,16 @@ func New(engine *Engine, c Config) *Fleet {
 
 // Can is what docker fleets can do, where the engine's kernel has all that it takes.
 func Can() []harness.Capability {
-	return []harness.Capability{
-		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.LinkCut,
-		harness.LinkLoss, harness.LinkDelay,
-	}
+	can := slices.DeleteFunc(packets.Can(), func(c harness.Capability) bool { return c == harness.LinkDuplicate })
+	return append(can, // a packet is sent again by a raw socket, which pods may not open (CAP_NET_RAW)
+		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug)
 }
 
 // Can implements [harness.Fleet]: once pods run, what their kernel can do.
 func (f *Fleet) Can() []harness.Capability {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.DeleteFunc(Can(), func(c harness.Capability) bool {
-		return c == harness.LinkLoss && slices.Contains(f.lacks, packets.Loss) ||
-			c == harness.LinkDelay && slices.Contains(f.lacks, packets.Delay)
-	})
+	return slices.DeleteFunc(Can(), func(c harness.Capability) bool { return slices.Contains(f.lacks, c) })
 }
 
 // Plan implements [harness.Fleet]: it makes the network and starts all pods, side by side. What

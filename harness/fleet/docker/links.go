@@ -131,7 +131,7 @@ func (f *Fleet) Delays(ctx context.Context, links []harness.Link) (map[harness.L
 	wait := probePatience
 	f.mu.Lock()
 	for _, l := range links {
-		wait = max(wait, probePatience+f.links[l].Delay)
+		wait = max(wait, probePatience+f.links[l].Delay+f.links[l].Jitter)
 	}
 	f.mu.Unlock()
 	numbers, sent, err := f.send(ctx, links)

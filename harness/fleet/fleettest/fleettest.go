@@ -52,10 +52,7 @@ type check struct {
 }
 
 var checks = []check{
-	{
-		"places",
-		places,
-	},
+	{"places", places},
 	{"kill", kill},
 	{"pause", pause},
 	{"wipe", wipe},
@@ -64,6 +61,7 @@ var checks = []check{
 	{"clients", clients},
 	{"loss", loss},
 	{"delay", delay},
+	{"packets", packets},
 	{"refusals", refusals},
 	{"close", closing},
 }
@@ -427,13 +425,68 @@ func delay(ctx context.Context, u *underTest) error {
 	return within(0, by-1)
 }
 
+// packets lets things happen to packets that are not lost: each is counted, the links carry on, and none of it happens any
+// more once it is taken back.
+func packets(ctx context.Context, u *underTest) error {
+	s, ok := u.fleet.(harness.Shaper)
+	if !ok {
+		return nil
+	}
+	for _, p := range []struct {
+		can  harness.Capability
+		with harness.Impairment
+		of   func(harness.Traffic) uint64
+	}{
+		{harness.LinkRate, harness.Impairment{Rate: 2000}, func(t harness.Traffic) uint64 { return t.Queued }},
+		{harness.LinkReorder, harness.Impairment{Reorder: 0.5}, func(t harness.Traffic) uint64 { return t.Overtaken }},
+		{harness.LinkDuplicate, harness.Impairment{Duplicate: 0.5}, func(t harness.Traffic) uint64 { return t.Duplicated }},
+		{harness.LinkCorrupt, harness.Impairment{Corrupt: 0.5}, func(t harness.Traffic) uint64 { return t.Corrupted }},
+	} {
+		if !u.can(p.can) {
+			continue
+		}
+		err := errors.Join(
+			shape(ctx, s, p.with, around()),
+			u.grows(ctx, s, fmt.Sprintf("%s is counted", p.can), around(), p.of),
+			u.grows(ctx, s, "something passes", around(), passed),
+			shape(ctx, s, harness.Impairment{}, around()),
+		)
+		if err != nil {
+			return err
+		}
+		before, err := s.Traffic(ctx, around())
+		if err != nil {
+			return err
+		}
+		if err := u.grows(ctx, s, "something passes afterwards", around(), passed); err != nil {
+			return err
+		}
+		after, err := s.Traffic(ctx, around())
+		if err != nil {
+			return err
+		}
+		for _, l := range around() {
+			if p.of(after[l]) > p.of(before[l])+allowance {
+				return fmt.Errorf("%s of %v was taken back, and %d packets more are counted", p.can, l, p.of(after[l])-p.of(before[l]))
+			}
+		}
+	}
+	return u.serves(ctx)
+}
+
+// allowance is how many packets may be on their way when a link is mended.
+const allowance = 50
+
 // refusals asks for what the fleet does not say that it can: it must refuse, and do nothing of it.
 func refusals(ctx context.Context, u *underTest) error {
 	s, ok := u.fleet.(harness.Shaper)
 	if !ok {
 		return nil
 	}
-	for _, i := range []harness.Impairment{{Drop: true}, {Loss: 0.5}, {Delay: time.Second}} {
+	for _, i := range []harness.Impairment{
+		{Drop: true}, {Loss: 0.5}, {Delay: time.Second}, {Jitter: time.Second}, {Rate: 1000}, {Reorder: 0.5}, {Duplicate: 0.5},
+		{Corrupt: 0.5},
+	} {
 		if len(harness.Missing(i.Needs(), u.fleet.Can())) == 0 {
 			continue
 		}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -9,20 +10,21 @@ import (
 
 // links is the state of all directed links and what went over them.
 type links struct {
-	mu    sync.Mutex
-	state map[harness.Link]*linkState
-	// changed is closed, and made anew, when a link is late by something else.
+	mu     sync.Mutex
+	chance *rand.Rand
+	state  map[harness.Link]*linkState
+	// changed is closed, and made anew, when a link becomes another one.
 	changed chan struct{}
 }
 
 type linkState struct {
-	cut   bool
-	delay time.Duration
+	harness.Impairment
+	free time.Time // when a narrow link is through with what it was sent so far
 	harness.Traffic
 }
 
 func newLinks() *links {
-	return &links{state: map[harness.Link]*linkState{}, changed: make(chan struct{})}
+	return &links{chance: rand.New(rand.NewPCG(0, 0)), state: map[harness.Link]*linkState{}, changed: make(chan struct{})}
 }
 
 // of returns the state of a link; the caller holds mu.
@@ -35,18 +37,17 @@ func (s *links) of(l harness.Link) *linkState {
 	return state
 }
 
-// shape cuts or mends a link, lets it be late, and reports whether it was cut or mended.
-func (s *links) shape(l harness.Link, cut bool, delay time.Duration) bool {
+// shape brings a link to a state, and reports whether it was cut or mended.
+func (s *links) shape(l harness.Link, i harness.Impairment) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.of(l)
-	changed := state.cut != cut
-	if state.delay != delay {
+	before := state.Impairment
+	if state.Impairment = i; i != before {
 		close(s.changed)
 		s.changed = make(chan struct{})
 	}
-	state.cut, state.delay = cut, delay
-	return changed
+	return before.Drop != i.Drop
 }
 
 // pass counts n bytes on a link and reports whether they get through.
@@ -54,7 +55,7 @@ func (s *links) pass(l harness.Link, n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.of(l)
-	if state.cut {
+	if state.Drop {
 		state.Dropped += uint64(n)
 		return false
 	}
@@ -66,14 +67,37 @@ func (s *links) pass(l harness.Link, n int) bool {
 func (s *links) cut(l harness.Link) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.of(l).cut
+	return s.of(l).Drop
 }
 
-// late returns how late a link is, and what is closed when that changes.
-func (s *links) late(l harness.Link) (time.Duration, <-chan struct{}) {
+// now returns how bad a link is, and what is closed when that changes.
+func (s *links) now(l harness.Link) (harness.Impairment, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.of(l).delay, s.changed
+	return s.of(l).Impairment, s.changed
+}
+
+// queue lets n bytes queue for a link, and returns when it is through with them: at once, unless it is narrow.
+func (s *links) queue(l harness.Link, n int) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, now := s.of(l), time.Now()
+	if state.Rate == 0 {
+		return now
+	}
+	if state.free.Before(now) {
+		state.free = now
+	}
+	state.Queued++
+	state.free = state.free.Add(time.Duration(float64(n) / float64(state.Rate) * float64(time.Second)))
+	return state.free
+}
+
+// draw draws from 0 to 1.
+func (s *links) draw() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.chance.Float64()
 }
 
 func (s *links) traffic(links []harness.Link) map[harness.Link]harness.Traffic {

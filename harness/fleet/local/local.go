@@ -51,6 +51,7 @@ func New(dir string, latency time.Duration) *Fleet {
 func Can() []harness.Capability {
 	return []harness.Capability{
 		harness.NodeKill, harness.NodePause, harness.NodeWipe, harness.LinkCut, harness.LinkDelay,
+		harness.LinkRate,
 	}
 }
 
@@ -85,7 +86,7 @@ func (f *Fleet) Plan(ctx context.Context, nodes, ports []string) error {
 			if err != nil {
 				return fmt.Errorf("proxy %s>%s: %w", from, to, err)
 			}
-			f.links.shape(p.link, false, f.latency)
+			f.links.shape(p.link, harness.Impairment{Delay: f.latency})
 			f.proxies = append(f.proxies, p)
 		}
 	}
@@ -179,7 +180,7 @@ func (f *Fleet) Shape(_ context.Context, links map[harness.Link]harness.Impairme
 		}
 	}
 	for l, i := range links {
-		if !f.links.shape(l, i.Drop, f.latency+i.Delay) || i.Drop {
+		if !f.links.shape(l, i.And(harness.Impairment{Delay: f.latency})) || i.Drop {
 			continue
 		}
 		for _, p := range f.proxies {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -295,6 +296,43 @@ func TestLatencyDelaysAndKeepsOrder(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), latency)
 	r.eventually(func() bool { return r.logs["n1"].Count("answer ok") == 5 }, "the answers")
 	require.GreaterOrEqual(t, time.Since(start), 2*latency)
+}
+
+// A narrow link carries as much as it is to, a jittery one is late now and then, both keep the order, and what is on its
+// way when that ends comes at once.
+func TestNarrowAndJittery(t *testing.T) {
+	r := newRig(t, 2, 0)
+	l := harness.Link{From: "n1", To: "n2"}
+	shape := func(i harness.Impairment) {
+		require.NoError(t, r.fleet.Shape(t.Context(), map[harness.Link]harness.Impairment{l: i}))
+	}
+	r.arrives("n1", "n2", "before")
+	shape(harness.Impairment{Rate: 10_000})
+	start := time.Now()
+	for i := range 5 {
+		r.tell("n1", "n2", fmt.Sprint(strings.Repeat("x", 1000), " ", i))
+	}
+	r.eventually(func() bool { return r.logs["n2"].Count("got "+strings.Repeat("x", 1000)+" 4") > 0 }, "the last line")
+	require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond)
+	seen, err := r.fleet.Traffic(t.Context(), []harness.Link{l})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, seen[l].Queued, uint64(5))
+
+	shape(harness.Impairment{Jitter: 100 * time.Millisecond})
+	var took []time.Duration
+	for range 20 {
+		late, err := r.fleet.Delays(t.Context(), []harness.Link{l})
+		require.NoError(t, err)
+		require.Contains(t, late, l)
+		took = append(took, late[l])
+	}
+	require.Greater(t, slices.Max(took)-slices.Min(took), 20*time.Millisecond)
+
+	shape(harness.Impairment{Rate: 1})
+	long := strings.Repeat("y", 3600) // for an hour
+	r.tell("n1", "n2", long)
+	shape(harness.Impairment{})
+	r.eventually(func() bool { return r.logs["n2"].Count("got "+long) > 0 }, "what was on its way")
 }
 
 func TestKillAndStart(t *testing.T) {

@@ -160,8 +160,8 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 	p.mu.Unlock()
 	p.wait.Go(func() { p.carry(c, func() (net.Conn, error) { return up, nil }) })
 	defer func() { ours.Close(); sink.Close() }()
-	late, _ := p.links.late(p.link)
-	patience := 2*late + probeSlack
+	link, _ := p.links.now(p.link)
+	patience := 2*(link.Delay+link.Jitter) + probeSlack
 	deadline := time.Now().Add(patience)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
@@ -187,8 +187,8 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 // probeSlack is how much longer than the link is late a probe may be on its way before it is taken for lost.
 const probeSlack = 200 * time.Millisecond
 
-// way delivers pieces of a stream in their order, each as late as its link is. What is on its way when the link is late
-// no more comes at once: a link that was healed is as it was.
+// way delivers pieces of a stream in their order, each as late as its link is. What is on its way when the link is no
+// longer bad comes at once: a link that was healed is as it was.
 type way struct {
 	deliver func([]byte)
 	links   *links
@@ -200,14 +200,15 @@ type way struct {
 }
 
 type piece struct {
-	sent time.Time
-	data []byte
+	sent, through time.Time // the latter by when a narrow link is through with it
+	jitter        float64   // what part of the jitter it gets
+	data          []byte
 }
 
-// send delivers a piece, now if its link is not late and nothing is on its way before it.
+// send delivers a piece, now if its link is in order and nothing is on its way before it.
 func (w *way) send(b []byte) {
-	late, _ := w.links.late(w.link)
-	if late <= 0 && w.under.Load() == 0 {
+	link, _ := w.links.now(w.link)
+	if link.Delay == 0 && link.Jitter == 0 && link.Rate == 0 && w.under.Load() == 0 {
 		w.deliver(b)
 		return
 	}
@@ -223,14 +224,18 @@ func (w *way) send(b []byte) {
 		})
 	}
 	w.under.Add(1)
-	w.pieces <- piece{time.Now(), bytes.Clone(b)}
+	w.pieces <- piece{sent: time.Now(), through: w.links.queue(w.link, len(b)), jitter: w.links.draw(), data: bytes.Clone(b)}
 }
 
 // due waits until a piece is to be delivered, and reports false if it is not to be any more.
 func (w *way) due(p piece) bool {
 	for {
-		late, changed := w.links.late(w.link)
-		left := time.Until(p.sent.Add(late))
+		link, changed := w.links.now(w.link)
+		at := p.sent
+		if link.Rate > 0 {
+			at = p.through
+		}
+		left := time.Until(at.Add(link.Delay + time.Duration(p.jitter*float64(link.Jitter))))
 		if left <= 0 {
 			return true
 		}

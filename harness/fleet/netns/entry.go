@@ -14,6 +14,7 @@ import (
 	"runtime"
 
 	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/fleet/packets"
 	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/harness/programs"
 )
@@ -36,11 +37,10 @@ func Entry() harness.FleetEntry {
 
 // Can is what netns fleets can do, where the kernel has all that it takes.
 func Can() []harness.Capability {
-	return []harness.Capability{
+	return append(packets.Can(),
 		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.NodeWipe,
-		harness.LinkCut,
-		harness.LinkLoss, harness.LinkDelay, harness.ClientCut,
-	}
+		harness.ClientCut,
+	)
 }
 
 type options struct{ program string }

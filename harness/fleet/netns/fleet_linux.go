@@ -67,23 +67,17 @@ func (f *Fleet) Can() []harness.Capability { return f.can() }
 
 // can is what [Can] says, but for what this kernel cannot do.
 func can() []harness.Capability {
-	can := Can()
 	thread := process.NewThread()
 	defer thread.Close()
-	_ = thread.Do(func() error { // what cannot even be tried cannot be done
-		lacks := map[string]bool{packets.Loss: true, packets.Delay: true}
+	lacks := packets.Can() // what cannot even be tried cannot be done
+	_ = thread.Do(func() error {
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err == nil {
-			for _, c := range packets.Probe() {
-				lacks[c.Name] = c.Lack != ""
-			}
+			lacks = packets.Lacks(packets.Probe())
 		}
-		can = slices.DeleteFunc(can, func(c harness.Capability) bool {
-			return c == harness.LinkLoss && lacks[packets.Loss] || c == harness.LinkDelay && lacks[packets.Delay]
-		})
 		return err
 	})
-	return can
+	return slices.DeleteFunc(Can(), func(c harness.Capability) bool { return slices.Contains(lacks, c) })
 }
 
 // Plan implements [harness.Fleet]: it makes the network.

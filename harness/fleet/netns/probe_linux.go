@@ -103,7 +103,7 @@ func (f *Fleet) Delays(ctx context.Context, links []harness.Link) (map[harness.L
 	wait := patience
 	f.mu.Lock()
 	for _, l := range links {
-		wait = max(wait, patience+f.links[l].Delay)
+		wait = max(wait, patience+f.links[l].Delay+f.links[l].Jitter)
 	}
 	f.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, wait)

@@ -2,15 +2,28 @@
 // counts what they lose.
 package packets
 
-// Capability is something that a kernel can do or not.
+import "github.com/sunder-dev/sunder/harness"
+
+// Capability is something that a kernel can do to packets, or not.
 type Capability struct {
-	Name string `json:"name"`
-	Lack string `json:"lack,omitempty"` // why not; empty if it can
+	Name harness.Capability `json:"name"`
+	Lack string             `json:"lack,omitempty"` // why not; empty if it can
 }
 
-// The capabilities that are probed.
-const (
-	NFTables = "nftables"
-	Loss     = "loss"
-	Delay    = "delay"
-)
+// Can is what packet rules can do where the kernel lacks nothing.
+func Can() []harness.Capability {
+	return []harness.Capability{
+		harness.LinkCut, harness.LinkLoss, harness.LinkDelay, harness.LinkRate, harness.LinkReorder, harness.LinkDuplicate,
+		harness.LinkCorrupt,
+	}
+}
+
+// Lacks returns those of some capabilities that are lacking.
+func Lacks(probed []Capability) (lacks []harness.Capability) {
+	for _, c := range probed {
+		if c.Lack != "" {
+			lacks = append(lacks, c.Name)
+		}
+	}
+	return lacks
+}

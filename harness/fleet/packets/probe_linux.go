@@ -10,20 +10,26 @@ import (
 
 // Probe tries what the kernel can do in the network namespace of the process, which should be one of
 // its own: it leaves its traces there.
-func Probe() []Capability {
-	return []Capability{
-		capability(NFTables, func() error { return tryRules(harness.Impairment{Drop: true}) }),
-		capability(Loss, func() error { return tryRules(harness.Impairment{Loss: 0.5}) }),
-		capability(Delay, func() error { return tryRules(harness.Impairment{Delay: time.Second}) }),
+func Probe() (probed []Capability) {
+	for _, c := range []struct {
+		name harness.Capability
+		with harness.Impairment
+	}{
+		{harness.LinkCut, harness.Impairment{Drop: true}},
+		{harness.LinkLoss, harness.Impairment{Loss: 0.5}},
+		{harness.LinkDelay, harness.Impairment{Delay: time.Second}},
+		{harness.LinkRate, harness.Impairment{Rate: 1000}},
+		{harness.LinkReorder, harness.Impairment{Reorder: 0.5}},
+		{harness.LinkDuplicate, harness.Impairment{Duplicate: 0.5}},
+		{harness.LinkCorrupt, harness.Impairment{Corrupt: 0.5}},
+	} {
+		tried := Capability{Name: c.name}
+		if err := tryRules(c.with); err != nil {
+			tried.Lack = err.Error()
+		}
+		probed = append(probed, tried)
 	}
-}
-
-func capability(name string, try func() error) Capability {
-	c := Capability{Name: name}
-	if err := try(); err != nil {
-		c.Lack = err.Error()
-	}
-	return c
+	return probed
 }
 
 // tryRules makes the real thing, for a peer that is not there (an address for documentation).

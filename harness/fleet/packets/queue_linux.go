@@ -1,7 +1,7 @@
 package packets
 
 import (
-	"container/heap"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/mdlayher/netlink"
+	"github.com/mdlayher/socket"
 	"golang.org/x/sys/unix"
+
+	"github.com/sunder-dev/sunder/harness"
 )
 
 // Numbers of the kernel's nfnetlink_queue (include/uapi/linux/netfilter/nfnetlink_queue.h).
@@ -23,6 +26,8 @@ const (
 
 	packetHeader  = 1 // attributes
 	verdictHeader = 2
+	packetPayload = 10
+	packetLength  = 13 // of the whole, if not all of it is copied
 	configCommand = 1
 	configParams  = 2
 	configMaxLen  = 3
@@ -30,47 +35,43 @@ const (
 	configFlags   = 5
 
 	commandBind = 1
-	copyMeta    = 1      // with no copy at all, the kernel refuses to queue
+	copyPacket  = 2
 	flagGSO     = 1 << 2 // segments that the card would cut up come whole, or nothing gets through fast
 
+	verdictDrop   = 0
 	verdictAccept = 1
 )
 
-// mostHeld is how many packets a queue holds; those that come then are lost.
-const mostHeld = 100_000
-
-// queue holds the packets of one link that rules send to it, and lets them go on later. Each link has a queue of its
-// own, with a number and a socket: what a socket can take in before it is read is bounded (net.core.rmem_max, where the
-// process is not root outside of namespaces too), and what is more is lost.
+// queue holds the packets of one link that rules send to it, and lets them go on as its line says. Each link has a queue
+// of its own, with a number and a socket: what a socket can take in before it is read is bounded (net.core.rmem_max, where
+// the process is not root outside of namespaces too), and what is more is lost.
 type queue struct {
 	number uint16
+	whole  bool // it sees whole packets, and each as it is on the wire; others see their sizes only, several at once
 	conn   *netlink.Conn
+	raw    *socket.Conn // sends packets again; nil until one is to come twice
 	wait   sync.WaitGroup
 
-	mu      sync.Mutex
-	delay   time.Duration
-	held    packetHeap
-	arrived uint64
-	wake    chan struct{} // has room for one: something is to go on sooner
-	closed  chan struct{}
-}
-
-// packet is one that is held.
-type packet struct {
-	due   time.Time
-	order uint64
-	id    uint32
+	mu     sync.Mutex
+	line   *line
+	wake   chan struct{} // has room for one: something is to go on sooner
+	closed chan struct{}
 }
 
 // newQueue opens the queue of a number, in a network namespace: an open file, or 0 for that of the calling thread.
-func newQueue(namespace int, number uint16) (*queue, error) {
+func newQueue(namespace int, number uint16, whole, twice bool) (*queue, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: namespace})
 	if err != nil {
 		return nil, fmt.Errorf("packet queue: %w", err)
 	}
-	q := &queue{number: number, conn: conn, wake: make(chan struct{}, 1), closed: make(chan struct{})}
+	q := &queue{
+		number: number, whole: whole, conn: conn, line: newLine(number), wake: make(chan struct{}, 1), closed: make(chan struct{}),
+	}
 	// Packets that come faster than they are read are lost, as on a link; that is no error.
 	err = errors.Join(q.bind(), conn.SetOption(netlink.NoENOBUFS, true), conn.SetReadBuffer(8<<20))
+	if err == nil && twice {
+		q.raw, err = newRaw(namespace)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("packet queue: %w", err), conn.Close())
 	}
@@ -79,13 +80,30 @@ func newQueue(namespace int, number uint16) (*queue, error) {
 	return q, nil
 }
 
+// againMark is on packets that are sent once more: they pass the rules unseen.
+const againMark = 0x73756e64
+
+// newRaw opens a socket that sends packets to the namespace's own addresses, whoever they are from.
+func newRaw(namespace int) (*socket.Conn, error) {
+	raw, err := socket.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW, "again", &socket.Config{NetNS: namespace})
+	if err != nil {
+		return nil, fmt.Errorf("raw socket: %w", err)
+	}
+	if err := raw.SetsockoptInt(unix.SOL_SOCKET, unix.SO_MARK, againMark); err != nil {
+		return nil, errors.Join(fmt.Errorf("raw socket: mark: %w", err), raw.Close())
+	}
+	return raw, nil
+}
+
 // bind asks for the packets of the number.
 func (q *queue) bind() error {
-	params := make([]byte, 5)
-	params[4] = copyMeta
+	copied, flags := uint32(1), uint32(flagGSO) // to be told how long packets are, some of them must be copied
+	if q.whole {
+		copied, flags = 0xffff, 0
+	}
 	for _, attribute := range []netlink.Attribute{
 		{Type: configCommand, Data: []byte{commandBind, 0, 0, unix.AF_INET}},
-		{Type: configParams, Data: params},
+		{Type: configParams, Data: append(binary.BigEndian.AppendUint32(nil, copied), copyPacket)},
 		{Type: configMaxLen, Data: binary.BigEndian.AppendUint32(nil, mostHeld)},
 	} {
 		if err := q.configure(attribute); err != nil {
@@ -93,7 +111,7 @@ func (q *queue) bind() error {
 		}
 	}
 	return q.configure(
-		netlink.Attribute{Type: configFlags, Data: binary.BigEndian.AppendUint32(nil, flagGSO)},
+		netlink.Attribute{Type: configFlags, Data: binary.BigEndian.AppendUint32(nil, flags)},
 		netlink.Attribute{Type: configMask, Data: binary.BigEndian.AppendUint32(nil, flagGSO)},
 	)
 }
@@ -120,23 +138,19 @@ func message(kind, number uint16, flags netlink.HeaderFlags, attributes ...netli
 	}, nil
 }
 
-// late sets by how much packets are late. Those that are held and are to be late no more go on at once.
-func (q *queue) late(by time.Duration) {
+// become sets how bad the link is.
+func (q *queue) become(i harness.Impairment) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	sooner := by < q.delay
-	q.delay = by
-	if !sooner {
-		return
-	}
-	latest := time.Now().Add(by)
-	for i := range q.held {
-		if p := &q.held[i]; p.due.After(latest) {
-			p.due = latest
-		}
-	}
-	heap.Init(&q.held)
+	q.line.become(i, time.Now())
 	q.awake()
+}
+
+// did returns what became of the packets so far.
+func (q *queue) did() harness.Traffic {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.line.did
 }
 
 func (q *queue) awake() {
@@ -162,33 +176,46 @@ func (q *queue) read() {
 			continue // an answer to a verdict on a packet that is gone
 		}
 		now := time.Now()
+		var lost []uint32
 		q.mu.Lock()
 		for _, m := range messages {
-			if id, ok := parsePacket(m); ok {
-				q.arrived++
-				heap.Push(&q.held, packet{due: now.Add(q.delay), order: q.arrived, id: id})
+			id, size, payload, ok := parsePacket(m)
+			if !q.whole {
+				payload = nil
+			}
+			if ok && !q.line.arrive(now, id, size, payload) {
+				lost = append(lost, id)
 			}
 		}
 		q.mu.Unlock()
+		for _, id := range lost {
+			q.judge(id, verdictDrop, nil)
+		}
 		q.awake()
 	}
 }
 
-// parsePacket reads which packet a message of the kernel's is about.
-func parsePacket(m netlink.Message) (id uint32, ok bool) {
+// parsePacket reads which packet a message of the kernel's is about, its size, and what was copied of it.
+func parsePacket(m netlink.Message) (id uint32, size int, payload []byte, ok bool) {
 	if m.Header.Type != queueSubsystem<<8|messagePacket || len(m.Data) < 4 {
-		return 0, false
+		return 0, 0, nil, false
 	}
 	attributes, err := netlink.UnmarshalAttributes(m.Data[4:])
 	if err != nil {
-		return 0, false
+		return 0, 0, nil, false
 	}
 	for _, a := range attributes {
-		if a.Type == packetHeader && len(a.Data) >= 4 {
-			return binary.BigEndian.Uint32(a.Data), true
+		switch {
+		case a.Type == packetHeader && len(a.Data) >= 4:
+			id, ok = binary.BigEndian.Uint32(a.Data), true
+		case a.Type == packetPayload:
+			payload = a.Data
+			size = max(size, len(a.Data))
+		case a.Type == packetLength && len(a.Data) >= 4:
+			size = int(binary.BigEndian.Uint32(a.Data))
 		}
 	}
-	return 0, false
+	return id, size, payload, ok
 }
 
 // release lets packets go on when they are due.
@@ -197,15 +224,7 @@ func (q *queue) release() {
 	defer timer.Stop()
 	for {
 		q.mu.Lock()
-		now := time.Now()
-		var due []packet
-		for len(q.held) > 0 && !q.held[0].due.After(now) {
-			due = append(due, heap.Pop(&q.held).(packet))
-		}
-		next := time.Hour
-		if len(q.held) > 0 {
-			next = q.held[0].due.Sub(now)
-		}
+		due, next := q.line.due(time.Now())
 		q.mu.Unlock()
 		for _, p := range due {
 			q.accept(p)
@@ -220,12 +239,35 @@ func (q *queue) release() {
 	}
 }
 
-// accept lets a packet go on. One that is gone meanwhile, as its namespace is, needs nothing.
+// accept lets a packet go on, as it is, with a bit flipped, or twice.
 func (q *queue) accept(p packet) {
-	verdict := binary.BigEndian.AppendUint32(nil, verdictAccept)
-	m, err := message(messageVerdict, q.number, netlink.Request,
-		netlink.Attribute{Type: verdictHeader, Data: binary.BigEndian.AppendUint32(verdict, p.id)})
-	if err == nil {
+	var changed []byte
+	q.mu.Lock()
+	if p.corrupt && q.line.flip(p.whole) {
+		changed = p.whole
+		q.line.did.Corrupted++
+	}
+	q.mu.Unlock()
+	q.judge(p.id, verdictAccept, changed)
+	if p.twice && q.raw != nil && len(p.whole) >= 20 {
+		to := unix.SockaddrInet4{Addr: [4]byte(p.whole[16:20])}
+		if err := q.raw.Sendto(context.Background(), p.whole, 0, &to); err == nil {
+			q.mu.Lock()
+			q.line.did.Duplicated++
+			q.mu.Unlock()
+		}
+	}
+}
+
+// judge tells the kernel what becomes of a packet, and what it is to carry if that is not what it did. One that is gone
+// meanwhile, as its namespace is, needs nothing.
+func (q *queue) judge(id, verdict uint32, payload []byte) {
+	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, verdict), id)
+	attributes := []netlink.Attribute{{Type: verdictHeader, Data: head}}
+	if payload != nil {
+		attributes = append(attributes, netlink.Attribute{Type: packetPayload, Data: payload})
+	}
+	if m, err := message(messageVerdict, q.number, netlink.Request, attributes...); err == nil {
 		_, _ = q.conn.Send(m)
 	}
 }
@@ -234,34 +276,9 @@ func (q *queue) accept(p packet) {
 func (q *queue) close() error {
 	close(q.closed)
 	err := q.conn.Close()
+	if q.raw != nil {
+		err = errors.Join(err, q.raw.Close())
+	}
 	q.wait.Wait()
 	return err
-}
-
-// packetHeap has the packet that goes on first at its head.
-type packetHeap []packet
-
-// Len implements [heap.Interface].
-func (h packetHeap) Len() int { return len(h) }
-
-// Less implements [heap.Interface]: packets that are due at once go on as they came.
-func (h packetHeap) Less(i, j int) bool {
-	if !h[i].due.Equal(h[j].due) {
-		return h[i].due.Before(h[j].due)
-	}
-	return h[i].order < h[j].order
-}
-
-// Swap implements [heap.Interface].
-func (h packetHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-// Push implements [heap.Interface].
-func (h *packetHeap) Push(p any) { *h = append(*h, p.(packet)) }
-
-// Pop implements [heap.Interface].
-func (h *packetHeap) Pop() any {
-	old := *h
-	p := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return p
 }

@@ -20,8 +20,8 @@ import (
 
 // Rules are the packet rules of one receiver: a table of our own in its network namespace. It drops on the way in: what
 // is dropped on the way out is reported to the sender, whose TCP then sends again as if nothing had happened (docstring
-// of Jepsen's net.clj). It hits established connections like any other. Packets that are to be late go through a queue,
-// whose rule is there only as long. No other table is looked at; one of them makes Docker's name service work.
+// of Jepsen's net.clj). It hits established connections like any other. Packets to which more
+// is to happen than to be lost go through a queue, whose rule is there only as long. No other table is looked at; one of them makes Docker's name service work.
 type Rules struct {
 	mu        sync.Mutex
 	conn      *nftables.Conn
@@ -29,7 +29,7 @@ type Rules struct {
 	chain     *nftables.Chain
 	peers     []netip.Addr
 	namespace int               // an open file; 0 is that of the calling thread
-	queues    map[uint16]*queue // of links that are, or were, late, by number
+	queues    map[uint16]*queue // by number; a link that needs none any more keeps its own
 	byTarget  bool              // the rules of queues are of the older kind
 }
 
@@ -89,16 +89,8 @@ func (f *Rules) Set(links map[netip.Addr]harness.Impairment) (err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, p := range f.peers {
-		number, by := uint16(i), links[p].Delay
-		q := f.queues[number]
-		if by > 0 && q == nil {
-			if q, err = newQueue(f.namespace, number); err != nil {
-				return err
-			}
-			f.queues[number] = q
-		}
-		if q != nil {
-			q.late(by)
+		if err := f.queue(i, links[p]); err != nil {
+			return err
 		}
 	}
 	if err = f.set(links); errors.Is(err, unix.ENOENT) && !f.byTarget && len(f.queues) > 0 {
@@ -108,8 +100,55 @@ func (f *Rules) Set(links map[netip.Addr]harness.Impairment) (err error) {
 	return err
 }
 
+// queue opens the queue of a link that is to become one for which it needs one, and tells those that there are.
+func (f *Rules) queue(link int, i harness.Impairment) (err error) {
+	number, whole, needed := f.number(link, i)
+	if needed && f.queues[number] == nil {
+		if f.queues[number], err = newQueue(f.namespace, number, whole, i.Duplicate > 0); err != nil {
+			delete(f.queues, number)
+			return err
+		}
+	}
+	for n, q := range f.queuesOf(link) {
+		if n == number && needed {
+			q.become(i)
+		} else {
+			q.become(harness.Impairment{}) // what it holds goes on
+		}
+	}
+	return nil
+}
+
+// queuesOf returns the queues that a link has, by number.
+func (f *Rules) queuesOf(link int) map[uint16]*queue {
+	of := make(map[uint16]*queue)
+	for number, q := range f.queues {
+		if int(number)%len(f.peers) == link {
+			of[number] = q
+		}
+	}
+	return of
+}
+
+// number returns the number of the queue of a link: packets are copied only for what changes them.
+func (f *Rules) number(link int, i harness.Impairment) (number uint16, whole, needed bool) {
+	switch {
+	case i.Duplicate > 0:
+		return uint16(link + 2*len(f.peers)), true, true
+	case i.Corrupt > 0:
+		return uint16(link + len(f.peers)), true, true
+	default:
+		return uint16(link), false, i.Delay > 0 || i.Jitter > 0 || i.Rate > 0 || i.Reorder > 0
+	}
+}
+
 func (f *Rules) set(links map[netip.Addr]harness.Impairment) error {
 	f.conn.FlushChain(f.chain)
+	f.rule([]expr.Any{ // what comes a second time
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: register1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register1, Data: binaryutil.NativeEndian.PutUint32(againMark)},
+		&expr.Verdict{Kind: expr.VerdictAccept},
+	})
 	for link, p := range f.peers {
 		i := links[p]
 		if i.Drop || i.Loss > 0 {
@@ -120,8 +159,8 @@ func (f *Rules) set(links map[netip.Addr]harness.Impairment) error {
 			f.rule(append(drop, count(dropped, p), &expr.Verdict{Kind: expr.VerdictDrop}))
 		}
 		f.rule(append(from(p), count(passed, p)))
-		if i.Delay > 0 {
-			f.rule(append(from(p), f.toQueue(uint16(link))))
+		if number, _, needed := f.number(link, i); needed {
+			f.rule(append(from(p), f.toQueue(number)))
 		}
 	}
 	if err := f.conn.Flush(); err != nil {
@@ -193,8 +232,12 @@ func (f *Rules) Traffic() (map[netip.Addr]harness.Traffic, error) {
 		}
 	}
 	traffic := make(map[netip.Addr]harness.Traffic, len(f.peers))
-	for _, p := range f.peers {
-		traffic[p] = harness.Traffic{Passed: bytes[passed+p.String()], Dropped: bytes[dropped+p.String()]}
+	for link, p := range f.peers {
+		t := harness.Traffic{Passed: bytes[passed+p.String()], Dropped: bytes[dropped+p.String()]}
+		for _, q := range f.queuesOf(link) {
+			t = t.And(q.did())
+		}
+		traffic[p] = t
 	}
 	return traffic, nil
 }
