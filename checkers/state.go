@@ -83,7 +83,7 @@ func (state) Check(_ context.Context, h *history.History) Result {
 		}
 	}
 	if len(differ) > 0 {
-		return diverged(seen, differ)
+		return diverged(h, seen, differ)
 	}
 	if len(agree) == 0 {
 		return Result{
@@ -113,7 +113,7 @@ func (state) Check(_ context.Context, h *history.History) Result {
 }
 
 // diverged says which nodes differ from the others, from where on, and when that was seen.
-func diverged(seen map[place][]Sighting, differ []place) Result {
+func diverged(h *history.History, seen map[place][]Sighting, differ []place) Result {
 	// The first place at which they differ, of one kind; hashes of different parts of the past say nothing of each other.
 	slices.SortFunc(differ, func(a, b place) int {
 		return cmp.Or(strings.Compare(b.of, a.of), cmp.Compare(a.at, b.at), cmp.Compare(a.since, b.since))
@@ -173,7 +173,23 @@ func diverged(seen map[place][]Sighting, differ []place) Result {
 	case last > 0:
 		why += fmt.Sprintf("; at %s %d they agreed", first.of, last)
 	}
+	if since, ok := reached(h, first); ok {
+		why += fmt.Sprintf("; the store was there by %s, %s before that was seen", seconds(since), seconds(at.At-since))
+	}
 	return Result{Verdict: Invalid, Ops: ops, Attach: attach(KindStates, evidence), Why: why}
+}
+
+// reached returns when a client was first answered from a place, or from one behind it.
+func reached(h *history.History, p place) (at time.Duration, ok bool) {
+	if p.of != "revision" {
+		return 0, false
+	}
+	for op := range h.Ops() {
+		if o := op.Return; o.Kind == history.OK && o.Stamp.Revision >= p.at && (!ok || o.At < at) {
+			at, ok = o.At, true
+		}
+	}
+	return at, ok
 }
 
 // sameNodes reports whether nodes that differ elsewhere agree here.

@@ -20,10 +20,12 @@ const (
 	NodePause   Capability = "node.pause"
 	NodeUnplug  Capability = "node.unplug" // its network goes, clients' way to it included
 	NodeWipe    Capability = "node.wipe"   // what is on its disk goes, while it is down
-	LinkCut     Capability = "link.cut"
-	LinkLoss    Capability = "link.loss"
-	LinkDelay   Capability = "link.delay"
-	LinkRate    Capability = "link.rate"
+	// NodeRelaunch: a node that ended is started with another program, or other arguments.
+	NodeRelaunch Capability = "node.relaunch"
+	LinkCut      Capability = "link.cut"
+	LinkLoss     Capability = "link.loss"
+	LinkDelay    Capability = "link.delay"
+	LinkRate     Capability = "link.rate"
 	// What can be done to packets, and not to a stream of bytes.
 	LinkReorder   Capability = "link.reorder"
 	LinkDuplicate Capability = "link.duplicate"
@@ -41,6 +43,8 @@ const (
 	MoveLeader   Capability = "leader.move"
 	Defragment   Capability = "store.defragment"
 	SaveSnapshot Capability = "store.snapshot"
+	// Members can be removed and added, by [Membered].
+	ReplaceMember Capability = "member.replace"
 )
 
 // Missing returns what is needed and cannot be done, sorted.

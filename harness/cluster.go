@@ -35,7 +35,8 @@ type Cluster struct {
 	timing   sync.Mutex // held while links become slower, and while that is measured, or mended
 	mu       sync.Mutex // guards impaired, current, and members' fields
 	members  map[string]*member
-	current  []string              // those that are members of the cluster now
+	current  []string // those that are members of the cluster now
+	seed     uint64
 	impaired map[Link][]Impairment // by each fault that a link suffers from
 }
 
@@ -46,6 +47,8 @@ type member struct {
 	held   holds
 	life   *life
 	exited bool // by itself
+
+	standing standing
 }
 
 // life is a process of a node's, from its start to its end. It may be noticed late that it has ended, when the next one
@@ -80,10 +83,17 @@ func (c *Cluster) Members() []string {
 
 // setMembers says who is a member from now on.
 func (c *Cluster) setMembers(nodes []string) error {
+	return c.changeMembers(func([]string) []string { return nodes })
+}
+
+// changeMembers says who is a member from now on, given who is.
+func (c *Cluster) changeMembers(change func(now []string) []string) error {
+	c.mu.Lock()
+	nodes := change(c.current)
 	if unknown := without(nodes, c.names); len(nodes) == 0 || len(unknown) > 0 {
+		c.mu.Unlock()
 		return fmt.Errorf("the members are to be %v, and the nodes are %v", nodes, c.names)
 	}
-	c.mu.Lock()
 	c.current = slices.DeleteFunc(slices.Clone(c.names), func(n string) bool { return !slices.Contains(nodes, n) })
 	current := c.current
 	c.mu.Unlock()
@@ -118,11 +128,10 @@ func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string
 	if err := c.fleet.Plan(ctx, c.names, c.target.Ports()); err != nil {
 		return fmt.Errorf("plan the cluster: %w", err)
 	}
+	c.seed = seed
 	var group errgroup.Group
 	for _, name := range c.names {
-		place := c.fleet.Placement(name)
-		place.Seed = seed
-		spec := c.target.Spec(place)
+		spec := c.target.Spec(c.placement(name))
 		group.Go(func() error {
 			node, err := c.fleet.Launch(ctx, spec, logs(name))
 			if err != nil {
@@ -137,6 +146,13 @@ func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string
 		})
 	}
 	return group.Wait()
+}
+
+// placement returns where a node is launched.
+func (c *Cluster) placement(name string) Placement {
+	place := c.fleet.Placement(name)
+	place.Seed = c.seed
+	return place
 }
 
 // watch waits for the end of a node's process and reports it if no fault asked for it.
@@ -337,9 +353,12 @@ func (c *Cluster) unplugged() []string {
 	})
 }
 
-// Revive starts the nodes that ended by themselves.
+// Revive starts the nodes that ended by themselves, and lets those come back that were replaced and are not members yet.
 func (c *Cluster) Revive(ctx context.Context) error {
 	return c.each(c.names, func(m *member) error {
+		if c.standingOf(m) != belongs {
+			return c.rejoin(ctx, m)
+		}
 		c.mu.Lock()
 		dead := m.exited && !m.held.ended()
 		m.exited = false

@@ -22,6 +22,13 @@ func TestStatesAreComparedAroundHeals(t *testing.T) {
 		last := h.Notes().Hashes[len(h.Notes().Hashes)-1]
 		require.NotEqual(t, "something else", last.What.Sum)
 	})
+	synctest.Test(t, func(t *testing.T) { // without any fault, too
+		fake := harnesstest.New(harnesstest.Mistakes{DivergedAt: 700, HealedAt: 1500})
+		_, results, err := run(t, t.Context(), aTest(t, fake, "none"))
+		require.NoError(t, err)
+		require.Equal(t, checkers.Invalid, results["state"].Verdict, results["state"].Why)
+		require.Contains(t, results["state"].Why, "it is the first revision that differs")
+	})
 	synctest.Test(t, func(t *testing.T) {
 		_, results, err := run(t, t.Context(), aTest(t, harnesstest.New(harnesstest.Mistakes{}), "pause@one"))
 		require.NoError(t, err)

@@ -44,8 +44,8 @@ func (f Fault) Name() string {
 // DeedKind is one kind of deed.
 type DeedKind struct {
 	About string
-	// Needs is what the fleet must be able to do, or the target.
-	Needs []Capability
+	// Needs is what the fleet must be able to do, and Asks what the target's members must be.
+	Needs, Asks []Capability
 	// Operation says that members are asked to do something: nothing is taken from the cluster, and nothing undone.
 	Operation bool
 	// Takes says what a deed takes from the cluster while it is in force. It is pure, and refuses settings that it
@@ -69,7 +69,7 @@ func (k Deeds) Check(f Fault, nodes []string) error {
 // Needs returns what the deeds of a fault need, together.
 func (k Deeds) Needs(f Fault) (needs []Capability) {
 	for _, d := range f.Deeds {
-		needs = append(needs, k[d.Kind].Needs...)
+		needs = append(append(needs, k[d.Kind].Needs...), k[d.Kind].Asks...)
 	}
 	return needs
 }

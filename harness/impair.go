@@ -243,19 +243,20 @@ func (in *Injection) seeLate(
 	defer cancel()
 	late := make(map[string]float64)
 	open := slices.Collect(maps.Keys(before)) // those that were not seen yet; the fleet sends, whether the nodes run or not
+	dark := newDarkness(in)
 	err := in.watch(ctx, func() (bool, error) {
-		dark := in.dark(open)
+		dark.look(open)
 		took, err := timer.Delays(ctx, open)
 		if err != nil {
 			return false, fmt.Errorf("probe: %w", err)
 		}
-		dark = append(dark, in.dark(open)...) // a probe that another fault met is lost
+		dark.look(open) // a probe that another fault met is lost
 		open = slices.DeleteFunc(open, func(l Link) bool {
 			if d, ok := took[l]; ok && d >= before[l]+delay-delay/10 {
 				late[l.String()] = milliseconds(d)
 				return true
 			}
-			return slices.Contains(dark, l)
+			return dark.lasts(l)
 		})
 		in.Saw("delay_ms", late)
 		if len(open) == 0 && len(late) == 0 {
@@ -278,16 +279,36 @@ func (in *Injection) dark(links []Link) []Link {
 	})
 }
 
+// darkness tells links over which nothing comes for good from those that come and go.
+type darkness struct {
+	in   *Injection
+	seen map[Link]int // how often each was dark when it was looked at, without a break
+}
+
+func newDarkness(in *Injection) darkness { return darkness{in, map[Link]int{}} }
+
+func (d darkness) look(links []Link) {
+	dark := d.in.dark(links)
+	for _, l := range links {
+		if d.seen[l]++; !slices.Contains(dark, l) {
+			d.seen[l] = 0
+		}
+	}
+}
+
+// lasts reports whether a link was dark often enough to be taken for one that stays so.
+func (d darkness) lasts(l Link) bool { return d.seen[l] >= 4 }
+
 // usual returns how long links take as they are: the least of a few times, since a busy machine makes any of them
 // longer. Links over which nothing comes are left out; of the others, all must be measured.
 func (in *Injection) usual(ctx context.Context, timer Timer, links []Link) (map[Link]time.Duration, error) {
 	const times, apart = 5, 3 * time.Millisecond // one stall of the machine must not last through all of them
 	least := make(map[Link]time.Duration)
-	dark := in.dark(links)
+	dark := newDarkness(in)
 	unknown := func() []Link {
 		return slices.DeleteFunc(slices.Clone(links), func(l Link) bool {
 			_, known := least[l]
-			return known || slices.Contains(dark, l)
+			return known || dark.lasts(l)
 		})
 	}
 	began := time.Now()
@@ -295,11 +316,12 @@ func (in *Injection) usual(ctx context.Context, timer Timer, links []Link) (map[
 		if i > 0 && !sleep(ctx, apart) {
 			return nil, ctx.Err()
 		}
+		dark.look(links)
 		took, err := timer.Delays(ctx, links)
 		if err != nil {
 			return nil, fmt.Errorf("probe: %w", err)
 		}
-		dark = append(dark, in.dark(links)...) // what was cut meanwhile
+		dark.look(links) // what was cut meanwhile
 		for l, d := range took {
 			if before, known := least[l]; !known || d < before {
 				least[l] = d

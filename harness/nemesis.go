@@ -92,7 +92,7 @@ func (l Lane) Needs() []Capability {
 		return needs // it makes do with what there is
 	}
 	for _, k := range l.Deeds {
-		needs = append(needs, k.Needs...)
+		needs = append(append(needs, k.Needs...), k.Asks...)
 	}
 	return needs
 }

@@ -102,6 +102,11 @@ func (c *Cluster) leave(ctx context.Context, s State, names []string) error {
 		}
 		gone := c.is(m, func(s State) bool { return s.Ends })
 		switch {
+		case s.Ends && !gone && c.standingOf(m) != belongs:
+			rejoining, cancel := context.WithTimeout(ctx, rejoinTimeout)
+			defer cancel()
+			_ = c.rejoin(rejoining, m) // what is not possible while others are down is done after the last heal
+			return nil
 		case s.Ends && !gone:
 			return c.startAgain(ctx, m, s.Leave)
 		case s.Ends || s.OfProcess && gone:

@@ -117,7 +117,9 @@ type Placement struct {
 	DataDir string // survives restarts of the node
 	// Program is the target's program where the fleet has it; empty if it is where the target says.
 	Program string
-	Seed    uint64
+	// Joins says that the others are a cluster already, which knows that this one is about to join.
+	Joins bool
+	Seed  uint64
 }
 
 // NodeSpec says how a node is launched.

@@ -71,14 +71,14 @@ func unplugs(a, b harness.Deed) bool {
 }
 
 // noticeable reports whether what a fault does to links can be seen: on those that are cut already, nothing more can be
-// lost, or late, and by how much one is late that is narrow, too, nobody can tell. Nor must it hide what another fault does to links before that is seen.
+// lost, or late, and by how much one is late that is narrow, or comes and goes, is hard to tell. Nor must it hide what another fault does to links before that is seen.
 func noticeable(v harness.View, f *harness.Fault) bool {
-	cut, narrow := make(map[harness.Link]bool), make(map[harness.Link]bool)
+	cut, unsteady := make(map[harness.Link]bool), make(map[harness.Link]bool)
 	note := func(f harness.Fault) {
 		for _, d := range f.Deeds {
 			for _, l := range d.Links {
 				cut[l] = cut[l] || d.Kind == "cut"
-				narrow[l] = narrow[l] || d.Kind == "narrow"
+				unsteady[l] = unsteady[l] || d.Kind == "narrow" || d.Kind == "flap"
 			}
 			if d.Kind == "unplug" {
 				for _, l := range around(v, d.Nodes) {
@@ -89,7 +89,7 @@ func noticeable(v harness.View, f *harness.Fault) bool {
 	}
 	seen := func(d harness.Deed) bool {
 		open := slices.DeleteFunc(slices.Clone(d.Links), func(l harness.Link) bool { return cut[l] })
-		if d.Kind == "delay" && slices.ContainsFunc(open, func(l harness.Link) bool { return narrow[l] }) {
+		if d.Kind == "delay" && slices.ContainsFunc(open, func(l harness.Link) bool { return unsteady[l] }) {
 			return false
 		}
 		return len(d.Links) == 0 || noticed(v, open)

@@ -38,12 +38,10 @@ type Family struct {
 // Needs returns what the faults of a family need.
 func (f Family) Needs() []harness.Capability { return harness.Lane{Deeds: f.Deeds}.Needs() }
 
-// Asks returns what its faults need of the target, whose members are asked to do it.
+// Asks returns what its faults need of the target, whose members are asked to do something.
 func (f Family) Asks() (needs []harness.Capability) {
 	for _, d := range f.Deeds {
-		if d.Operation {
-			needs = append(needs, d.Needs...)
-		}
+		needs = append(needs, d.Asks...)
 	}
 	return needs
 }
@@ -70,6 +68,7 @@ func Default() Families {
 		"move-leader": moveLeader,
 		"defragment":  defragment,
 		"snapshot":    snapshot,
+		"replace":     replace,
 	}
 }
 

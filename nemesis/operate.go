@@ -28,7 +28,7 @@ func operation(name, about string, call harness.Capability) Family {
 		About: about, Aims: aims, Rare: true,
 		Deeds: harness.Deeds{name: {
 			About: about,
-			Needs: []harness.Capability{call}, Operation: true,
+			Asks:  []harness.Capability{call}, Operation: true,
 			Takes: func(d harness.Deed) (history.Takes, error) {
 				if _, err := harness.Settings[struct{}](d); err != nil {
 					return history.Takes{}, err

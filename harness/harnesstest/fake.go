@@ -63,6 +63,9 @@ type Fake struct {
 	leader  string
 	calm    time.Time // nobody leads before
 	Closed  bool
+
+	outside  map[string]string // how nodes that are no members stand to the cluster
+	launched []harness.NodeSpec
 }
 
 // New returns a fake cluster with the given mistakes.
@@ -76,6 +79,7 @@ func New(m Mistakes) *Fake {
 		dropped:  map[harness.Link]uint64{},
 		passed:   map[harness.Link]uint64{},
 		values:   map[string][]string{},
+		outside:  map[string]string{},
 	}
 }
 
@@ -83,7 +87,12 @@ func New(m Mistakes) *Fake {
 func (f *Fake) Ports() []string { return []string{"peer", "client"} }
 
 // Spec implements [harness.Target].
-func (f *Fake) Spec(p harness.Placement) harness.NodeSpec { return harness.NodeSpec{Name: p.Node} }
+func (f *Fake) Spec(p harness.Placement) harness.NodeSpec {
+	if p.Joins {
+		return harness.NodeSpec{Name: p.Node, Command: []string{"joins"}}
+	}
+	return harness.NodeSpec{Name: p.Node}
+}
 
 // Plan implements [harness.Fleet].
 func (f *Fake) Plan(_ context.Context, nodes, _ []string) error {
@@ -328,9 +337,11 @@ func (f *Fake) Can() []harness.Capability {
 		harness.LinkCorrupt,
 		harness.ClientCut,
 		harness.NodeWipe,
+		harness.NodeRelaunch,
 		harness.MoveLeader,
 		harness.Defragment,
 		harness.SaveSnapshot,
+		harness.ReplaceMember,
 	}
 }
 

@@ -62,6 +62,14 @@ func (n *node) Start(context.Context) error {
 	return nil
 }
 
+// StartAs implements [harness.Relauncher].
+func (n *node) StartAs(ctx context.Context, s harness.NodeSpec) error {
+	n.fake.mu.Lock()
+	n.fake.launched = append(n.fake.launched, s)
+	n.fake.mu.Unlock()
+	return n.Start(ctx)
+}
+
 // Pause implements [harness.Node].
 func (n *node) Pause(context.Context) error {
 	if n.fake.Mistakes.NeverPauses {

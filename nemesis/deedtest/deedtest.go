@@ -36,7 +36,7 @@ func Test(t *testing.T, kind harness.DeedKind, deeds ...harness.Deed) {
 // Check does a deed to a cluster in memory and says what is wrong with its kind. It takes no time within a
 // testing/synctest bubble.
 func Check(ctx context.Context, kind harness.DeedKind, d harness.Deed) error {
-	if kind.About == "" || len(kind.Needs) == 0 {
+	if kind.About == "" || len(kind.Needs)+len(kind.Asks) == 0 {
 		return errors.New("it does not say what it is about, or what it needs")
 	}
 	takes, err := checkTakes(kind, d)

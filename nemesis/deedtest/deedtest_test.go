@@ -33,6 +33,7 @@ var (
 		"strand":      {Kind: "strand", Nodes: []string{"n2", "n4"}, With: json.RawMessage(`{"lost":"both"}`)},
 		"move-leader": {Kind: "move-leader", Nodes: []string{"n1"}},
 		"defragment":  {Kind: "defragment", Nodes: []string{"n1", "n2"}},
+		"replace":     {Kind: "replace", Nodes: []string{"n2"}},
 		"snapshot":    {Kind: "snapshot", Nodes: []string{"n3"}},
 	}
 )

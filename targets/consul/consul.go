@@ -189,8 +189,10 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		"-disable-host-node-id",
 		"-data-dir=" + p.DataDir + "/consul",
 		"-log-json",
-		"-bootstrap-expect=" + strconv.Itoa(len(p.Members)),
 		"-hcl=" + settings,
+	}
+	if !p.Joins {
+		command = append(command, "-bootstrap-expect="+strconv.Itoa(len(p.Members)))
 	}
 	for _, m := range p.Members {
 		if m.Name == p.Node {
@@ -290,7 +292,7 @@ type self struct {
 
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
-	return []harness.Capability{harness.KV, harness.Leader, harness.MoveLeader, harness.SaveSnapshot}
+	return []harness.Capability{harness.KV, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember}
 }
 
 // Needs implements [harness.Needer]: members tell each other where they are, so that each has one address for all.

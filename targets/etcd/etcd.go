@@ -146,10 +146,14 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 	var cluster []string
 	var self harness.Member
 	for _, m := range p.Members {
-		cluster = append(cluster, m.Name+"=http://"+m.Addr[portPeer])
+		cluster = append(cluster, m.Name+"="+peerURL(m))
 		if m.Name == p.Node {
 			self = m
 		}
+	}
+	state := "new"
+	if p.Joins {
+		state = "existing"
 	}
 	command := []string{
 		cmp.Or(p.Program, program),
@@ -157,12 +161,12 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		"--data-dir=" + p.DataDir + "/etcd",
 		"--logger=zap",
 		"--log-outputs=stderr",
-		"--listen-peer-urls=http://" + self.Addr[portPeer],
-		"--initial-advertise-peer-urls=http://" + self.Addr[portPeer],
+		"--listen-peer-urls=" + peerURL(self),
+		"--initial-advertise-peer-urls=" + peerURL(self),
 		"--listen-client-urls=http://" + self.Addr[portClient],
 		"--advertise-client-urls=http://" + self.Addr[portClient],
 		"--initial-cluster=" + strings.Join(cluster, ","),
-		"--initial-cluster-state=new",
+		"--initial-cluster-state=" + state,
 		"--initial-cluster-token=sunder",
 		"--heartbeat-interval=" + strconv.Itoa(
 			heartbeatMs,
@@ -283,7 +287,7 @@ func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
 	return []harness.Capability{
-		harness.KV, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot,
+		harness.KV, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot, harness.ReplaceMember,
 	}
 }
 
@@ -342,9 +346,14 @@ func (t *Target) name(self uint64, name string, other uint64) string {
 	}
 }
 
-// asking returns what answers questions about a member. There is one connection for each, for the
-// whole run.
+// asking returns what answers questions about a member.
 func (t *Target) asking(n harness.Node) (etcdserverpb.MaintenanceClient, error) {
+	c, err := t.conn(n)
+	return etcdserverpb.NewMaintenanceClient(c), err
+}
+
+// conn returns the connection for questions about a member: one for the whole run.
+func (t *Target) conn(n harness.Node) (*grpc.ClientConn, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	addr := n.Addr(portClient)
@@ -356,7 +365,7 @@ func (t *Target) asking(n harness.Node) (etcdserverpb.MaintenanceClient, error) 
 		}
 		t.conns[addr] = c
 	}
-	return etcdserverpb.NewMaintenanceClient(c), nil
+	return c, nil
 }
 
 // Hash implements [harness.Hasher] by the hash of all keys and their history up to a revision.

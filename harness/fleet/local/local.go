@@ -50,7 +50,7 @@ func New(dir string, latency time.Duration) *Fleet {
 // Can is what local fleets can do.
 func Can() []harness.Capability {
 	return []harness.Capability{
-		harness.NodeKill, harness.NodePause, harness.NodeWipe, harness.LinkCut, harness.LinkDelay,
+		harness.NodeKill, harness.NodePause, harness.NodeWipe, harness.NodeRelaunch, harness.LinkCut, harness.LinkDelay,
 		harness.LinkRate,
 	}
 }

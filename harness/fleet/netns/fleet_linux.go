@@ -154,11 +154,16 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 		return nil, err
 	}
 	p := f.places[s.Name]
-	// A node may be of this very program, and is no run; and there is no proxy inside, whatever is set outside.
-	s.Env = append(slices.Clone(s.Env), roleEnv+"=", "NO_PROXY=*", "no_proxy=*")
-	n := &node{Node: process.New(s, f.addrs(s.Name), log, p.thread), place: p}
+	n := &node{Node: process.New(asNode(s), f.addrs(s.Name), log, p.thread), place: p}
 	f.nodes = append(f.nodes, n.Node)
 	return n, n.Start(ctx)
+}
+
+// asNode returns what a node is started as. It may be of this very program, and is no run; and there is no proxy inside,
+// whatever is set outside.
+func asNode(s harness.NodeSpec) harness.NodeSpec {
+	s.Env = append(slices.Clone(s.Env), roleEnv+"=", "NO_PROXY=*", "no_proxy=*")
+	return s
 }
 
 // Close implements [harness.Fleet]. The data directories stay: they belong to the run.
@@ -196,6 +201,11 @@ func (f *Fleet) Close() error {
 type node struct {
 	*process.Node
 	place *place
+}
+
+// StartAs implements [harness.Relauncher].
+func (n *node) StartAs(ctx context.Context, s harness.NodeSpec) error {
+	return n.Node.StartAs(ctx, asNode(s))
 }
 
 // Unplug implements [harness.Unplugger]: the node's interface goes down.

@@ -95,6 +95,18 @@ func (p *Node) Start(context.Context) error {
 	return nil
 }
 
+// StartAs implements [harness.Relauncher].
+func (p *Node) StartAs(ctx context.Context, s harness.NodeSpec) error {
+	p.mu.Lock()
+	if p.running() {
+		p.mu.Unlock()
+		return errors.New("a node that runs is not started as something else")
+	}
+	p.spec = s
+	p.mu.Unlock()
+	return p.Start(ctx)
+}
+
 // running reports whether the process is there; the caller holds mu.
 func (p *Node) running() bool {
 	if p.cmd == nil {

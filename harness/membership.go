@@ -1,0 +1,184 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Membered is a target whose members can be removed, and new ones added, while the others serve. Each call asks one
+// member, may be repeated, and returns nil if the cluster has agreed to it, now or before.
+type Membered interface {
+	// RemoveMember lets the cluster go on without a member.
+	RemoveMember(ctx context.Context, asked Node, m Member) error
+	// AddMember tells the cluster of a member that is about to start and knows nothing yet.
+	AddMember(ctx context.Context, asked Node, m Member) error
+	// PromoteMember lets a member that was added count like the others, and fails as long as it does not.
+	PromoteMember(ctx context.Context, asked Node, m Member) error
+}
+
+// Relauncher is a node that can be started with another program or other arguments than those that it was launched with.
+type Relauncher interface {
+	// StartAs starts an ended node as s says, which it is from then on.
+	StartAs(ctx context.Context, s NodeSpec) error
+}
+
+// standing is how a node stands to the cluster that is being replaced.
+type standing int
+
+const (
+	belongs  standing = iota
+	leaving           // the others may or may not have removed it
+	removed           // it has no process, and what it stored is worthless
+	entering          // it was added and started, and does not count yet
+)
+
+// askTimeout bounds the asking of one member, and rejoinTimeout what the heal of a fault waits for a member to be let in
+// again: others may be down, so that nothing can be agreed upon. What is left then is done after the last heal.
+const (
+	askTimeout    = 2 * time.Second
+	removeTimeout = 5 * time.Second
+	rejoinTimeout = 12 * time.Second
+)
+
+// Replace kills a node and removes it from the cluster, as operators do with a machine that died. When the fault is
+// healed, the node comes back with an empty disk as a new member. Never are fewer left than a majority of all nodes.
+func (in *Injection) Replace(ctx context.Context, name string) error {
+	c := in.cluster
+	target, ok := c.target.(Membered)
+	if !ok {
+		return fmt.Errorf("the target's members cannot be replaced: %w", ErrUnsupported)
+	}
+	others := without(c.Members(), []string{name})
+	if len(others) < len(c.names)/2+1 {
+		in.DidNot("refused", fmt.Sprintf("%s is to be removed from %v, of %v", name, c.Members(), c.names))
+		return fmt.Errorf("without %s there would be %d members, which is no majority of %d nodes", name, len(others), len(c.names))
+	}
+	gone := State{
+		Name: "replaced", Ends: true,
+		Enter: func(ctx context.Context, n Node) error { return n.Kill(ctx) },
+		Leave: func(ctx context.Context, n Node) error { return n.Start(ctx) }, // if it still belongs to the cluster
+	}
+	if err := in.Hold(ctx, gone, name); err != nil {
+		return err
+	}
+	if len(others) == len(c.Members()) {
+		in.Saw("removal", "before")
+		return nil
+	}
+	c.setStanding(name, leaving) // from here on it may be removed
+	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
+	defer cancel()
+	err := c.askOthers(ctx, name, func(ctx context.Context, n Node) error {
+		return target.RemoveMember(ctx, n, c.memberOf(name))
+	})
+	if err != nil {
+		in.Saw("removal", "in doubt: "+err.Error())
+		return nil // it is killed, and whether it is removed shows when it is to come back
+	}
+	in.Saw("removal", "agreed to")
+	return c.out(name)
+}
+
+// memberOf returns a node as others reach it.
+func (c *Cluster) memberOf(name string) Member {
+	for _, m := range c.fleet.Placement(name).Members {
+		if m.Name == name {
+			return m
+		}
+	}
+	return Member{Name: name}
+}
+
+func (c *Cluster) setStanding(name string, s standing) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.members[name].standing = s
+}
+
+func (c *Cluster) standingOf(m *member) standing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return m.standing
+}
+
+// out notes that a node is a member no more.
+func (c *Cluster) out(name string) error {
+	c.setStanding(name, removed)
+	return c.changeMembers(func(now []string) []string { return without(now, []string{name}) })
+}
+
+// askOthers asks the other members, one after the other, until one says yes or ctx ends.
+func (c *Cluster) askOthers(ctx context.Context, name string, ask func(context.Context, Node) error) (err error) {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		for _, other := range without(c.up(), []string{name}) {
+			asking, cancel := context.WithTimeout(ctx, askTimeout)
+			err = ask(asking, c.Node(other))
+			cancel()
+			if err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// rejoin lets a node that was replaced come back, as far as that is possible by now. The caller holds its act.
+func (c *Cluster) rejoin(ctx context.Context, m *member) error {
+	name := m.node.Name()
+	target, self := c.target.(Membered), c.memberOf(name)
+	if c.standingOf(m) == leaving {
+		err := c.askOthers(ctx, name, func(ctx context.Context, n Node) error { return target.RemoveMember(ctx, n, self) })
+		if err != nil {
+			return fmt.Errorf("%s cannot be removed: %w", name, err)
+		}
+		if err := c.out(name); err != nil {
+			return err
+		}
+	}
+	if c.standingOf(m) == removed {
+		if err := c.startNew(ctx, m, target, self); err != nil {
+			return err
+		}
+	}
+	err := c.askOthers(ctx, name, func(ctx context.Context, n Node) error { return target.PromoteMember(ctx, n, self) })
+	if err != nil {
+		return fmt.Errorf("%s was added, and does not count yet: %w", name, err)
+	}
+	c.setStanding(name, belongs)
+	return c.changeMembers(func(now []string) []string { return append(slices.Clone(now), name) })
+}
+
+// startNew adds a removed node to the cluster and starts it with an empty disk.
+func (c *Cluster) startNew(ctx context.Context, m *member, target Membered, self Member) error {
+	w, wipes := m.node.(Wiper)
+	l, relaunches := m.node.(Relauncher)
+	if !wipes || !relaunches {
+		return fmt.Errorf("%s cannot be started anew: %w", self.Name, ErrUnsupported)
+	}
+	if _, err := w.Wipe(ctx); err != nil {
+		return err
+	}
+	err := c.askOthers(ctx, self.Name, func(ctx context.Context, n Node) error { return target.AddMember(ctx, n, self) })
+	if err != nil {
+		return fmt.Errorf("%s cannot be added: %w", self.Name, err)
+	}
+	now := append(c.Members(), self.Name)
+	place := c.placement(self.Name)
+	place.Joins = true
+	place.Members = slices.DeleteFunc(slices.Clone(place.Members), func(m Member) bool { return !slices.Contains(now, m.Name) })
+	if err := l.StartAs(ctx, c.target.Spec(place)); err != nil {
+		return err
+	}
+	c.watch(m, m.node.Exited())
+	c.setStanding(self.Name, entering)
+	return nil
+}

@@ -1,0 +1,116 @@
+package harness_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/harness"
+	"github.com/sunder-dev/sunder/harness/harnesstest"
+)
+
+// A member that is replaced is none while the fault lasts, comes back with an empty disk, as one that joins, and belongs to
+// the cluster again.
+func TestReplace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		var said [][]string
+		c.OnMembers = func(nodes []string) { said = append(said, nodes) }
+		in := c.NewInjection()
+		require.NoError(t, in.Replace(t.Context(), "n2"))
+		evidence, err := in.Evidence()
+		require.NoError(t, err)
+		require.JSONEq(t, `{"replaced":["n2"],"removal":"agreed to"}`, string(evidence))
+		require.Equal(t, []string{"n1", "n3", "n4", "n5"}, c.Members())
+		require.NoError(t, in.Heal(t.Context()))
+		require.Equal(t, harness.NodeNames(5), c.Members())
+		require.Equal(t, [][]string{{"n1", "n3", "n4", "n5"}, harness.NodeNames(5)}, said)
+		require.Len(t, fake.Launched(), 1)
+		require.Equal(t, "n2", fake.Launched()[0].Name)
+		require.Equal(t, []string{"joins"}, fake.Launched()[0].Command)
+		require.NoError(t, c.Serving(t.Context()))
+		require.NoError(t, in.Heal(t.Context()), "there is nothing left to heal")
+	})
+}
+
+// No more are removed than leave a majority of all nodes.
+func TestAMajorityIsNotReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		first, second, third := c.NewInjection(), c.NewInjection(), c.NewInjection()
+		require.NoError(t, first.Replace(t.Context(), "n2"))
+		require.NoError(t, second.Replace(t.Context(), "n3"))
+		require.ErrorContains(t, third.Replace(t.Context(), "n1"), "without n1 there would be 2 members, which is no majority of 5 nodes")
+		require.True(t, third.DidNothing())
+		for _, in := range []*harness.Injection{third, second, first} {
+			require.NoError(t, in.Heal(t.Context()))
+		}
+		require.NoError(t, c.Serving(t.Context()))
+	})
+}
+
+// Without a quorum nothing is agreed to. Who was to be removed is removed, and comes back, once there is one: at the
+// latest when all faults are healed, whichever of them was healed first.
+func TestReplacedWithoutAQuorum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		kill, replaced := c.NewInjection(), c.NewInjection()
+		require.NoError(t, doKill(t.Context(), kill, "n1"))
+		require.NoError(t, doKill(t.Context(), kill, "n3", "n4"))
+		require.NoError(t, replaced.Replace(t.Context(), "n2"))
+		evidence, err := replaced.Evidence()
+		require.NoError(t, err)
+		require.Contains(t, string(evidence), `"removal":"in doubt`)
+		require.Len(t, c.Members(), 5)
+		require.NoError(t, replaced.Heal(t.Context()), "it is left for later")
+		require.NoError(t, kill.Heal(t.Context()))
+		require.Empty(t, fake.Launched())
+		require.NoError(t, c.Revive(t.Context()))
+		require.Len(t, fake.Launched(), 1)
+		require.Len(t, c.Members(), 5)
+		require.NoError(t, c.Serving(t.Context()))
+	})
+	synctest.Test(t, func(t *testing.T) { // there is never one
+		c, _ := launched(t, harnesstest.Mistakes{NoRecovery: true})
+		defer c.Close()
+		kill, replaced := c.NewInjection(), c.NewInjection()
+		require.NoError(t, replaced.Replace(t.Context(), "n2"))
+		require.NoError(t, doKill(t.Context(), kill, "n1", "n3"))
+		require.NoError(t, kill.Heal(t.Context()))
+		require.NoError(t, replaced.Heal(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorContains(t, c.Revive(ctx), "n2 cannot be added: there is no quorum")
+	})
+}
+
+// A node that another fault has killed, too, comes back as a new member when that one is healed.
+func TestReplacedAndKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		kill, replaced := c.NewInjection(), c.NewInjection()
+		require.NoError(t, replaced.Replace(t.Context(), "n2"))
+		require.NoError(t, doKill(t.Context(), kill, "n2"))
+		require.NoError(t, replaced.Heal(t.Context()))
+		require.Empty(t, fake.Launched())
+		require.NoError(t, kill.Heal(t.Context()))
+		require.Len(t, fake.Launched(), 1)
+		require.Len(t, c.Members(), 5)
+	})
+}
+
+// A member that is not replaced keeps its arguments, and a target whose members stay is not asked.
+func TestWhoCannotBeReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		c := harness.NewCluster(harnesstest.Leaderless{Fake: fake}, fake, harness.NodeNames(3), func(string) {})
+		require.ErrorIs(t, c.NewInjection().Replace(t.Context(), "n1"), harness.ErrUnsupported)
+	})
+}
