@@ -45,6 +45,8 @@ const (
 	SaveSnapshot Capability = "store.snapshot"
 	// Members can be removed and added, by [Membered].
 	ReplaceMember Capability = "member.replace"
+	// MixVersions: members may be of several versions, of which the run has more than one; by [VersionTeller].
+	MixVersions Capability = "version.mix"
 )
 
 // Missing returns what is needed and cannot be done, sorted.

@@ -31,13 +31,16 @@ type Cluster struct {
 	// LastWords, if it is there, returns the last lines that a node wrote.
 	LastWords func(node string) []string
 
-	shaping  sync.Mutex // held while links are decided upon and brought to their state
-	timing   sync.Mutex // held while links become slower, and while that is measured, or mended
-	mu       sync.Mutex // guards impaired, current, and members' fields
-	members  map[string]*member
-	current  []string // those that are members of the cluster now
-	seed     uint64
-	impaired map[Link][]Impairment // by each fault that a link suffers from
+	shaping sync.Mutex // held while links are decided upon and brought to their state
+	timing  sync.Mutex // held while links become slower, and while that is measured, or mended
+	mu      sync.Mutex // guards impaired, current, and members' fields
+	members map[string]*member
+	current []string // those that are members of the cluster now
+	seed    uint64
+
+	// OtherVersions are those that nodes can be restarted as.
+	OtherVersions []string
+	impaired      map[Link][]Impairment // by each fault that a link suffers from
 }
 
 // member is a node and what faults did to it.
@@ -49,6 +52,7 @@ type member struct {
 	exited bool // by itself
 
 	standing standing
+	version  string // if it is another one than was launched
 }
 
 // life is a process of a node's, from its start to its end. It may be noticed late that it has ended, when the next one
@@ -152,6 +156,14 @@ func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string
 func (c *Cluster) placement(name string) Placement {
 	place := c.fleet.Placement(name)
 	place.Seed = c.seed
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m := c.members[name]; m != nil && m.version != "" {
+		place.Version = m.version
+		if s, ok := c.fleet.(Stocked); ok {
+			place.Program = s.ProgramOf(m.version)
+		}
+	}
 	return place
 }
 
@@ -305,7 +317,8 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 
 // View asks the cluster how it is, for the nemesis to aim.
 func (c *Cluster) View(ctx context.Context) View {
-	v := View{Nodes: c.Members(), Up: c.up(), Unplugged: c.unplugged()}
+	v := View{Nodes: c.Members(), Up: c.up(), Unplugged: c.unplugged(), OtherVersions: c.OtherVersions}
+	v.OfOther = without(v.Nodes, c.ofVersion(""))
 	for _, n := range v.Up {
 		if c.cut(Link{From: history.Clients, To: n}) || c.cut(Link{From: n, To: history.Clients}) {
 			v.Stranded = append(v.Stranded, n)

@@ -56,10 +56,6 @@ func (d *directed) act(ctx, whole context.Context) (err error) {
 	}
 	for ctx.Err() == nil {
 		seen := d.events.until()
-		select {
-		case <-d.changed: // which the view shows
-		default:
-		}
 		move := d.director.Next(d.rand, d.view(ctx))
 		if ctx.Err() != nil {
 			return nil
@@ -112,8 +108,8 @@ func (d *directed) make(ctx context.Context, end context.CancelFunc, move Move) 
 // change changes the board, and lets the director look at it.
 func (d *directed) change(change func()) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	change()
-	d.mu.Unlock()
 	select {
 	case d.changed <- struct{}{}:
 	default:
@@ -146,6 +142,10 @@ func (d *directed) view(ctx context.Context) View {
 	d.mu.Lock()
 	for _, f := range d.board {
 		standing = append(standing, f.Standing)
+	}
+	select {
+	case <-d.changed: // which is in what was just looked at
+	default:
 	}
 	d.mu.Unlock()
 	v := d.cluster.View(ctx)

@@ -36,6 +36,8 @@ type TargetEntry struct {
 // TargetConfig is what a target is made of beside its own options.
 type TargetConfig struct {
 	Version string
+	// OtherVersions are those that members may be restarted as.
+	OtherVersions []string
 	// Flags are for the nodes' program, by name.
 	Flags map[string]string
 	// Bugs are the names of those that are to be planted.
@@ -126,7 +128,9 @@ type FleetConfig struct {
 	Target TargetEntry
 	// Version is that of the target, and Sunder that of sunder.
 	Version, Sunder string
-	Nodes           int
+	// OtherVersions are those of the target that nodes may be restarted as.
+	OtherVersions []string
+	Nodes         int
 	// Timing is how the nodes are set; nil if that is not known.
 	Timing *history.Timing
 	// Say is told what takes long.

@@ -141,6 +141,9 @@ func (in *Injection) Hold(ctx context.Context, s State, nodes ...string) error {
 	}
 	in.mu.Unlock()
 	if err == nil && len(hit.nodes) == 0 {
+		if s.Serves {
+			return fmt.Errorf("%v were all in that state already: %s", nodes, s.Name)
+		}
 		return fmt.Errorf("%v were all down already", nodes)
 	}
 	return err

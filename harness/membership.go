@@ -21,8 +21,8 @@ type Membered interface {
 
 // Relauncher is a node that can be started with another program or other arguments than those that it was launched with.
 type Relauncher interface {
-	// StartAs starts an ended node as s says, which it is from then on.
-	StartAs(ctx context.Context, s NodeSpec) error
+	// LaunchAs says what the node is from its next start on.
+	LaunchAs(s NodeSpec)
 }
 
 // standing is how a node stands to the cluster that is being replaced.
@@ -175,7 +175,8 @@ func (c *Cluster) startNew(ctx context.Context, m *member, target Membered, self
 	place := c.placement(self.Name)
 	place.Joins = true
 	place.Members = slices.DeleteFunc(slices.Clone(place.Members), func(m Member) bool { return !slices.Contains(now, m.Name) })
-	if err := l.StartAs(ctx, c.target.Spec(place)); err != nil {
+	l.LaunchAs(c.target.Spec(place))
+	if err := m.node.Start(ctx); err != nil {
 		return err
 	}
 	c.watch(m, m.node.Exited())

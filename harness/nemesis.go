@@ -59,6 +59,9 @@ type View struct {
 	Elapsed, Left time.Duration
 	// Standing are the faults of its lane that are in force or on their way, the oldest first.
 	Standing []Standing
+	// OtherVersions are those that nodes can be restarted as.
+	OtherVersions []string
+	OfOther       []string // those that are of one
 	// Can is what fleet and target can do.
 	Can []Capability
 	// Timing is how the members find out that their leader is gone; nil if that is not known.
@@ -103,7 +106,7 @@ func CanAct(n Nemesis, nodes []string) bool {
 	r := rand.New(rand.NewPCG(1, 1)) // whether it can is no matter of chance
 	for i := range 1000 {
 		lead := nodes[i%len(nodes)]
-		if n.Next(r, View{Nodes: nodes, Up: nodes, Leaders: []string{lead}}) != nil {
+		if n.Next(r, View{Nodes: nodes, Up: nodes, Leaders: []string{lead}, OtherVersions: []string{"another"}}) != nil {
 			return true
 		}
 	}

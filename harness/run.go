@@ -98,6 +98,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 			},
 		)
 	})
+	r.cluster.OtherVersions = t.OtherVersions
 	r.cluster.OnMembers = func(nodes []string) { r.note(history.FMembers, history.Members{Nodes: nodes}) }
 	r.cluster.LastWords = func(node string) []string { return logs[node].last() }
 	defer func() { // also if something panics: nothing may be left behind

@@ -31,7 +31,7 @@ func aTest(t *testing.T, fake *harnesstest.Fake, spec string) *harness.Test {
 	lanes, err := nemesis.Default().Parse(spec, 2*time.Second, time.Second)
 	require.NoError(t, err)
 	return &harness.Test{
-		Target: fake, Fleet: fake, Workload: workload, Lanes: lanes, Nodes: 5, Clients: 10, Rate: 200,
+		Target: fake, Fleet: fake, Workload: workload, Lanes: lanes, Nodes: 5, OtherVersions: []string{"v2"}, Clients: 10, Rate: 200,
 		TimeLimit: 30 * time.Second, OpTimeout: time.Second, LaunchTimeout: 10 * time.Second, RecoverTimeout: 10 * time.Second,
 		Seed: 1, Dir: t.TempDir(),
 		About: history.Test{Target: "fake", Workload: "register", Nemesis: spec, Checkers: append([]string{"linear", "state", "leader"}, checkers.Always()...)},

@@ -117,6 +117,8 @@ type Placement struct {
 	DataDir string // survives restarts of the node
 	// Program is the target's program where the fleet has it; empty if it is where the target says.
 	Program string
+	// Version is that of the member; empty is the one that the target was made for.
+	Version string
 	// Joins says that the others are a cluster already, which knows that this one is about to join.
 	Joins bool
 	Seed  uint64

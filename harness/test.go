@@ -23,6 +23,9 @@ type Test struct {
 	Schedule *Schedule
 	Deeds    Deeds
 
+	// OtherVersions are those that nodes can be restarted as, beside the one that is launched.
+	OtherVersions []string
+
 	Nodes   int
 	Clients int
 	// Rate is how many calls a second all clients make together, at most; 0 is no limit.

@@ -69,6 +69,7 @@ func Default() Families {
 		"defragment":  defragment,
 		"snapshot":    snapshot,
 		"replace":     replace,
+		"version":     otherVersion,
 	}
 }
 

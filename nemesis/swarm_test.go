@@ -25,7 +25,7 @@ func act(t *testing.T, spec string, seed uint64, can []harness.Capability, check
 	world := rand.New(rand.NewPCG(seed, 2))
 	nodes := harness.NodeNames(5)
 	v := harness.View{
-		Nodes: nodes, Can: can, Timing: &history.Timing{Election: 150 * time.Millisecond}, Statuses: map[string]history.Status{},
+		Nodes: nodes, OtherVersions: []string{"v2"}, Can: can, Timing: &history.Timing{Election: 150 * time.Millisecond}, Statuses: map[string]history.Status{},
 	}
 	var moves []string
 	acts := map[int]time.Duration{} // when each fault comes into force

@@ -52,7 +52,7 @@ Consul is MPL-2.0 up to 1.16.3 and BUSL 1.1 after that: fine for testing, not fo
 // recipes returns how the targets that are named are built, and whether the program of one of them is sunder itself.
 func (a app) recipes(targets []string) (recipes []programs.Recipe, self bool, err error) {
 	for _, spec := range targets {
-		name, version, entry, err := a.findTarget(spec)
+		name, versions, entry, err := a.findTarget(spec)
 		switch {
 		case err != nil:
 			return nil, false, err
@@ -63,11 +63,13 @@ func (a app) recipes(targets []string) (recipes []programs.Recipe, self bool, er
 			return nil, false, fmt.Errorf("it is not known how %s is built; 'sunder run' takes any program by --program, and "+
 				"any image by --image", name)
 		}
-		recipe := entry.Recipe(version)
-		if err := recipe.Check(); err != nil {
-			return nil, false, err
+		for _, version := range versions {
+			recipe := entry.Recipe(version)
+			if err := recipe.Check(); err != nil {
+				return nil, false, err
+			}
+			recipes = append(recipes, recipe)
 		}
-		recipes = append(recipes, recipe)
 	}
 	return recipes, self, nil
 }

@@ -52,18 +52,21 @@ func Default() Catalogue {
 
 // findTarget reads "etcd@v3.6.5" into the target and the version, which is its default if none is
 // named.
-func (c Catalogue) findTarget(spec string) (name, version string, entry harness.TargetEntry, err error) {
+func (c Catalogue) findTarget(spec string) (name string, versions []string, entry harness.TargetEntry, err error) {
 	name, version, versioned := strings.Cut(spec, "@")
 	entry, err = find("target", c.Targets, name)
 	switch {
 	case err != nil:
-		return "", "", entry, err
+		return "", nil, entry, err
 	case versioned && entry.Version == "":
-		return "", "", entry, fmt.Errorf("%s has no versions", name)
+		return "", nil, entry, fmt.Errorf("%s has no versions", name)
 	case !versioned:
 		version = entry.Version
 	}
-	return name, version, entry, nil
+	if versions = strings.Split(version, ","); len(slices.Compact(slices.Sorted(slices.Values(versions)))) < len(versions) {
+		return "", nil, entry, fmt.Errorf("%s names a version twice", spec)
+	}
+	return name, versions, entry, nil
 }
 
 // find returns an entry by its name.

@@ -58,7 +58,7 @@ func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
 	if f.format != formatOfText && f.format != formatOfJSON {
 		return nil, fmt.Errorf("--format: text or json, not %q", f.format)
 	}
-	name, version, entry, err := f.findTarget(f.target)
+	name, versions, entry, err := f.findTarget(f.target)
 	if err != nil {
 		return nil, fmt.Errorf("--target: %w", err)
 	}
@@ -70,11 +70,13 @@ func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := f.options.targets[name](harness.TargetConfig{Version: version, Flags: f.targetFlags, Bugs: f.bugs})
+	target, err := f.options.targets[name](harness.TargetConfig{
+		Version: versions[0], OtherVersions: versions[1:], Flags: f.targetFlags, Bugs: f.bugs,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("target %s: %w", name, err)
 	}
-	p, err := f.around(name, version, entry, target, flags)
+	p, err := f.around(name, versions, entry, target, flags)
 	if err != nil {
 		return nil, errors.Join(err, closeTarget(target))
 	}
@@ -84,7 +86,7 @@ func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
 
 // around puts workload, faults and fleet around a target.
 func (f *runFlags) around(
-	name, version string, entry harness.TargetEntry, target harness.Target, flags *pflag.FlagSet,
+	name string, versions []string, entry harness.TargetEntry, target harness.Target, flags *pflag.FlagSet,
 ) (*plan, error) {
 	if _, err := find("workload", f.Workloads, f.workload); err != nil {
 		return nil, fmt.Errorf("--workload: %w", err)
@@ -97,11 +99,11 @@ func (f *runFlags) around(
 		return nil, fmt.Errorf("--workload: %w", err)
 	}
 	test := &harness.Test{
-		Target: target, Workload: workload, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
+		Target: target, OtherVersions: versions[1:], Workload: workload, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
 		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout,
 		Seed: f.seed, Deeds: f.Nemeses.Deeds(), FailFast: f.failFast,
 		About: history.Test{
-			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+version, "@"), Workload: f.workload, Nemesis: f.nemesis,
+			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+strings.Join(versions, ","), "@"), Workload: f.workload, Nemesis: f.nemesis,
 			Bug: strings.Join(f.bugs, ","), Hunt: f.huntOf(f.bugs), Command: f.command(flags), Options: optionsOf(flags),
 			Build: sunder.BuildInfo(),
 		},
@@ -128,7 +130,7 @@ func (f *runFlags) around(
 		return nil, err
 	}
 	p := &plan{test: test, config: harness.FleetConfig{
-		Target: entry, Version: version, Sunder: test.About.Build["sunder"], Nodes: f.nodes,
+		Target: entry, Version: versions[0], OtherVersions: versions[1:], Sunder: test.About.Build["sunder"], Nodes: f.nodes,
 	}}
 	if timed, ok := target.(harness.Timed); ok {
 		timing := timed.Timing()

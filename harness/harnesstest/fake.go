@@ -34,6 +34,8 @@ type Mistakes struct {
 	Exits       bool // n1 ends by itself after a second
 	NeverServes bool // no node ever leads
 	Diverged    bool // the last node's state has another hash
+	// WrongVersion: nodes that are restarted as another version say that they are v1.
+	WrongVersion bool
 	// DivergedAt is the revision from which on the last node's state has another hash, until HealedAt, when a snapshot
 	// mends it; 0 is never.
 	DivergedAt, HealedAt uint64
@@ -88,10 +90,11 @@ func (f *Fake) Ports() []string { return []string{"peer", "client"} }
 
 // Spec implements [harness.Target].
 func (f *Fake) Spec(p harness.Placement) harness.NodeSpec {
+	s := harness.NodeSpec{Name: p.Node, Env: []string{p.Version}}
 	if p.Joins {
-		return harness.NodeSpec{Name: p.Node, Command: []string{"joins"}}
+		s.Command = []string{"joins"}
 	}
-	return harness.NodeSpec{Name: p.Node}
+	return s
 }
 
 // Plan implements [harness.Fleet].
@@ -342,6 +345,7 @@ func (f *Fake) Can() []harness.Capability {
 		harness.Defragment,
 		harness.SaveSnapshot,
 		harness.ReplaceMember,
+		harness.MixVersions,
 	}
 }
 

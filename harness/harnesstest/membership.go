@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
 )
@@ -60,9 +61,22 @@ func (f *Fake) agree(ctx context.Context, asked harness.Node, change func() erro
 	return change()
 }
 
-// Launched returns what nodes were started as since the launch.
+// Launched returns what nodes were to be started as since the launch.
 func (f *Fake) Launched() []harness.NodeSpec {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.launched
+}
+
+// VersionOf implements [harness.VersionTeller]: it is empty for the one that was launched.
+func (f *Fake) VersionOf(ctx context.Context, n harness.Node) (string, error) {
+	if err := n.(*node).wait(ctx); err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.Mistakes.WrongVersion {
+		return "v1", nil
+	}
+	return strings.Join(f.nodes[n.Name()].version, ""), nil
 }

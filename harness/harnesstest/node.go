@@ -21,6 +21,7 @@ type node struct {
 	unplugged      bool
 	wiped          bool // since it was killed
 	exited         chan struct{}
+	next, version  []string // what tells the version: of the next start, and now
 }
 
 // Name implements [harness.Node].
@@ -56,18 +57,18 @@ func (n *node) Start(context.Context) error {
 	n.fake.mu.Lock()
 	defer n.fake.mu.Unlock()
 	if n.killed {
-		n.killed, n.wiped = false, false
+		n.killed, n.wiped, n.version = false, false, n.next
 		n.exited = make(chan struct{})
 	}
 	return nil
 }
 
-// StartAs implements [harness.Relauncher].
-func (n *node) StartAs(ctx context.Context, s harness.NodeSpec) error {
+// LaunchAs implements [harness.Relauncher].
+func (n *node) LaunchAs(s harness.NodeSpec) {
 	n.fake.mu.Lock()
+	defer n.fake.mu.Unlock()
 	n.fake.launched = append(n.fake.launched, s)
-	n.fake.mu.Unlock()
-	return n.Start(ctx)
+	n.next = s.Env
 }
 
 // Pause implements [harness.Node].

@@ -33,6 +33,8 @@ type Takes struct {
 	// Disk and Clock are nodes whose disk or clock is not as it should be.
 	Disk  []string `json:"disk,omitempty"`
 	Clock []string `json:"clock,omitempty"`
+	// Version are nodes that run another version of the server.
+	Version []string `json:"version,omitempty"`
 }
 
 // And returns what two takes come to.
@@ -42,6 +44,7 @@ func (t Takes) And(other Takes) Takes {
 		Lossy: slices.Concat(t.Lossy, other.Lossy), Slow: slices.Concat(t.Slow, other.Slow),
 		Garbled:  slices.Concat(t.Garbled, other.Garbled),
 		Stranded: slices.Concat(t.Stranded, other.Stranded),
+		Version:  slices.Concat(t.Version, other.Version),
 		Disk:     slices.Concat(t.Disk, other.Disk), Clock: slices.Concat(t.Clock, other.Clock),
 	}
 }
@@ -81,5 +84,5 @@ func (t Takes) majority(node string, nodes []string) bool {
 // members returns all nodes that are named.
 func (t Takes) members() []string {
 	links := slices.Concat(t.Cut, t.Lossy, t.Slow, t.Garbled)
-	return slices.Concat(t.Down, t.Stranded, t.Disk, t.Clock, ends(links))
+	return slices.Concat(t.Down, t.Stranded, t.Disk, t.Clock, t.Version, ends(links))
 }

@@ -116,6 +116,9 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 		} else if _, err := fake.Status(ctx, c.Node(n)); err != nil {
 			takes.Down = append(takes.Down, n)
 		}
+		if v, err := fake.VersionOf(ctx, c.Node(n)); err == nil && v != "" {
+			takes.Version = append(takes.Version, n)
+		}
 	}
 	links := make(map[harness.Link][]harness.Impairment)
 	for range 40 { // what comes and goes shows only to those who look for a while
@@ -147,7 +150,7 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 func same(a, b history.Takes) bool {
 	return equal(a.Down, b.Down) && equal(a.Stranded, b.Stranded) && equal(a.Disk, b.Disk) && equal(a.Clock, b.Clock) &&
 		equal(a.Cut, b.Cut) && equal(a.Lossy, b.Lossy) && equal(a.Slow, b.Slow) &&
-		equal(a.Garbled, b.Garbled)
+		equal(a.Garbled, b.Garbled) && equal(a.Version, b.Version)
 }
 
 func equal[T comparable](a, b []T) bool {

@@ -34,6 +34,7 @@ var (
 		"move-leader": {Kind: "move-leader", Nodes: []string{"n1"}},
 		"defragment":  {Kind: "defragment", Nodes: []string{"n1", "n2"}},
 		"replace":     {Kind: "replace", Nodes: []string{"n2"}},
+		"run-version": {Kind: "run-version", Nodes: []string{"n2", "n3"}, With: json.RawMessage(`{"version":"v2"}`)},
 		"snapshot":    {Kind: "snapshot", Nodes: []string{"n3"}},
 	}
 )

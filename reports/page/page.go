@@ -186,6 +186,9 @@ func detail(f history.Fault) string {
 			add(view.Count(links.many, "link") + " " + links.how)
 		}
 	}
+	if len(f.Took.Version) > 0 {
+		add("of another version")
+	}
 	if len(f.Took.Stranded) > 0 {
 		add("cut off from clients")
 	}

@@ -54,7 +54,17 @@ func Entry() harness.TargetEntry {
 			consistency := flags.String("consistency", "",
 				"consistency of reads: consistent, default or stale (default consistent)")
 			return func(c harness.TargetConfig) (harness.Target, error) {
-				return New(c.Version, Consistency(*consistency), c.Arguments("-"))
+				t, err := New(c.Version, Consistency(*consistency), c.Arguments("-"))
+				if err != nil {
+					return nil, err
+				}
+				for _, other := range c.OtherVersions {
+					if err := checkVersion(other); err != nil {
+						return nil, err
+					}
+				}
+				t.Others = c.OtherVersions
+				return t, nil
 			}
 		},
 	}
@@ -90,6 +100,8 @@ const (
 // Target launches servers of a Consul cluster.
 type Target struct {
 	Consistency Consistency
+	// Others are versions that servers may be restarted as.
+	Others []string
 	// Flags are passed to the agent, beside what the placement says.
 	Flags []string
 
@@ -101,15 +113,8 @@ type Target struct {
 
 // New returns a target with the given consistency of reads; empty is [Consistent].
 func New(version string, c Consistency, flags []string) (*Target, error) {
-	switch {
-	case semver.Canonical(version) != version || !semver.IsValid(version):
-		return nil, fmt.Errorf("consul has no version %q; one is written like %s", version, DefaultVersion)
-	case semver.Compare(version, oldest) < 0:
-		return nil, fmt.Errorf(
-			"consul %s: versions before %s do not log the term in which an election was won",
-			version,
-			oldest,
-		)
+	if err := checkVersion(version); err != nil {
+		return nil, err
 	}
 	switch c {
 	case "":
@@ -119,6 +124,17 @@ func New(version string, c Consistency, flags []string) (*Target, error) {
 		return nil, fmt.Errorf("consul has no consistency %q; known are %s, %s, %s", c, Consistent, Default, Stale)
 	}
 	return &Target{Consistency: c, Flags: flags, status: newHTTP(), names: map[string]string{}}, nil
+}
+
+// checkVersion says why a version cannot be tested.
+func checkVersion(version string) error {
+	switch {
+	case semver.Canonical(version) != version || !semver.IsValid(version):
+		return fmt.Errorf("consul has no version %q; one is written like %s", version, DefaultVersion)
+	case semver.Compare(version, oldest) < 0:
+		return fmt.Errorf("consul %s: versions before %s do not log the term in which an election was won", version, oldest)
+	}
+	return nil
 }
 
 // Close ends the connections that servers were asked on.
@@ -273,6 +289,7 @@ func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
 
 // self is what an agent says of itself, as far as it matters here.
 type self struct {
+	Config struct{ Version string }
 	Member struct {
 		Addr string
 		Tags struct{ Port string }
@@ -292,12 +309,20 @@ type self struct {
 
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
-	return []harness.Capability{harness.KV, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember}
+	can := []harness.Capability{harness.KV, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember}
+	if len(t.Others) > 0 {
+		can = append(can, harness.MixVersions)
+	}
+	return can
 }
 
 // Needs implements [harness.Needer]: members tell each other where they are, so that each has one address for all.
 func (t *Target) Needs() []harness.Capability {
-	return []harness.Capability{harness.NodeAddress, harness.NodeProgram}
+	needs := []harness.Capability{harness.NodeAddress, harness.NodeProgram}
+	if len(t.Others) > 0 {
+		needs = append(needs, harness.NodeRelaunch)
+	}
+	return needs
 }
 
 // Checkers implements [harness.Judged].
@@ -327,6 +352,13 @@ func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, er
 	}
 	status.Leader = t.name(net.JoinHostPort(s.Member.Addr, s.Member.Tags.Port), n.Name(), s.Stats.Consul.LeaderAddr)
 	return status, nil
+}
+
+// VersionOf implements [harness.VersionTeller].
+func (t *Target) VersionOf(ctx context.Context, n harness.Node) (string, error) {
+	var s self
+	_, err := get(ctx, t.status, n.Addr(portHTTP), "/v1/agent/self", &s)
+	return "v" + s.Config.Version, err
 }
 
 // name learns the name of a server by its address and returns that of another one: the address until

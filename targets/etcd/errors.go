@@ -29,6 +29,7 @@ var outcomes = []outcome{
 		true,
 		"raft's Step says so before it appends or forwards anything: there was no leader, or it was about to resign",
 	},
+	{"etcdserver: rpc not supported for learner", true, "checked before the call is made (v3rpc/interceptor.go)"},
 	{"etcdserver: too many requests", true, "checked before the proposal (processInternalRaftRequestOnce)"},
 	{"etcdserver: request is too large", true, "checked before the proposal (processInternalRaftRequestOnce)"},
 	{"etcdserver: key is not provided", true, "checked before anything else (checkPutRequest)"},

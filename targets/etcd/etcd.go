@@ -57,7 +57,11 @@ func Entry() harness.TargetEntry {
 			serializable := flags.Bool("serializable", false,
 				"read from the state of the node that is asked, which may be stale")
 			return func(c harness.TargetConfig) (harness.Target, error) {
-				return New(c.Version, *serializable, c.Arguments("--"))
+				t, err := New(c.Version, *serializable, c.Arguments("--"))
+				if err != nil {
+					return nil, err
+				}
+				return t, t.mix(c.OtherVersions)
 			}
 		},
 	}
@@ -81,6 +85,8 @@ type Target struct {
 	// Serializable lets reads be answered from the state of the member that is asked, whether it
 	// is up to date or not. That is etcd's documented trade of consistency for speed.
 	Serializable bool
+	// Others are versions that members may be restarted as.
+	Others []string
 	// Flags are passed to etcd, beside what the placement says; the last one of a name counts.
 	Flags []string
 
@@ -174,7 +180,7 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		"--election-timeout=" + strconv.Itoa(electionMs),
 		"--snapshot-count=" + strconv.Itoa(snapshotCount),
 	}
-	v, _ := parse(t.Version) // New has checked it
+	v, _ := parse(cmp.Or(p.Version, t.Version)) // New and mix have checked them
 	command = append(command, versionFlags(v)...)
 	return harness.NodeSpec{Name: p.Node, Command: append(command, t.Flags...), DataDir: p.DataDir}
 }
@@ -286,14 +292,22 @@ func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
 
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
-	return []harness.Capability{
+	can := []harness.Capability{
 		harness.KV, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot, harness.ReplaceMember,
 	}
+	if len(t.Others) > 0 {
+		can = append(can, harness.MixVersions)
+	}
+	return can
 }
 
 // Needs implements [harness.Needer]: members tell each other where they are, so that each has one address for all.
 func (t *Target) Needs() []harness.Capability {
-	return []harness.Capability{harness.NodeAddress, harness.NodeProgram}
+	needs := []harness.Capability{harness.NodeAddress, harness.NodeProgram}
+	if len(t.Others) > 0 {
+		needs = append(needs, harness.NodeRelaunch)
+	}
+	return needs
 }
 
 // Checkers implements [harness.Judged].

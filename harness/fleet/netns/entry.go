@@ -52,6 +52,8 @@ func (o *options) Check(c harness.FleetConfig) error {
 		return errors.New("network namespaces are Linux's")
 	case o.program == "" && !c.Target.Self && c.Target.Recipe == nil:
 		return errors.New("it is not known how the target is built; name its program by --program")
+	case o.program != "" && len(c.OtherVersions) > 0:
+		return errors.New("--program is one program, and several versions are asked for")
 	case c.Nodes > mostNodes:
 		return fmt.Errorf("--nodes: at the most %d nodes have addresses", mostNodes)
 	}
@@ -74,8 +76,10 @@ func (o *options) Inside() bool { return Inside() }
 func (o *options) Enter(
 	ctx context.Context, c harness.FleetConfig, args []string, stdout, stderr io.Writer,
 ) (code int, err error) {
-	if _, _, err := o.find(ctx, c, true); err != nil {
-		return 0, err
+	for _, version := range append([]string{c.Version}, c.OtherVersions...) {
+		if _, _, err := o.find(ctx, c, version, true); err != nil {
+			return 0, err
+		}
 	}
 	return Enter(ctx, args, stdout, stderr)
 }
@@ -85,7 +89,7 @@ func (o *options) Open(ctx context.Context, c harness.FleetConfig) (harness.Flee
 	if !Inside() {
 		return nil, nil, errors.New("the netns fleet works inside namespaces only; see netns.Enter")
 	}
-	program, from, err := o.find(ctx, c, false)
+	program, from, err := o.find(ctx, c, c.Version, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,12 +97,23 @@ func (o *options) Open(ctx context.Context, c harness.FleetConfig) (harness.Flee
 	if err != nil {
 		return nil, nil, err
 	}
-	return New(dir, program), map[string]string{"program": program, "program_from": from}, nil
+	f, facts := New(dir, program), map[string]string{"program": program, "program_from": from}
+	others := make(map[string]string)
+	for _, version := range c.OtherVersions {
+		if others[version], from, err = o.find(ctx, c, version, false); err != nil {
+			return nil, nil, err
+		}
+		facts["program_"+version], facts["program_from_"+version] = others[version], from
+	}
+	f.Stock(others)
+	return f, facts, nil
 }
 
 // find finds the program of the nodes: the one that was named, sunder itself, one of the cache, which is built if that is
 // wanted, or one on PATH where there is no Go to build it with.
-func (o *options) find(ctx context.Context, c harness.FleetConfig, build bool) (program, from string, err error) {
+func (o *options) find(
+	ctx context.Context, c harness.FleetConfig, version string, build bool,
+) (program, from string, err error) {
 	if o.program != "" {
 		program, err = filepath.Abs(o.program)
 		if info, statErr := os.Stat(program); err == nil && (statErr != nil || info.IsDir() || info.Mode()&0o111 == 0) {
@@ -110,7 +125,7 @@ func (o *options) find(ctx context.Context, c harness.FleetConfig, build bool) (
 		program, err = os.Executable()
 		return program, "sunder itself", err
 	}
-	recipe := c.Target.Recipe(c.Version)
+	recipe := c.Target.Recipe(version)
 	program, there, err := programs.Cached(recipe, runtime.GOARCH)
 	if err != nil || there {
 		return program, "built from " + recipe.Module, err

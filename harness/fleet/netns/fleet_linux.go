@@ -30,6 +30,7 @@ const firstPort = 7001
 // cut links, and their counters.
 type Fleet struct {
 	dir, program string
+	others       map[string]string // programs of other versions
 	can          func() []harness.Capability
 
 	mu     sync.Mutex
@@ -61,6 +62,12 @@ func New(dir, program string) *Fleet {
 		probes: probes{waiting: map[uint64]func(time.Time){}}, can: sync.OnceValue(can),
 	}
 }
+
+// Stock gives the fleet the programs of other versions.
+func (f *Fleet) Stock(programs map[string]string) { f.others = programs }
+
+// ProgramOf implements [harness.Stocked].
+func (f *Fleet) ProgramOf(version string) string { return f.others[version] }
 
 // Can implements [harness.Fleet].
 func (f *Fleet) Can() []harness.Capability { return f.can() }
@@ -203,10 +210,8 @@ type node struct {
 	place *place
 }
 
-// StartAs implements [harness.Relauncher].
-func (n *node) StartAs(ctx context.Context, s harness.NodeSpec) error {
-	return n.Node.StartAs(ctx, asNode(s))
-}
+// LaunchAs implements [harness.Relauncher].
+func (n *node) LaunchAs(s harness.NodeSpec) { n.Node.LaunchAs(asNode(s)) }
 
 // Unplug implements [harness.Unplugger]: the node's interface goes down.
 func (n *node) Unplug(context.Context) error { return setUp(n.place.namespace, false) }

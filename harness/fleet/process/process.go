@@ -95,16 +95,11 @@ func (p *Node) Start(context.Context) error {
 	return nil
 }
 
-// StartAs implements [harness.Relauncher].
-func (p *Node) StartAs(ctx context.Context, s harness.NodeSpec) error {
+// LaunchAs implements [harness.Relauncher].
+func (p *Node) LaunchAs(s harness.NodeSpec) {
 	p.mu.Lock()
-	if p.running() {
-		p.mu.Unlock()
-		return errors.New("a node that runs is not started as something else")
-	}
+	defer p.mu.Unlock()
 	p.spec = s
-	p.mu.Unlock()
-	return p.Start(ctx)
 }
 
 // running reports whether the process is there; the caller holds mu.

@@ -1,0 +1,43 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/sunder-dev/sunder/harness"
+)
+
+// mix adds versions that members may be restarted as. Those of a cluster may be one minor version apart (etcd's
+// documentation, "Upgrading etcd clusters and applications").
+func (t *Target) mix(others []string) error {
+	own, err := parse(t.Version)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		v, err := parse(other)
+		if err != nil {
+			return err
+		}
+		if v.minor < own.minor-1 || v.minor > own.minor+1 {
+			return fmt.Errorf("members of %s and %s do not fit together: they may be one minor version apart", t.Version, other)
+		}
+	}
+	t.Others = others
+	return nil
+}
+
+// VersionOf implements [harness.VersionTeller].
+func (t *Target) VersionOf(ctx context.Context, n harness.Node) (string, error) {
+	c, err := t.asking(n)
+	if err != nil {
+		return "", err
+	}
+	s, err := c.Status(ctx, &etcdserverpb.StatusRequest{})
+	if err != nil {
+		return "", err
+	}
+	return "v" + s.Version, nil
+}
