@@ -40,7 +40,9 @@ type Cluster struct {
 
 	// OtherVersions are those that nodes can be restarted as.
 	OtherVersions []string
-	impaired      map[Link][]Impairment // by each fault that a link suffers from
+	// Sites say which nodes are near each other.
+	Sites    Sites
+	impaired map[Link][]Impairment // by each fault that a link suffers from
 }
 
 // member is a node and what faults did to it.
@@ -131,6 +133,9 @@ func (c *Cluster) launched() []Node {
 func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string) io.Writer) error {
 	if err := c.fleet.Plan(ctx, c.names, c.target.Ports()); err != nil {
 		return fmt.Errorf("plan the cluster: %w", err)
+	}
+	if err := c.moveApart(ctx); err != nil {
+		return err
 	}
 	c.seed = seed
 	var group errgroup.Group
@@ -318,6 +323,7 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 // View asks the cluster how it is, for the nemesis to aim.
 func (c *Cluster) View(ctx context.Context) View {
 	v := View{Nodes: c.Members(), Up: c.up(), Unplugged: c.unplugged(), OtherVersions: c.OtherVersions}
+	v.Sites = c.Sites.Of(c.names)
 	v.OfOther = without(v.Nodes, c.ofVersion(""))
 	for _, n := range v.Up {
 		if c.cut(Link{From: history.Clients, To: n}) || c.cut(Link{From: n, To: history.Clients}) {

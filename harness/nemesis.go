@@ -59,6 +59,8 @@ type View struct {
 	Elapsed, Left time.Duration
 	// Standing are the faults of its lane that are in force or on their way, the oldest first.
 	Standing []Standing
+	// Sites are the nodes that are near each other; nil if all are.
+	Sites [][]string
 	// OtherVersions are those that nodes can be restarted as.
 	OtherVersions []string
 	OfOther       []string // those that are of one
@@ -100,13 +102,13 @@ func (l Lane) Needs() []Capability {
 	return needs
 }
 
-// CanAct reports whether a nemesis ever finds anything to do to so many nodes, all of which run, and any of which may
-// lead.
-func CanAct(n Nemesis, nodes []string) bool {
+// CanAct reports whether a nemesis ever finds anything to do to so many nodes, in such sites, all of which run, and any of
+// which may lead.
+func CanAct(n Nemesis, nodes []string, sites Sites) bool {
 	r := rand.New(rand.NewPCG(1, 1)) // whether it can is no matter of chance
 	for i := range 1000 {
 		lead := nodes[i%len(nodes)]
-		if n.Next(r, View{Nodes: nodes, Up: nodes, Leaders: []string{lead}, OtherVersions: []string{"another"}}) != nil {
+		if n.Next(r, View{Nodes: nodes, Up: nodes, Leaders: []string{lead}, Sites: sites.Of(nodes), OtherVersions: []string{"another"}}) != nil {
 			return true
 		}
 	}

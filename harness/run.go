@@ -98,7 +98,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 			},
 		)
 	})
-	r.cluster.OtherVersions = t.OtherVersions
+	r.cluster.OtherVersions, r.cluster.Sites = t.OtherVersions, t.Sites
 	r.cluster.OnMembers = func(nodes []string) { r.note(history.FMembers, history.Members{Nodes: nodes}) }
 	r.cluster.LastWords = func(node string) []string { return logs[node].last() }
 	defer func() { // also if something panics: nothing may be left behind
@@ -220,6 +220,9 @@ func (r *run) describe() error {
 		}
 	}
 	about.Seed, about.Nodes, about.Clients = r.Seed, NodeNames(r.Nodes), r.Clients
+	if about.Sites = r.Sites.Of(about.Nodes); about.Sites != nil {
+		about.SitesApart = r.Sites.Apart
+	}
 	about.MinRate, about.RecoverWithin = r.MinRate, r.RecoverTimeout
 	value, err := json.Marshal(about)
 	if err != nil {

@@ -82,7 +82,7 @@ func ScheduleOf(h *history.History) (*Schedule, error) {
 
 // Check says what is wrong with a schedule on a cluster of the given nodes, with the given deeds, where faults may
 // begin until the load has lasted for some time. It names the fault.
-func (s *Schedule) Check(deeds Deeds, nodes []string, until time.Duration) error {
+func (s *Schedule) Check(deeds Deeds, nodes []string, sites Sites, until time.Duration) error {
 	if s.Version != ScheduleVersion {
 		return fmt.Errorf("the schedule is of version %d, and only version %d is known", s.Version, ScheduleVersion)
 	}
@@ -95,14 +95,14 @@ func (s *Schedule) Check(deeds Deeds, nodes []string, until time.Duration) error
 	}
 	var errs []error
 	for i, f := range s.Faults {
-		if err := f.check(deeds, nodes, until); err != nil {
+		if err := f.check(deeds, nodes, sites, until); err != nil {
 			errs = append(errs, fmt.Errorf("fault %d of the schedule: %w", i+1, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (f Scheduled) check(deeds Deeds, nodes []string, until time.Duration) error {
+func (f Scheduled) check(deeds Deeds, nodes []string, sites Sites, until time.Duration) error {
 	switch {
 	case f.Fault == nil && f.Pick == nil:
 		return errors.New("it does not say what is to be done")
@@ -117,7 +117,7 @@ func (f Scheduled) check(deeds Deeds, nodes []string, until time.Duration) error
 			time.Duration(f.For), until)
 	case f.Fault != nil:
 		return deeds.Check(*f.Fault, nodes)
-	case !CanAct(f.Pick.Nemesis, nodes):
+	case !CanAct(f.Pick.Nemesis, nodes, sites):
 		return fmt.Errorf("%s can do nothing to %v", f.Pick.Name, nodes)
 	}
 	return nil

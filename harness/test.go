@@ -26,6 +26,9 @@ type Test struct {
 	// OtherVersions are those that nodes can be restarted as, beside the one that is launched.
 	OtherVersions []string
 
+	// Sites say which nodes are near each other; none is one site.
+	Sites Sites
+
 	Nodes   int
 	Clients int
 	// Rate is how many calls a second all clients make together, at most; 0 is no limit.
@@ -91,8 +94,9 @@ func (t *Test) Validate() error {
 	if t.Target != nil && t.Workload != nil {
 		errs = append(errs, t.fit())
 	}
+	errs = append(errs, t.Sites.validate(t.Nodes, t.Target))
 	if t.Schedule != nil {
-		if err := t.Schedule.Check(t.Deeds, NodeNames(t.Nodes), t.TimeLimit-t.calm()); err != nil {
+		if err := t.Schedule.Check(t.Deeds, NodeNames(t.Nodes), t.Sites, t.TimeLimit-t.calm()); err != nil {
 			errs = append(errs, err)
 		}
 	}

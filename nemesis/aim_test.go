@@ -13,6 +13,9 @@ import (
 func aRun(t *rapid.T) (*rand.Rand, harness.View) {
 	nodes := harness.NodeNames(rapid.IntRange(1, 9).Draw(t, "nodes"))
 	v := harness.View{Nodes: nodes, Up: nodes}
+	if n := rapid.IntRange(0, len(nodes)-1).Draw(t, "first site"); n > 0 {
+		v.Sites = [][]string{nodes[:n], nodes[n:]}
+	}
 	if n := rapid.IntRange(0, 2).Draw(t, "leaders"); n > 0 {
 		v.Leaders = rapid.Permutation(nodes).Draw(t, "order")[:min(n, len(nodes))]
 	}
@@ -44,7 +47,7 @@ func TestAimsMayNameNodes(t *testing.T) {
 	for _, shape := range []string{"bridge@n1:n2", "majorities-ring@n1"} {
 		lanes, err := Default().Parse("partition:"+shape, 1, 1)
 		require.NoError(t, err)
-		require.False(t, harness.CanAct(lanes[0].Nemesis, v.Nodes), shape)
+		require.False(t, harness.CanAct(lanes[0].Nemesis, v.Nodes, harness.Sites{}), shape)
 	}
 	for _, aim := range []string{"", "one", "n", "n0", "n1:", "n1,n2", "node1"} {
 		require.Nil(t, named(aim), aim)
@@ -52,5 +55,5 @@ func TestAimsMayNameNodes(t *testing.T) {
 	lanes, err := Default().Parse("partition:halves@n2+kill@n1:n2", 1, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"n2"}, lanes[0].Nemesis.Next(random(), v).Nodes)
-	require.False(t, harness.CanAct(lanes[0].Nemesis, []string{"n1"}), "there is no n2")
+	require.False(t, harness.CanAct(lanes[0].Nemesis, []string{"n1"}, harness.Sites{}), "there is no n2")
 }

@@ -18,7 +18,7 @@ func TestCanAct(t *testing.T) {
 		lanes, err := Default().Parse(spec, time.Second, time.Second)
 		require.NoError(t, err)
 		for n := 1; n <= 5; n++ {
-			require.Equal(t, n >= fewest, harness.CanAct(lanes[0].Nemesis, harness.NodeNames(n)), "%s on %d", spec, n)
+			require.Equal(t, n >= fewest, harness.CanAct(lanes[0].Nemesis, harness.NodeNames(n), harness.Sites{}), "%s on %d", spec, n)
 		}
 	}
 }
@@ -41,7 +41,7 @@ func TestAimingIsPure(t *testing.T) {
 
 func TestNothingIsLeftOut(t *testing.T) {
 	nodes := harness.NodeNames(5)
-	v := harness.View{Nodes: nodes, Up: nodes, Leaders: nodes[:1]}
+	v := harness.View{Nodes: nodes, Up: nodes, Leaders: nodes[:1], Sites: [][]string{nodes[:3], nodes[3:]}}
 	r := rand.New(rand.NewPCG(1, 1))
 	lanes, err := Default().Parse("mix", time.Second, time.Second)
 	require.NoError(t, err)

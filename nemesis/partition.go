@@ -22,10 +22,12 @@ const (
 	bridge = "bridge"
 	// oneWay makes nodes deaf (nothing reaches them) or mute (nothing that they say does).
 	oneWay = "one-way"
+	// bySites cuts a site off from the others: the one that the leader is in if it is aimed at, and otherwise any.
+	bySites = "sites"
 )
 
 var (
-	partitionShapes = []string{isolate, halves, majoritiesRing, bridge, oneWay}
+	partitionShapes = []string{isolate, halves, majoritiesRing, bridge, oneWay, bySites}
 	partitionAims   = []string{one, leader, minority, majority}
 )
 
@@ -41,7 +43,11 @@ var partition = Family{
 	)},
 	New: func(shape, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
-			c := aimPartition(r, v, draw(r, shape, partitionShapes), draw(r, aim, partitionAims))
+			possible := partitionShapes
+			if len(v.Sites) == 0 {
+				possible = without(possible, []string{bySites})
+			}
+			c := aimPartition(r, v, draw(r, shape, possible), draw(r, aim, partitionAims))
 			if !noticed(v, c.links) {
 				return nil
 			}
@@ -94,6 +100,20 @@ func aimPartition(r *rand.Rand, v harness.View, shape, aim string) cuts {
 		f.nodes = targets(r, v, aim)
 		rest := shuffled(r, without(v.Nodes, f.nodes))
 		f.links = between(rest[:len(rest)/2], rest[len(rest)/2:])
+	case bySites:
+		if len(v.Sites) == 0 || named(aim) != nil {
+			return f
+		}
+		site := v.Sites[r.IntN(len(v.Sites))]
+		for _, s := range v.Sites {
+			if aim == leader && slices.Contains(s, v.Leaders[0]) {
+				site = s
+			}
+		}
+		if f.nodes = slices.DeleteFunc(slices.Clone(site), func(n string) bool { return !slices.Contains(v.Nodes, n) }); aim != leader {
+			f.aim = ""
+		}
+		f.links = between(f.nodes, without(v.Nodes, f.nodes))
 	case oneWay:
 		f.nodes = targets(r, v, aim)
 		deaf := r.IntN(2) == 0

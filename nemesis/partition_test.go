@@ -49,6 +49,27 @@ func TestEveryPartitionIsWellFormed(t *testing.T) {
 	})
 }
 
+// A partition along sites cuts one of them off, the leader's if that is aimed at, and nothing within one. Without sites
+// there is none.
+func TestPartitionsAlongSites(t *testing.T) {
+	nodes := harness.NodeNames(5)
+	v := harness.View{Nodes: nodes, Up: nodes, Leaders: []string{"n4"}, Sites: [][]string{{"n1", "n2"}, {"n3", "n4"}, {"n5"}}}
+	for range 100 {
+		f := partition.New(bySites, one).Next(random(), v)
+		require.Contains(t, v.Sites, f.Nodes)
+	}
+	f := partition.New(bySites, leader).Next(random(), v)
+	require.Equal(t, []string{"n3", "n4"}, f.Nodes)
+	require.Len(t, f.Deeds[0].Links, 12)
+	require.NotContains(t, f.Deeds[0].Links, harness.Link{From: "n3", To: "n4"})
+	v.Sites = nil
+	require.Nil(t, partition.New(bySites, "").Next(random(), v))
+	r := random()
+	for range 100 {
+		require.NotEqual(t, bySites, partition.New("", "").Next(r, v).Shape)
+	}
+}
+
 func TestIsolatedNodesHearNobody(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r, v := aRun(t)

@@ -65,6 +65,9 @@ func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
 	if len(f.bugs) > 0 && len(entry.Bugs) == 0 {
 		return nil, fmt.Errorf("--bug: no bugs can be planted in %s; 'sunder list bugs' shows those that there are", name)
 	}
+	if err := f.settleSites(flags); err != nil {
+		return nil, err
+	}
 	chosen := f.profile
 	drawn, err := f.draw(flags, entry)
 	if err != nil {
@@ -99,7 +102,7 @@ func (f *runFlags) around(
 		return nil, fmt.Errorf("--workload: %w", err)
 	}
 	test := &harness.Test{
-		Target: target, OtherVersions: versions[1:], Workload: workload, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
+		Target: target, OtherVersions: versions[1:], Sites: harness.Sites{Sizes: f.sites}, Workload: workload, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
 		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout,
 		Seed: f.seed, Deeds: f.Nemeses.Deeds(), FailFast: f.failFast,
 		About: history.Test{
@@ -112,6 +115,9 @@ func (f *runFlags) around(
 		test.Clients = 2 * f.nodes
 	}
 	test.Roam = f.roam
+	if len(f.sites) > 0 {
+		test.Sites.Apart = f.sitesApart
+	}
 	switch f.load {
 	case loadSteady:
 	case loadTides:
@@ -128,6 +134,9 @@ func (f *runFlags) around(
 	lanes, err := f.faults(flags, test, name)
 	if err != nil {
 		return nil, err
+	}
+	if test.Sites.Apart > 0 {
+		lanes = append(lanes, demand{"--sites", []harness.Capability{harness.LinkDelay}})
 	}
 	p := &plan{test: test, config: harness.FleetConfig{
 		Target: entry, Version: versions[0], OtherVersions: versions[1:], Sunder: test.About.Build["sunder"], Nodes: f.nodes,
@@ -211,8 +220,9 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 		if l.Direct != nil && len(test.Lanes) == 1 && (flags.Changed("hold") || flags.Changed("rest")) {
 			return nil, fmt.Errorf("--hold and --rest are of nemeses that have a rhythm; %s decides for itself", l.Name)
 		}
-		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes)) {
-			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), or another nemesis",
+		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes), test.Sites) {
+			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), several sites (--sites), or "+
+				"another nemesis",
 				l.Name, f.nodes)
 		}
 		if err := harness.Fit("nemesis "+l.Name, l.Aiming, "target "+target, test.Target.Can()); err != nil {
@@ -222,6 +232,26 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 	}
 	return needs, nil
 }
+
+// settleSites sees that there are as many nodes as the sites have.
+func (f *runFlags) settleSites(flags *pflag.FlagSet) error {
+	total := 0
+	for _, size := range f.sites {
+		total += size
+	}
+	switch {
+	case len(f.sites) == 0 && flags.Changed("sites-apart"):
+		return errors.New("--sites-apart: which sites there are is said by --sites, such as 3,2")
+	case len(f.sites) == 0:
+		return nil
+	case flags.Changed("nodes") && f.nodes != total:
+		return fmt.Errorf("--sites %v are %d nodes, and --nodes says %d", f.sites, total, f.nodes)
+	}
+	return flags.Set("nodes", strconv.Itoa(total))
+}
+
+// defaultApart is between neighbouring regions, or far parts of one.
+const defaultApart = 10 * time.Millisecond
 
 // tidesMinRate is how many calls a second must succeed of a load that is low at times.
 const tidesMinRate = 20

@@ -102,8 +102,8 @@ func (f *runFlags) draw(flags *pflag.FlagSet, target harness.TargetEntry) (map[s
 	drawn := p.draw(rand.New(rand.NewPCG(f.seed, streamProfile)), target)
 	pinned := map[string]bool{
 		"nemesis": f.schedule != "", "load": flags.Changed("rate"),
-		"nodes":       f.schedule != "",         // it is of so many
-		"target-flag": flags.Changed("latency"), // which not all timeouts bear
+		"nodes":       f.schedule != "",                                   // it is of so many
+		"target-flag": flags.Changed("latency") || flags.Changed("sites"), // which not all timeouts bear
 	}
 	if flags.Changed("hold") || flags.Changed("rest") { // of which a nemesis that decides for itself has no use
 		drawn["nemesis"] = "mix"

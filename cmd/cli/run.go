@@ -29,6 +29,8 @@ import (
 type runFlags struct {
 	target, fleet, workload, nemesis string
 	nodes, clients                   int
+	sites                            []int
+	sitesApart                       time.Duration
 	rate, minRate                    float64
 	timeLimit, opTimeout             time.Duration
 	hold, rest                       time.Duration
@@ -69,7 +71,9 @@ repeated finds the same bug often, not always.`,
   sunder run --nemesis kill@leader=500ms/1s/leader-elected
   sunder run --schedule runs/latest              # the same faults, at the same times
   sunder run --bug stale-read --seed 7
-  sunder run --target-flag election-timeout=300ms --nodes 3`,
+  sunder run --target-flag election-timeout=300ms --nodes 3
+  sunder run --target etcd --sites 3,2 --sites-apart 20ms --nemesis partition:sites
+  sunder run --target etcd@v3.5.35,v3.6.16 --nemesis version,kill`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -87,7 +91,8 @@ func (f *runFlags) usage(cmd *cobra.Command) error {
 
 // declare declares the flags of a run: its own, and the options of all entries.
 func (f *runFlags) declare(flags *pflag.FlagSet) {
-	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+`; "etcd@v3.5.35" names a version`)
+	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+`; "etcd@v3.5.35" names a version, and `+
+		` "etcd@v3.5.35,v3.6.16" those that nodes can be restarted as, too`)
 	flags.StringVar(
 		&f.fleet,
 		"fleet",
@@ -98,6 +103,8 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 	flags.StringVar(&f.nemesis, "nemesis", sunder.DefaultNemesis, `faults: of `+strings.Join(f.Nemeses.Names(), ", ")+
 		`; or "mix", "none"; "swarm" and "watch" decide for themselves`)
 	flags.IntVar(&f.nodes, "nodes", sunder.DefaultNodes, "nodes of the cluster")
+	flags.IntSliceVar(&f.sites, "sites", nil, "sites with so many nodes each, such as 3,2 (default one)")
+	flags.DurationVar(&f.sitesApart, "sites-apart", defaultApart, "how long what goes from one site to another takes, one way")
 	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
 	flags.StringVar(&f.profile, "profile", sunder.DefaultProfile, "who chooses what is not given: "+aboutProfiles())

@@ -32,9 +32,14 @@ type Test struct {
 	Nemesis  string    `json:"nemesis"`
 	Seed     uint64    `json:"seed"`
 	Nodes    []string  `json:"nodes"`
-	Clients  int       `json:"clients"`
-	Checkers []string  `json:"checkers"`
-	Command  string    `json:"command"` // the command line that runs it again
+	// Sites are the nodes that are near each other, if there are several, and SitesApart how long what goes from one to
+	// another takes, one way.
+	Sites      [][]string    `json:"sites,omitempty"`
+	SitesApart time.Duration `json:"sites_apart_ns,omitempty"`
+
+	Clients  int      `json:"clients"`
+	Checkers []string `json:"checkers"`
+	Command  string   `json:"command"` // the command line that runs it again
 	// Operations are those that clients are to call; each must have succeeded, or it was not tested.
 	Operations []string `json:"operations,omitempty"`
 	// Reads are those of them that change nothing; see [Notes.ReadOnly].
