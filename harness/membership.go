@@ -149,11 +149,18 @@ func (c *Cluster) rejoin(ctx context.Context, m *member) error {
 			return err
 		}
 	}
-	err := c.askOthers(ctx, name, func(ctx context.Context, n Node) error { return target.PromoteMember(ctx, n, self) })
+	err := c.askOthers(ctx, name, func(ctx context.Context, n Node) error {
+		if err := c.insist(ctx, m); err != nil {
+			return err
+		}
+		return target.PromoteMember(ctx, n, self)
+	})
 	if err != nil {
 		return fmt.Errorf("%s was added, and does not count yet: %w", name, err)
 	}
-	c.setStanding(name, belongs)
+	c.mu.Lock()
+	m.standing, m.life.asked = belongs, false // from here on it may not end
+	c.mu.Unlock()
 	return c.changeMembers(func(now []string) []string { return append(slices.Clone(now), name) })
 }
 
@@ -176,10 +183,24 @@ func (c *Cluster) startNew(ctx context.Context, m *member, target Membered, self
 	place.Joins = true
 	place.Members = slices.DeleteFunc(slices.Clone(place.Members), func(m Member) bool { return !slices.Contains(now, m.Name) })
 	l.LaunchAs(c.target.Spec(place))
+	c.setStanding(self.Name, entering)
+	return c.insist(ctx, m)
+}
+
+// insist starts a node that is to join if it does not run: a member that has not heard of it yet may have turned it away,
+// upon which servers end.
+func (c *Cluster) insist(ctx context.Context, m *member) error {
+	select {
+	case <-m.node.Exited():
+	default:
+		return nil
+	}
 	if err := m.node.Start(ctx); err != nil {
 		return err
 	}
 	c.watch(m, m.node.Exited())
-	c.setStanding(self.Name, entering)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m.life.asked = true
 	return nil
 }

@@ -2,6 +2,7 @@ package harness_test
 
 import (
 	"context"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +88,27 @@ func TestReplacedWithoutAQuorum(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		require.ErrorContains(t, c.Revive(ctx), "n2 cannot be added: there is no quorum")
+	})
+}
+
+// A new member that ends because one that has not heard of it turned it away is started again, and that is no end of its
+// own; one that ends later is.
+func TestANewMemberThatIsTurnedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{TurnedAway: 2})
+		var ended []string
+		c := harness.NewCluster(fake, fake, harness.NodeNames(5), func(n string) { ended = append(ended, n) })
+		defer c.Close()
+		require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
+		in := c.NewInjection()
+		require.NoError(t, in.Replace(t.Context(), "n2"))
+		require.NoError(t, in.Heal(t.Context()))
+		require.NoError(t, c.Serving(t.Context()))
+		require.Len(t, c.Members(), 5)
+		require.Empty(t, ended)
+		require.NoError(t, c.Node("n2").Kill(t.Context())) // not by a fault
+		synctest.Wait()
+		require.Equal(t, []string{"n2"}, ended)
 	})
 }
 

@@ -34,6 +34,8 @@ type Mistakes struct {
 	Exits       bool // n1 ends by itself after a second
 	NeverServes bool // no node ever leads
 	Diverged    bool // the last node's state has another hash
+	// TurnedAway is how often nodes that join end at once.
+	TurnedAway int
 	// WrongVersion: nodes that are restarted as another version say that they are v1.
 	WrongVersion bool
 	// DivergedAt is the revision from which on the last node's state has another hash, until HealedAt, when a snapshot

@@ -60,6 +60,11 @@ func (n *node) Start(context.Context) error {
 		n.killed, n.wiped, n.version = false, false, n.next
 		n.exited = make(chan struct{})
 	}
+	if n.fake.outside[n.name] == learner && n.fake.Mistakes.TurnedAway > 0 {
+		n.fake.Mistakes.TurnedAway--
+		n.killed = true
+		close(n.exited)
+	}
 	return nil
 }
 

@@ -71,6 +71,7 @@ func reigns(h *history.History) []reign {
 // leaders is who led which term when, as far as nodes said so.
 type leaders struct {
 	nodes  []string
+	sites  map[string]int // by node, from 1; empty if all are in one
 	reigns []reign
 	split  map[uint64]bool // terms with more than one leader
 }
@@ -78,7 +79,12 @@ type leaders struct {
 func leadersOf(h *history.History) leaders {
 	l := leaders{reigns: reigns(h), split: make(map[uint64]bool)}
 	if test, ok := h.Test(); ok {
-		l.nodes = test.Nodes
+		l.nodes, l.sites = test.Nodes, make(map[string]int)
+		for i, site := range test.Sites {
+			for _, n := range site {
+				l.sites[n] = i + 1
+			}
+		}
 		return l
 	}
 	seen := make(map[string]bool) // a history that does not say which nodes there are
@@ -99,7 +105,14 @@ func leaderLanes(d *drawing, a axis, y float64, l leaders) float64 {
 	for i, n := range l.nodes {
 		lane[n] = y + laneHeight*float64(i)
 		d.text(gutter-8, lane[n]+13, "name", "end", view.Clip(n, 12))
-		d.line(a.left, lane[n]+laneHeight, a.right, lane[n]+laneHeight, "grid")
+		class := "grid"
+		if i+1 < len(l.nodes) && l.sites[n] != l.sites[l.nodes[i+1]] {
+			class = "site"
+		}
+		d.line(a.left, lane[n]+laneHeight, a.right, lane[n]+laneHeight, class)
+		if site := l.sites[n]; site > 0 && (i == 0 || l.sites[l.nodes[i-1]] != site) {
+			d.text(4, lane[n]+13, "tick", "start", fmt.Sprintf("site %d", site))
+		}
 	}
 	for _, r := range l.reigns {
 		top, known := lane[r.node]

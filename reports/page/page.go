@@ -195,6 +195,18 @@ func detail(f history.Fault) string {
 	return strings.Join(words, " ")
 }
 
+// Sites says which nodes are near each other; empty if all are.
+func (p Page) Sites() string {
+	var sites []string
+	for _, nodes := range p.Test.Sites {
+		sites = append(sites, strings.Join(nodes, " "))
+	}
+	if sites == nil {
+		return ""
+	}
+	return fmt.Sprintf("sites %s, %s apart", strings.Join(sites, " | "), p.Test.SitesApart)
+}
+
 // files lists what lies beside the report.
 func files(dir string) []file {
 	var files []file
