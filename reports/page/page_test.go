@@ -266,6 +266,27 @@ func TestFaultsInWords(t *testing.T) {
 	}
 	require.Equal(t, "n1 (leader) 2 links cut", of(`{"aim":"leader","nodes":["n1"],"deeds":[{}]}`, &history.Takes{Cut: links}))
 	require.Equal(t, "n1 n2 (minority)", of(`{"aim":"minority","nodes":["n1","n2"]}`, &history.Takes{Down: []string{"n1", "n2"}}))
+	require.Equal(t, "1 link garbled of another version", of(`{}`, &history.Takes{Garbled: links[:1], Version: []string{"n1"}}))
 	require.Equal(t, "2 links slow", of(`{}`, &history.Takes{Slow: links}))
 	require.Equal(t, "nodes n1", of(`{"nodes":["n1"]}`, nil))
+}
+
+// Which nodes are near each other is said, and drawn: a line between sites, and the number of each.
+func TestSites(t *testing.T) {
+	p := Page{}
+	require.Empty(t, p.Sites())
+	p.Test.Sites, p.Test.SitesApart = [][]string{{"n1", "n2"}, {"n3"}}, 20*time.Millisecond
+	require.Equal(t, "sites n1 n2 | n3, 20ms apart", p.Sites())
+	l := leaders{nodes: []string{"n1", "n2", "n3"}, sites: map[string]int{"n1": 1, "n2": 1, "n3": 2}}
+	var d drawing
+	leaderLanes(&d, axis{0, time.Second, gutter, overviewWidth}, 0, l)
+	var lines, texts []string
+	for _, line := range d.Lines {
+		lines = append(lines, line.Class)
+	}
+	for _, text := range d.Texts {
+		texts = append(texts, text.Text)
+	}
+	require.Equal(t, []string{"grid", "site", "grid"}, lines)
+	require.Equal(t, []string{"Leader of term", "n1", "site 1", "n2", "n3", "site 2"}, texts)
 }
