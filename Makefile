@@ -12,6 +12,7 @@ build: ## the binary, in bin/; static, so that it can go into containers as it i
 
 images: ## images of etcd, Consul and sunder itself, built from source; what is there is not built again
 	$(GO) run ./cmd/sunder images build etcd consul raft
+	$(GO) run ./cmd/sunder build etcd@v3.6.15 # which tests restart members as
 
 test: ## everything that CI demands, one package at a time, as clusters of two would starve each other: all tests with the race detector, and the simulation in full
 	$(GO) vet ./...

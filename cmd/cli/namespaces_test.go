@@ -32,8 +32,9 @@ func needNamespaces(t *testing.T, servers ...string) {
 		missing(t, "no netns fleet: %v", err)
 	}
 	for _, name := range servers {
-		entry := Default().Targets[name]
-		_, there, err := programs.Cached(entry.Recipe(entry.Version), runtime.GOARCH)
+		_, versions, entry, err := Default().findTarget(name)
+		require.NoError(t, err)
+		_, there, err := programs.Cached(entry.Recipe(versions[0]), runtime.GOARCH)
 		require.NoError(t, err)
 		if !there {
 			missing(t, "no program of %s: sunder build %s", name, name)
@@ -42,12 +43,17 @@ func needNamespaces(t *testing.T, servers ...string) {
 }
 
 func TestRunsInNamespaces(t *testing.T) {
-	needNamespaces(t, "etcd", "consul")
+	needNamespaces(t, "etcd", "consul", "etcd@v3.6.15")
 	for name, args := range map[string][]string{
 		"etcd": {"--target", "etcd"},
 		// Consul's elections take seconds: shorter faults end before anything was served under them.
-		"consul":            {"--target", "consul", "--nodes", "3", "--hold", "3s", "--rest", "1s", "--time-limit", "20s"},
-		"raft, by packets":  {"--target", "raft", "--nodes", "3", "--nemesis", "unplug,loss:some"},
+		"consul":           {"--target", "consul", "--nodes", "3", "--hold", "3s", "--rest", "1s", "--time-limit", "20s"},
+		"raft, by packets": {"--target", "raft", "--nodes", "3", "--nemesis", "unplug,loss:some"},
+		"raft, by its packets": {
+			"--target", "raft", "--nodes", "3", "--nemesis", "reorder,duplicate,corrupt,rate,flaky", "--hold", "1s",
+		},
+		"members replaced":  {"--target", "etcd", "--nemesis", "replace", "--hold", "500ms", "--sites", "2,1"},
+		"two versions":      {"--target", "etcd@v3.6.15,v3.6.16", "--nodes", "3", "--nemesis", "version"},
 		"the default run":   {"--target", "etcd", "--profile", "swarm", "--hold", "1s"},
 		"a stranger's etcd": {"--target", "etcd", "--program", cached(t, "etcd")},
 	} {
