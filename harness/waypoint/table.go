@@ -43,6 +43,9 @@ var all = []Waypoint{
 			return m.fault.led[l.From] > 0 || m.fault.led[l.To] > 0
 		})
 	}},
+	{Name: "leadership handed over with writes in flight", met: func(_ *state, m moment) bool {
+		return m.kind == struck && m.fault.does("move-leader") && m.fault.writes > 0
+	}},
 	{Name: "two candidates in one term", Needs: history.ToldCandidate, met: func(s *state, m moment) bool {
 		return m.kind == tells && m.what == history.ToldCandidate && len(s.stood[m.term]) == 2
 	}},

@@ -308,7 +308,7 @@ func (s *state) after(m moment) {
 			clear(s.sending)
 		}
 	case struck, healed:
-		if m.kind == struck && m.fault.does("kill") {
+		if m.kind == struck && (m.fault.does("kill") || m.fault.does("replace") || m.fault.does("amnesia")) {
 			for _, n := range m.fault.takes.Down {
 				delete(s.leads, n)
 				delete(s.sending, n)

@@ -47,7 +47,7 @@ func play(t *testing.T, script string) *Tracker {
 			add(at, n, history.Invoke, strings.TrimSuffix(words[2], "s"), words[1], nil)
 		case "doubts":
 			add(at, n, history.Info, "write", words[1], nil)
-		case "kill", "pause", "cut", "slow": // id word
+		case "kill", "pause", "cut", "slow", "move-leader": // id word
 			_, _ = fmt.Sscan(words[1], &n)
 			v := history.FaultEvent{ID: n, Takes: &history.Takes{}, Fault: json.RawMessage(`{"deeds":[{"deed":"` + words[2] + `"}]}`)}
 			for _, who := range words[3:] {
@@ -96,6 +96,9 @@ func TestSituations(t *testing.T) {
 		},
 		"a slow link to a leader": {
 			"1 n1 leads 1\n3 0 slow n1>n2\n4 0 acts", "1 n1 leads 1\n3 0 slow n3>n2\n4 0 acts",
+		},
+		"leadership handed over with writes in flight": {
+			"1 n1 leads 1\n2 n1 writes 7\n3 0 move-leader n1\n4 0 acts", "1 n1 leads 1\n2 n1 reads 7\n3 0 move-leader n1\n4 0 acts",
 		},
 		"two candidates in one term": {
 			"1 n1 candidate 5\n2 n2 candidate 5", "1 n1 candidate 5\n2 n2 candidate 6\n3 n1 candidate 5",

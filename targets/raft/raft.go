@@ -68,7 +68,29 @@ func (t *Target) Dial(_ context.Context, n harness.Node) (harness.Client, error)
 }
 
 // Can implements [harness.Target].
-func (t *Target) Can() []harness.Capability { return []harness.Capability{harness.KV, harness.Leader} }
+func (t *Target) Can() []harness.Capability {
+	return []harness.Capability{harness.KV, harness.Leader, harness.MoveLeader}
+}
+
+// Operate implements [harness.Operated].
+func (t *Target) Operate(ctx context.Context, n harness.Node, what harness.Capability) error {
+	if what != harness.MoveLeader {
+		return fmt.Errorf("%s: %w", what, harness.ErrNotApplied) // nothing was asked
+	}
+	c := newClient(n.Addr(portClient))
+	defer c.Close()
+	var answer node.Reply
+	code, err := c.do(ctx, http.MethodPost, "/transfer", nil, &answer)
+	switch {
+	case err != nil:
+		return err
+	case code == http.StatusConflict: // it looks before it begins
+		return fmt.Errorf("%s: %w", answer.Error, harness.ErrNotApplied)
+	case code != http.StatusOK:
+		return fmt.Errorf("transfer: %d: %s", code, answer.Error)
+	}
+	return nil
+}
 
 // Checkers implements [harness.Judged].
 func (t *Target) Checkers() []string { return []string{"state", "leader"} }

@@ -1,6 +1,9 @@
 package raft_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -39,4 +42,40 @@ func TestOptionsOfNodes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"--heartbeat=20ms", "--bug", "stale-read,two-votes"}, target.Flags)
 	require.Equal(t, "20ms", target.Timing().Heartbeat.String())
+}
+
+// aNode is one at an address.
+type aNode struct {
+	harness.Node
+	addr string
+}
+
+func (n aNode) Addr(string) string { return n.addr }
+
+// Leadership is handed over by asking; which answers prove that nothing was begun.
+func TestMoveLeader(t *testing.T) {
+	target, err := raft.New(nil)
+	require.NoError(t, err)
+	require.Contains(t, target.Can(), harness.MoveLeader)
+	for code, outcome := range map[int]error{http.StatusOK: nil, http.StatusConflict: harness.ErrNotApplied} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			require.Equal(t, "POST /transfer", r.Method+" "+r.URL.Path)
+			w.WriteHeader(code)
+			_, _ = w.Write([]byte(`{"value":null}`))
+		}))
+		n := aNode{addr: strings.TrimPrefix(server.URL, "http://")}
+		require.ErrorIs(t, target.Operate(t.Context(), n, harness.MoveLeader), outcome)
+		server.Close()
+		require.ErrorIs(t, target.Operate(t.Context(), n, harness.MoveLeader), harness.ErrNotApplied, "nobody is there")
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"value":null,"error":"no other node leads yet"}`))
+	}))
+	defer server.Close()
+	n := aNode{addr: strings.TrimPrefix(server.URL, "http://")}
+	err = target.Operate(t.Context(), n, harness.MoveLeader)
+	require.ErrorContains(t, err, "no other node leads yet")
+	require.NotErrorIs(t, err, harness.ErrNotApplied, "it was begun")
+	require.ErrorIs(t, target.Operate(t.Context(), n, harness.Defragment), harness.ErrNotApplied)
 }

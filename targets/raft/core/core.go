@@ -95,9 +95,13 @@ type Raft struct {
 
 	heartbeat int // ticks since the last heartbeat, or request for votes, went out
 
+	// Of a candidate: the leader asked for it.
+	disrupt bool
 	// Of a leader.
-	progress map[ID]*progress
-	reads    reads
+	progress      map[ID]*progress
+	reads         reads
+	transferee    ID  // who leadership is being handed over to
+	transferUntil int // tick by which that is given up
 
 	snapshot  func() Snapshot
 	messages  []Message
@@ -188,6 +192,7 @@ func (r *Raft) become(role Role, leader ID) {
 	r.elapsed, r.heartbeat = 0, 0
 	r.timeout = r.cfg.ElectionTicks + r.cfg.Rand.IntN(r.cfg.ElectionTicks)
 	r.votes, r.again, r.progress = nil, 0, nil
+	r.disrupt, r.transferee = false, None
 	r.reads.reset()
 }
 
@@ -202,6 +207,9 @@ func (r *Raft) Tick() {
 	r.clock++
 	r.elapsed++
 	r.heartbeat++
+	if r.clock >= r.transferUntil {
+		r.transferee = None
+	}
 	switch {
 	case r.role != Leader && r.elapsed >= r.timeout:
 		r.campaign()
@@ -251,6 +259,8 @@ func (r *Raft) Step(m Message) {
 			m.Index = r.log.committed
 		}
 		r.readies = append(r.readies, ReadState{ID: m.Read, Index: m.Index})
+	case TimeoutNow:
+		r.handleTimeoutNow()
 	}
 }
 
@@ -258,7 +268,7 @@ func (r *Raft) Step(m Message) {
 // is to be handled.
 func (r *Raft) stepHigherTerm(m Message) bool {
 	switch {
-	case (m.Type == PreVote || m.Type == Vote) && r.hearsLeader():
+	case (m.Type == PreVote || m.Type == Vote) && !m.Disrupt && r.hearsLeader():
 		// A node that hears its leader neither votes nor adopts the term: servers that were
 		// cut off cannot disturb a cluster that works (§6, last paragraphs; thesis §4.2.3).
 		return false

@@ -7,13 +7,14 @@ func (r *Raft) campaign() {
 		r.canvass()
 		return
 	}
-	r.elect()
+	r.elect(false)
 }
 
-// elect starts an election in a new term (§5.2).
-func (r *Raft) elect() {
+// elect starts an election in a new term (§5.2), which the leader may have asked for.
+func (r *Raft) elect(disrupt bool) {
 	r.Term++
 	r.become(Candidate, None)
+	r.disrupt = disrupt
 	r.Vote = r.cfg.ID
 	if r.cfg.Bugs[CandidateVotesForOthers] {
 		r.Vote = None
@@ -32,7 +33,7 @@ func (r *Raft) canvass() {
 // are answered (§5.1): a voter may have been down.
 func (r *Raft) solicit() {
 	r.heartbeat = 0
-	m := Message{Type: Vote, Term: r.Term, Index: r.log.lastIndex(), LogTerm: r.electionTerm()}
+	m := Message{Type: Vote, Term: r.Term, Index: r.log.lastIndex(), LogTerm: r.electionTerm(), Disrupt: r.disrupt}
 	if r.role == PreCandidate {
 		m.Type, m.Term = PreVote, r.Term+1
 	}
@@ -114,7 +115,7 @@ func (r *Raft) tally() {
 		r.Term, r.Vote = r.Term+1, r.cfg.ID
 		r.lead()
 	case granted >= r.quorum() && r.role == PreCandidate:
-		r.elect()
+		r.elect(false)
 	case granted >= r.quorum():
 		r.lead()
 	case rejected >= r.quorum():

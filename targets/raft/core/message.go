@@ -47,6 +47,7 @@ const (
 	HeartbeatReply
 	ReadIndex
 	ReadIndexReply
+	TimeoutNow // thesis §3.10; not answered
 )
 
 var messageNames = [...]string{
@@ -54,6 +55,7 @@ var messageNames = [...]string{
 	Append: "Append", AppendReply: "AppendReply", Install: "Install",
 	Heartbeat: "Heartbeat", HeartbeatReply: "HeartbeatReply",
 	ReadIndex: "ReadIndex", ReadIndexReply: "ReadIndexReply",
+	TimeoutNow: "TimeoutNow",
 }
 
 // String returns the type's name.
@@ -76,6 +78,7 @@ type Message struct {
 	Entries        []Entry
 	Commit         uint64
 	Reject         bool
+	Disrupt        bool   // Vote: it is asked for by the leader, so that those vote too who hear it
 	Hint           uint64 // rejected AppendReply: no entry after Hint, of term LogTerm, can match
 	// Read is the round of reads that a Heartbeat confirms, echoed by its reply, or the id of
 	// a request in ReadIndex and its reply.

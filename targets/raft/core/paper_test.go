@@ -195,7 +195,7 @@ func Test5_4_2_OldTermsAreNotCommittedByCounting(t *testing.T) {
 		c := newCluster(3, plain, withBug(bug))
 		c.setLog(1, 1, 2)
 		c.setLog(2, 1)
-		c.nodes[1].Raft.elect()
+		c.nodes[1].Raft.elect(false)
 		n := c.nodes[1]
 		n.Step(Message{Type: VoteReply, From: 2, To: 1, Term: n.Term})
 		require.Equal(t, Leader, n.Status().Role)

@@ -57,10 +57,10 @@ func (p *progress) window() int {
 	}
 }
 
-// Propose appends data to the log if this node leads, and returns where. The entry is committed
+// Propose appends data to the log if this node leads, and does not hand leadership over, and returns where. The entry is committed
 // once it comes out of [Raft.Ready] with the same index and term.
 func (r *Raft) Propose(data []byte) (index, term uint64, ok bool) {
-	if r.role != Leader {
+	if r.role != Leader || r.transferee != None {
 		return 0, 0, false
 	}
 	r.append(data)
@@ -185,6 +185,9 @@ func (r *Raft) handleAppendReply(m Message) {
 			p.probing = false
 		}
 		r.commit()
+		if m.From == r.transferee {
+			r.handOver()
+		}
 	}
 }
 

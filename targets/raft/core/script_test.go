@@ -73,6 +73,11 @@ func play(t *testing.T, c *cluster, d *datadriven.TestData) string {
 	case "campaign": // the election timeout of a node passes; its requests wait
 		c.nodes[nodes[0]].Raft.campaign()
 		c.settle(nodes[0])
+	case "transfer":
+		if to := c.nodes[nodes[0]].Transfer(); to == None {
+			return fmt.Sprintf("%v hands over to nobody\n", nodes[0])
+		}
+		c.settle(nodes[0])
 	case "tick":
 		c.tick(nodes[0], number("n", 1))
 	case "deliver": // all messages, or those of a type, or to some nodes

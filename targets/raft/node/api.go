@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
 // The client API is HTTP and JSON, at every node alike; followers forward to the leader.
@@ -15,6 +17,7 @@ import (
 //	POST   /kv/{key}/cas {"old", "value"}     -> 200 Reply, 409 Reply with the value that is there
 //	DELETE /kv/{key}                          -> 200 Reply, 404 Reply
 //	GET    /status                            -> 200 Status
+//	POST   /transfer                          -> 200 once another node leads, 409 if this one does not lead
 //
 // 503 says that the request was never handed to a leader and so has not happened; 504 says that
 // nobody knows.
@@ -57,6 +60,7 @@ func (n *node) handler() http.Handler {
 	mux.HandleFunc("POST /kv/{key}/cas", func(w http.ResponseWriter, r *http.Request) { n.handleChange(w, r, opCAS) })
 	mux.HandleFunc("DELETE /kv/{key}", func(w http.ResponseWriter, r *http.Request) { n.handleChange(w, r, opDelete) })
 	mux.HandleFunc("GET /status", n.handleStatus)
+	mux.HandleFunc("POST /transfer", n.handleTransfer)
 	return mux
 }
 
@@ -83,6 +87,46 @@ func (n *node) handleStatus(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, s)
 	case <-n.ctx.Done():
 		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+	}
+}
+
+// handleTransfer hands leadership over, and answers once another node leads: 409 if this one did not lead.
+func (n *node) handleTransfer(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), n.cfg.RequestTimeout)
+	defer cancel()
+	to := make(chan core.ID, 1)
+	n.do(func() { to <- n.raft.Transfer() })
+	select {
+	case id := <-to:
+		if id == core.None {
+			reply(w, http.StatusConflict, Reply{Error: "it does not lead, or hears nobody"})
+			return
+		}
+	case <-n.ctx.Done():
+		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+		return
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		status := make(chan core.Status, 1)
+		n.do(func() { status <- n.raft.Status() })
+		select {
+		case s := <-status:
+			if s.Leader != core.None && s.Leader != s.ID {
+				reply(w, http.StatusOK, Reply{})
+				return
+			}
+		case <-n.ctx.Done():
+			reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			reply(w, http.StatusServiceUnavailable, Reply{Error: "no other node leads yet"})
+			return
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -137,6 +138,24 @@ func TestNodesServe(t *testing.T) {
 	require.Equal(t, 404, code)
 	code, _ = m.call(0, "PUT", "/kv/x", `{"valeu": "1"}`)
 	require.Equal(t, 400, code)
+}
+
+// A leader hands over and says so once another node leads; who does not lead refuses. Writes go on.
+func TestLeadershipIsHandedOver(t *testing.T) {
+	m := startMembers(t, 3, nil)
+	for i := range 3 {
+		m.start(i)
+	}
+	m.eventually(0, "PUT", "/kv/x", `{"value": "1"}`, 200)
+	leader := -1
+	require.Eventually(t, func() bool {
+		leader = slices.IndexFunc([]int{0, 1, 2}, func(i int) bool { code, _ := m.call(i, "POST", "/transfer", ""); return code == 200 })
+		return leader >= 0
+	}, 20*time.Second, 20*time.Millisecond)
+	code, r := m.call(leader, "POST", "/transfer", "")
+	require.Equal(t, 409, code, "it does not lead any more")
+	require.Contains(t, r.Error, "it does not lead")
+	m.eventually(leader, "PUT", "/kv/x", `{"value": "2"}`, 200)
 }
 
 // Without a quorum nothing is confirmed: what may happen later is in doubt (504), what was never

@@ -150,6 +150,7 @@ func (n *node) submit(p *change) {
 		n.requests.answer(p.command, index, outcome{Done: done, Value: before})
 	case led:
 		p.sent, p.ledIn = time.Now(), n.raft.Term
+	case leader == n.cfg.ID: // it hands leadership over, and takes nothing for a moment
 	case leader != core.None:
 		p.sent = time.Now()
 		n.transport.send(leader, frameForward, p.data)

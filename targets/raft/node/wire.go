@@ -58,6 +58,9 @@ func encodeMessage(m core.Message) []byte {
 	if m.Snapshot != nil {
 		b[1] |= 2
 	}
+	if m.Disrupt {
+		b[1] |= 4
+	}
 	for _, n := range []uint64{uint64(m.From), uint64(m.To), m.Term, m.Index, m.LogTerm, m.Commit, m.Hint, m.Read, uint64(len(m.Entries))} {
 		b = binary.AppendUvarint(b, n)
 	}
@@ -78,7 +81,7 @@ func decodeMessage(b []byte) (core.Message, error) {
 	if len(b) < 2 {
 		return core.Message{}, errFrame
 	}
-	m := core.Message{Type: core.MessageType(b[0]), Reject: b[1]&1 != 0}
+	m := core.Message{Type: core.MessageType(b[0]), Reject: b[1]&1 != 0, Disrupt: b[1]&4 != 0}
 	d := reader{b: b[2:]}
 	m.From, m.To = core.ID(d.uvarint()), core.ID(d.uvarint())
 	m.Term, m.Index, m.LogTerm, m.Commit, m.Hint, m.Read = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
@@ -100,7 +103,7 @@ func decodeMessage(b []byte) (core.Message, error) {
 
 // wellFormed says whether a message is one that a core could have sent.
 func wellFormed(m core.Message) bool {
-	if m.Type < core.PreVote || m.Type > core.ReadIndexReply || (m.Type == core.Install) != (m.Snapshot != nil) {
+	if m.Type < core.PreVote || m.Type > core.TimeoutNow || (m.Type == core.Install) != (m.Snapshot != nil) {
 		return false
 	}
 	for i, e := range m.Entries {

@@ -21,6 +21,7 @@ func Shrink(ctx context.Context, seed uint64, o Options) (Options, *Violation) {
 	}
 	o.Nodes = cmp.Or(o.Nodes, defaultNodes)
 	smaller := o
+	smaller.Steps = simulate(seed, o).now // a run that takes longer with fewer nodes is no smaller one
 	for smaller.Nodes = 1; smaller.Nodes < o.Nodes; smaller.Nodes++ {
 		if breaks(smaller) {
 			o = smaller

@@ -82,6 +82,7 @@ type weather struct {
 	pause, heal         float64
 	propose, read       float64
 	snapshotEvery, keep uint64
+	transfer            float64 // of leadership, a tick
 	// Of the nodes' configuration.
 	preVote, checkQuorum bool
 	// What an Append, and what is kept behind a snapshot, may weigh; 0 is anything.
@@ -101,7 +102,7 @@ func drawWeather(r *rand.Rand) weather {
 		propose: 0.02 + some(0.7, 0.4), read: 0.02 + some(0.7, 0.3),
 		snapshotEvery: 5 + uint64(r.IntN(60)), keep: uint64(r.IntN(20)),
 		preVote: r.Float64() < 0.7, checkQuorum: r.Float64() < 0.7,
-		maxBytes: int(some(0.5, 500)), keepBytes: int(some(0.5, 1000)),
+		maxBytes: int(some(0.5, 500)), keepBytes: int(some(0.5, 1000)), transfer: some(0.5, 0.02),
 	}
 }
 
@@ -171,6 +172,11 @@ func (w *world) step(hostile bool) {
 	if w.fated(w.weather.read) {
 		if n := w.any(); w.happens() {
 			w.read(n)
+		}
+	}
+	if w.fated(w.weather.transfer) {
+		if n := w.any(); w.happens() && n.runs() {
+			n.do(func() { w.transfer(n) })
 		}
 	}
 	for _, n := range w.nodes {
@@ -276,6 +282,13 @@ func (w *world) propose(n *node) {
 	data := fmt.Appendf(nil, "c%d", w.command)
 	w.note("a client sends %v command %s", n.id, data)
 	n.do(func() { n.raft.Propose(data) })
+}
+
+// transfer lets an operator ask a node to hand leadership over.
+func (w *world) transfer(n *node) {
+	if to := n.raft.Transfer(); to != core.None {
+		w.note("%v hands leadership over to %v", n.id, to)
+	}
 }
 
 // read lets a client ask a node for a linearizable read.
