@@ -31,12 +31,14 @@ type Cluster struct {
 	// LastWords, if it is there, returns the last lines that a node wrote.
 	LastWords func(node string) []string
 
-	shaping sync.Mutex // held while links are decided upon and brought to their state
-	timing  sync.Mutex // held while links become slower, and while that is measured, or mended
-	mu      sync.Mutex // guards impaired, current, and members' fields
-	members map[string]*member
-	current []string // those that are members of the cluster now
-	seed    uint64
+	naming   sync.Mutex // held while it is decided who is a member, and told
+	removing sync.Mutex // held while it is decided who is removed, or becomes another version
+	shaping  sync.Mutex // held while links are decided upon and brought to their state
+	timing   sync.Mutex // held while links become slower, and while that is measured, or mended
+	mu       sync.Mutex // guards impaired, current, and members' fields
+	members  map[string]*member
+	current  []string // those that are members of the cluster now
+	seed     uint64
 
 	// OtherVersions are those that nodes can be restarted as.
 	OtherVersions []string
@@ -55,6 +57,8 @@ type member struct {
 
 	standing standing
 	version  string // if it is another one than was launched
+	// incarnation is how often it was started as a new member.
+	incarnation int
 }
 
 // life is a process of a node's, from its start to its end. It may be noticed late that it has ended, when the next one
@@ -94,6 +98,8 @@ func (c *Cluster) setMembers(nodes []string) error {
 
 // changeMembers says who is a member from now on, given who is.
 func (c *Cluster) changeMembers(change func(now []string) []string) error {
+	c.naming.Lock() // so that changes are told in their order
+	defer c.naming.Unlock()
 	c.mu.Lock()
 	nodes := change(c.current)
 	if unknown := without(nodes, c.names); len(nodes) == 0 || len(unknown) > 0 {
@@ -163,7 +169,11 @@ func (c *Cluster) placement(name string) Placement {
 	place.Seed = c.seed
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m := c.members[name]; m != nil && m.version != "" {
+	m := c.members[name]
+	if m == nil {
+		return place
+	}
+	if place.Incarnation = m.incarnation; m.version != "" {
 		place.Version = m.version
 		if s, ok := c.fleet.(Stocked); ok {
 			place.Program = s.ProgramOf(m.version)
@@ -324,6 +334,7 @@ func (c *Cluster) statuses(ctx context.Context, names []string) (map[string]hist
 func (c *Cluster) View(ctx context.Context) View {
 	v := View{Nodes: c.Members(), Up: c.up(), Unplugged: c.unplugged(), OtherVersions: c.OtherVersions}
 	v.Sites = c.Sites.Of(c.names)
+	v.Out = without(c.names, c.settled())
 	v.OfOther = without(v.Nodes, c.ofVersion(""))
 	for _, n := range v.Up {
 		if c.cut(Link{From: history.Clients, To: n}) || c.cut(Link{From: n, To: history.Clients}) {
@@ -349,11 +360,18 @@ func (c *Cluster) up() []string {
 	defer c.mu.Unlock()
 	var up []string
 	for _, name := range c.current {
-		if m := c.members[name]; !m.exited && !m.held.any(func(s State) bool { return !s.Serves }) {
+		if m := c.members[name]; m.standing == belongs && !m.exited && !m.held.any(func(s State) bool { return !s.Serves }) {
 			up = append(up, name)
 		}
 	}
 	return up
+}
+
+// settled returns the nodes that belong to the cluster: none is among them that is being replaced.
+func (c *Cluster) settled() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return c.members[name].standing != belongs })
 }
 
 // exited returns the nodes that ended by themselves.

@@ -2,8 +2,9 @@ package harness
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
-	"sync"
 	"time"
 )
 
@@ -19,21 +20,24 @@ type Flap struct {
 func (in *Injection) Flap(ctx context.Context, f Flap, links ...Link) error {
 	shaper, ok := in.cluster.fleet.(Shaper)
 	if !ok {
-		return Fit("this", []Capability{LinkCut}, "the fleet", in.cluster.fleet.Can())
+		return fmt.Errorf("this fleet does not shape links: %w", ErrUnsupported)
 	}
 	before, err := shaper.Traffic(ctx, links)
 	if err != nil {
 		return err
 	}
 	flapping, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends when it is healed, whatever becomes of ctx
-	var wait sync.WaitGroup
-	var failed error
-	in.OnHeal(func(context.Context) error {
+	ended := make(chan error, 1)
+	in.OnHeal(func(ctx context.Context) error {
 		stop()
-		wait.Wait()
-		return failed
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("links that come and go cannot be mended: %w", ctx.Err())
+		}
 	})
-	wait.Go(func() { failed = in.cluster.flap(flapping, f, links) })
+	go func() { ended <- in.cluster.flap(flapping, f, links) }()
 	_, err = in.see(ctx, shaper, lost, links, before)
 	return err
 }
@@ -44,13 +48,17 @@ func (c *Cluster) flap(ctx context.Context, f Flap, links []Link) error {
 	spell := func(mean time.Duration) bool {
 		return sleep(ctx, time.Duration(min(r.ExpFloat64(), 4)*float64(mean))+time.Millisecond)
 	}
-	acting := context.WithoutCancel(ctx)
+	acting := func(act func(context.Context, Impairment, []Link) error) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), injectTimeout)
+		defer cancel()
+		return act(ctx, Impairment{Drop: true}, links)
+	}
 	for goesOn := true; goesOn; {
-		if err := c.impair(acting, Impairment{Drop: true}, links); err != nil {
-			return err
+		if err := acting(c.impair); err != nil {
+			return errors.Join(err, acting(c.mend))
 		}
 		goesOn = spell(f.Cut)
-		if err := c.mend(acting, Impairment{Drop: true}, links); err != nil {
+		if err := acting(c.mend); err != nil {
 			return err
 		}
 		goesOn = goesOn && spell(f.Open)

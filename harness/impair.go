@@ -123,7 +123,7 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 	if i.Delay == 0 || i.Drop {
 		return nil
 	}
-	err = in.seeLate(ctx, timer, i.Delay, took)
+	err = in.seeLate(ctx, timer, i, took)
 	if !errors.Is(err, errNotSeen) {
 		return err
 	}
@@ -139,7 +139,7 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 	if err := in.cluster.impair(ctx, i, links); err != nil {
 		return err
 	}
-	return in.seeLate(ctx, timer, i.Delay, took)
+	return in.seeLate(ctx, timer, i, took)
 }
 
 // sign is what a link counts that is as bad as it is to be.
@@ -234,12 +234,13 @@ func (in *Injection) see(
 
 // seeLate waits until every link was seen to take as much longer than before as it is to take.
 func (in *Injection) seeLate(
-	ctx context.Context, timer Timer, delay time.Duration, before map[Link]time.Duration,
+	ctx context.Context, timer Timer, i Impairment, before map[Link]time.Duration,
 ) error {
+	delay := i.Delay
 	if len(before) == 0 {
 		return errors.New("not confirmed, since nothing came over these links before")
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout+2*delay)
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout+2*(delay+i.Jitter))
 	defer cancel()
 	late := make(map[string]float64)
 	open := slices.Collect(maps.Keys(before)) // those that were not seen yet; the fleet sends, whether the nodes run or not

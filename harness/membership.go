@@ -44,31 +44,17 @@ const (
 )
 
 // Replace kills a node and removes it from the cluster, as operators do with a machine that died. When the fault is
-// healed, the node comes back with an empty disk as a new member. Never are fewer left than a majority of all nodes.
+// healed, the node comes back with an empty disk as a new member. One is replaced at a time, fewer are never left than a
+// majority of all nodes, and one of them is of the version that was launched.
 func (in *Injection) Replace(ctx context.Context, name string) error {
 	c := in.cluster
 	target, ok := c.target.(Membered)
 	if !ok {
 		return fmt.Errorf("the target's members cannot be replaced: %w", ErrUnsupported)
 	}
-	others := without(c.Members(), []string{name})
-	if len(others) < len(c.names)/2+1 {
-		in.DidNot("refused", fmt.Sprintf("%s is to be removed from %v, of %v", name, c.Members(), c.names))
-		return fmt.Errorf("without %s there would be %d members, which is no majority of %d nodes", name, len(others), len(c.names))
-	}
-	gone := State{
-		Name: "replaced", Ends: true,
-		Enter: func(ctx context.Context, n Node) error { return n.Kill(ctx) },
-		Leave: func(ctx context.Context, n Node) error { return n.Start(ctx) }, // if it still belongs to the cluster
-	}
-	if err := in.Hold(ctx, gone, name); err != nil {
+	if err := in.takeOut(ctx, name); err != nil {
 		return err
 	}
-	if len(others) == len(c.Members()) {
-		in.Saw("removal", "before")
-		return nil
-	}
-	c.setStanding(name, leaving) // from here on it may be removed
 	ctx, cancel := context.WithTimeout(ctx, removeTimeout)
 	defer cancel()
 	err := c.askOthers(ctx, name, func(ctx context.Context, n Node) error {
@@ -80,6 +66,36 @@ func (in *Injection) Replace(ctx context.Context, name string) error {
 	}
 	in.Saw("removal", "agreed to")
 	return c.out(name)
+}
+
+// takeOut kills a node that is to be removed, if it may be.
+func (in *Injection) takeOut(ctx context.Context, name string) error {
+	c := in.cluster
+	c.removing.Lock()
+	defer c.removing.Unlock()
+	others := without(c.Members(), []string{name})
+	refuse := func(format string, args ...any) error {
+		in.DidNot("refused", fmt.Sprintf("%s is to be removed from %v, of %v", name, c.Members(), c.names))
+		return fmt.Errorf(format, args...)
+	}
+	switch out := without(c.names, c.settled()); {
+	case len(out) > 0 && !slices.Contains(out, name):
+		return refuse("%v is being replaced, and one node is at a time", out)
+	case len(others) < len(c.names)/2+1:
+		return refuse("without %s there would be %d members, which is no majority of %d nodes", name, len(others), len(c.names))
+	case len(without(c.ofVersion(""), []string{name})) == 0:
+		return refuse("without %s no member would be of the version that was launched", name)
+	}
+	gone := State{
+		Name: "replaced", Ends: true,
+		Enter: func(ctx context.Context, n Node) error { return n.Kill(ctx) },
+		Leave: func(ctx context.Context, n Node) error { return n.Start(ctx) }, // if it still belongs to the cluster
+	}
+	if err := in.Hold(ctx, gone, name); err != nil {
+		return err // such as that it is being replaced
+	}
+	c.setStanding(name, leaving) // from here on it may be removed
+	return nil
 }
 
 // memberOf returns a node as others reach it.
@@ -161,15 +177,20 @@ func (c *Cluster) rejoin(ctx context.Context, m *member) error {
 	c.mu.Lock()
 	m.standing, m.life.asked = belongs, false // from here on it may not end
 	c.mu.Unlock()
-	return c.changeMembers(func(now []string) []string { return append(slices.Clone(now), name) })
+	if err := c.changeMembers(func(now []string) []string { return append(slices.Clone(now), name) }); err != nil {
+		return err
+	}
+	return c.reenter(ctx, m)
 }
 
 // startNew adds a removed node to the cluster and starts it with an empty disk.
 func (c *Cluster) startNew(ctx context.Context, m *member, target Membered, self Member) error {
-	w, wipes := m.node.(Wiper)
-	l, relaunches := m.node.(Relauncher)
-	if !wipes || !relaunches {
-		return fmt.Errorf("%s cannot be started anew: %w", self.Name, ErrUnsupported)
+	w, ok := m.node.(Wiper)
+	if !ok {
+		return fmt.Errorf("the disk of %s cannot be wiped: %w", self.Name, ErrUnsupported)
+	}
+	if err := m.node.Kill(ctx); err != nil { // if it runs
+		return err
 	}
 	if _, err := w.Wipe(ctx); err != nil {
 		return err
@@ -178,12 +199,10 @@ func (c *Cluster) startNew(ctx context.Context, m *member, target Membered, self
 	if err != nil {
 		return fmt.Errorf("%s cannot be added: %w", self.Name, err)
 	}
-	now := append(c.Members(), self.Name)
-	place := c.placement(self.Name)
-	place.Joins = true
-	place.Members = slices.DeleteFunc(slices.Clone(place.Members), func(m Member) bool { return !slices.Contains(now, m.Name) })
-	l.LaunchAs(c.target.Spec(place))
-	c.setStanding(self.Name, entering)
+	c.mu.Lock()
+	m.incarnation++
+	m.standing = entering
+	c.mu.Unlock()
 	return c.insist(ctx, m)
 }
 
@@ -195,6 +214,16 @@ func (c *Cluster) insist(ctx context.Context, m *member) error {
 	default:
 		return nil
 	}
+	l, ok := m.node.(Relauncher)
+	if !ok {
+		return fmt.Errorf("%s cannot be started as one that joins: %w", m.node.Name(), ErrUnsupported)
+	}
+	place := c.placement(m.node.Name())
+	place.Joins = true
+	place.Members = slices.DeleteFunc(slices.Clone(place.Members), func(other Member) bool {
+		return other.Name != place.Node && !slices.Contains(c.Members(), other.Name)
+	})
+	l.LaunchAs(c.target.Spec(place))
 	if err := m.node.Start(ctx); err != nil {
 		return err
 	}

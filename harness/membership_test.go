@@ -38,17 +38,29 @@ func TestReplace(t *testing.T) {
 	})
 }
 
-// No more are removed than leave a majority of all nodes.
-func TestAMajorityIsNotReplaced(t *testing.T) {
+// One member is replaced at a time, not the last of the version that was launched, and never so that no majority of all
+// nodes is left.
+func TestWhatIsNotReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		c := harness.NewCluster(fake, fake, harness.NodeNames(2), func(string) {})
+		defer c.Close()
+		require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
+		in := c.NewInjection()
+		require.ErrorContains(t, in.Replace(t.Context(), "n1"), "without n1 there would be 1 members, which is no majority of 2 nodes")
+		require.True(t, in.DidNothing())
+	})
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := launched(t, harnesstest.Mistakes{})
 		defer c.Close()
-		first, second, third := c.NewInjection(), c.NewInjection(), c.NewInjection()
+		first, second, others := c.NewInjection(), c.NewInjection(), c.NewInjection()
+		require.NoError(t, others.RunVersion(t.Context(), "v2", "n1", "n2", "n3", "n4"))
+		require.ErrorContains(t, second.Replace(t.Context(), "n5"), "without n5 no member would be of the version that was launched")
 		require.NoError(t, first.Replace(t.Context(), "n2"))
-		require.NoError(t, second.Replace(t.Context(), "n3"))
-		require.ErrorContains(t, third.Replace(t.Context(), "n1"), "without n1 there would be 2 members, which is no majority of 5 nodes")
-		require.True(t, third.DidNothing())
-		for _, in := range []*harness.Injection{third, second, first} {
+		require.Equal(t, []string{"n2"}, c.View(t.Context()).Out)
+		require.ErrorContains(t, second.Replace(t.Context(), "n3"), "[n2] is being replaced, and one node is at a time")
+		require.True(t, second.DidNothing())
+		for _, in := range []*harness.Injection{second, first, others} {
 			require.NoError(t, in.Heal(t.Context()))
 		}
 		require.NoError(t, c.Serving(t.Context()))
@@ -119,7 +131,7 @@ func TestReplacedAndKilled(t *testing.T) {
 		defer c.Close()
 		kill, replaced := c.NewInjection(), c.NewInjection()
 		require.NoError(t, replaced.Replace(t.Context(), "n2"))
-		require.NoError(t, doKill(t.Context(), kill, "n2"))
+		require.ErrorContains(t, doKill(t.Context(), kill, "n2"), "[n2] were all down already")
 		require.NoError(t, replaced.Heal(t.Context()))
 		require.Empty(t, fake.Launched())
 		require.NoError(t, kill.Heal(t.Context()))

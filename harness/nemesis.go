@@ -59,6 +59,8 @@ type View struct {
 	Elapsed, Left time.Duration
 	// Standing are the faults of its lane that are in force or on their way, the oldest first.
 	Standing []Standing
+	// Out are nodes that are being replaced, and do not belong to the cluster, or not for sure.
+	Out []string
 	// Sites are the nodes that are near each other; nil if all are.
 	Sites [][]string
 	// OtherVersions are those that nodes can be restarted as.
@@ -108,7 +110,10 @@ func CanAct(n Nemesis, nodes []string, sites Sites) bool {
 	r := rand.New(rand.NewPCG(1, 1)) // whether it can is no matter of chance
 	for i := range 1000 {
 		lead := nodes[i%len(nodes)]
-		if n.Next(r, View{Nodes: nodes, Up: nodes, Leaders: []string{lead}, Sites: sites.Of(nodes), OtherVersions: []string{"another"}}) != nil {
+		v := View{
+			Nodes: nodes, Up: nodes, Leaders: []string{lead}, Sites: sites.Of(nodes), OtherVersions: []string{"another"},
+		}
+		if n.Next(r, v) != nil {
 			return true
 		}
 	}

@@ -75,7 +75,8 @@ func (c *Cluster) enter(ctx context.Context, s State, names []string) (hits, err
 	var mu sync.Mutex
 	h := hits{sure: true}
 	err := c.each(names, func(m *member) error {
-		gone := s.OfProcess && c.is(m, func(s State) bool { return s.Ends })
+		// One that has no process has none to lose, whichever fault took it.
+		gone := (s.OfProcess || s.Ends) && c.is(m, func(other State) bool { return other.Ends && other.Name != s.Name })
 		if c.add(m, s, +1) > 1 || gone {
 			return nil
 		}
@@ -122,6 +123,11 @@ func (c *Cluster) startAgain(ctx context.Context, m *member, start func(context.
 		return fmt.Errorf("start again: %w", err)
 	}
 	c.watch(m, m.node.Exited())
+	return c.reenter(ctx, m)
+}
+
+// reenter brings a process that was started to the states that faults hold its node in.
+func (c *Cluster) reenter(ctx context.Context, m *member) error {
 	c.mu.Lock()
 	var again []State
 	for name, n := range m.held.count {

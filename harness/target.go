@@ -121,7 +121,9 @@ type Placement struct {
 	Version string
 	// Joins says that the others are a cluster already, which knows that this one is about to join.
 	Joins bool
-	Seed  uint64
+	// Incarnation is how often the node was started as a new member, with an empty disk.
+	Incarnation int
+	Seed        uint64
 }
 
 // NodeSpec says how a node is launched.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -28,32 +29,27 @@ func (in *Injection) RunVersion(ctx context.Context, version string, nodes ...st
 	if !ok {
 		return fmt.Errorf("the target's members do not say of which version they are: %w", ErrUnsupported)
 	}
-	if left := without(c.ofVersion(""), nodes); len(left) == 0 {
-		in.DidNot("refused", "no node of the version that was launched would be left")
-		return fmt.Errorf("%v are all that are of the version that was launched", nodes)
-	}
-	other := State{
-		Name: "version " + version, Serves: true,
-		Enter: func(ctx context.Context, n Node) error { return c.restartAs(ctx, n.Name(), version) },
-		Leave: func(ctx context.Context, n Node) error { return c.restartAs(ctx, n.Name(), "") },
-	}
-	if err := in.Hold(ctx, other, nodes...); err != nil {
+	if err := in.holdVersion(ctx, version, nodes); err != nil {
 		return err
 	}
 	said := make(map[string]string)
 	err := in.watch(ctx, func() (done bool, err error) {
-		running := c.up()
 		done = true
 		for _, n := range nodes {
-			if !slices.Contains(running, n) { // another fault holds it down, and it is asked by nobody
+			if c.heldDown(n) { // by another fault, and it is asked by nobody
 				continue
+			}
+			if slices.Contains(c.exited(), n) {
+				return false, fmt.Errorf("%s ended as %s", n, version)
 			}
 			asking, cancel := context.WithTimeout(ctx, statusTimeout)
 			v, err := teller.VersionOf(asking, in.Node(n))
 			cancel()
 			switch {
+			case err != nil && c.runs(n): // without a quorum a server may not answer
+				said[n] = "runs " + c.placement(n).Program
 			case err != nil:
-				done, said[n] = false, "nothing yet"
+				done = false
 			case strings.TrimPrefix(v, "v") != strings.TrimPrefix(version, "v"):
 				return false, fmt.Errorf("%s is to be %s, and says that it is %s", n, version, v)
 			default:
@@ -63,10 +59,62 @@ func (in *Injection) RunVersion(ctx context.Context, version string, nodes ...st
 		in.Saw("says", said)
 		return done, nil
 	})
-	if errors.Is(err, errNotSeen) { // without a quorum a server may not answer; but it was ended, and started as the other
-		return nil
+	switch {
+	case errors.Is(err, errNotSeen):
+		return fmt.Errorf("not all of %v were seen to be %s: %w", nodes, version, err)
+	case err == nil && len(said) == 0:
+		return fmt.Errorf("not confirmed, since other faults keep %v down", nodes)
 	}
 	return err
+}
+
+// holdVersion restarts nodes with another version, if that leaves one that is what it was.
+func (in *Injection) holdVersion(ctx context.Context, version string, nodes []string) error {
+	c := in.cluster
+	c.removing.Lock()
+	defer c.removing.Unlock()
+	if left := without(c.ofVersion(""), nodes); len(left) == 0 {
+		in.DidNot("refused", "no node of the version that was launched would be left")
+		return fmt.Errorf("%v are all that are of the version that was launched", nodes)
+	}
+	return in.Hold(ctx, State{
+		Name: versionState + version, Serves: true,
+		Enter: func(ctx context.Context, n Node) error { return c.restartAs(ctx, n.Name(), version) },
+		Leave: func(ctx context.Context, n Node) error { return c.restartAs(ctx, n.Name(), c.heldVersion(n.Name())) },
+	}, nodes...)
+}
+
+// versionState begins the names of states in which nodes are of another version.
+const versionState = "version "
+
+// heldVersion returns the version that some fault holds a node in; empty if none does.
+func (c *Cluster) heldVersion(name string) (version string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for state, n := range c.members[name].held.count {
+		if v, ok := strings.CutPrefix(state, versionState); ok && n > 0 {
+			version = max(version, v)
+		}
+	}
+	return version
+}
+
+// heldDown reports whether a fault keeps a node from answering.
+func (c *Cluster) heldDown(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.members[name]
+	return m.standing != belongs || m.held.any(func(s State) bool { return !s.Serves })
+}
+
+// runs reports whether the process of a node is seen to be of the program that it is to run.
+func (c *Cluster) runs(name string) bool {
+	p, ok := c.Node(name).(Process)
+	if !ok || p.Pid() == 0 {
+		return false
+	}
+	program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.Pid()))
+	return err == nil && program == c.placement(name).Program
 }
 
 // ofVersion returns the members of a version; "" is the one that was launched.
@@ -87,9 +135,13 @@ func (c *Cluster) restartAs(ctx context.Context, name, version string) error {
 	c.mu.Lock()
 	m := c.members[name]
 	m.version = version
-	down := m.held.ended() || m.exited || m.standing == removed
+	down := m.held.ended() || m.exited || m.standing != belongs
 	m.life.asked = m.life.asked || !down
+	replaced := m.standing != belongs // what it is started as is decided when it joins
 	c.mu.Unlock()
+	if replaced {
+		return nil
+	}
 	l, ok := m.node.(Relauncher)
 	if !ok {
 		return fmt.Errorf("%s cannot be started as another version: %w", name, ErrUnsupported)

@@ -79,6 +79,12 @@ func linkFamily[T any](name, about string, shapes []string, settings map[string]
 	}
 }
 
+// often is a family that nemeses which decide for themselves choose like any other.
+func often(f Family) Family {
+	f.Rare = false
+	return f
+}
+
 // hitLinks is a fault of one deed on all links to and from nodes; nil if nobody would notice.
 func hitLinks(v harness.View, family, shape, aim string, nodes []string, deed string, settings any) *harness.Fault {
 	links := around(v, nodes)

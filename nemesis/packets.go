@@ -7,12 +7,12 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// What happens to a share of the packets on the links to and from nodes. TCP makes up for all of it, so that to a server
-// the links are slow by fits and starts; what is sent by UDP, such as gossip, is lost, comes twice, or in another order.
+// What happens to a share of the packets on the links to and from nodes. TCP makes up for all of it, so that a server sees
+// links that are slow now and then; what is sent by UDP, such as gossip, is lost, comes twice, or in another order.
 var (
-	loss = linkFamily("loss", "lose packets at random", lossShapes, shares, "lose",
+	loss = often(linkFamily("loss", "lose packets at random", lossShapes, shares, "lose",
 		share("lose a share of packets", harness.LinkLoss,
-			func(s float64) harness.Impairment { return harness.Impairment{Loss: s} }, lossy))
+			func(s float64) harness.Impairment { return harness.Impairment{Loss: s} }, lossy)))
 	reorder = linkFamily("reorder", "let packets overtake others", shareShapes, shares, "reorder",
 		share("let a share of packets be overtaken", harness.LinkReorder,
 			func(s float64) harness.Impairment { return harness.Impairment{Reorder: s} }, garbled))
@@ -37,7 +37,8 @@ type shareSettings struct {
 
 // share is a kind of deed that does something to a share of packets.
 func share(
-	about string, need harness.Capability, how func(share float64) harness.Impairment, takes func([]harness.Link) history.Takes,
+	about string, need harness.Capability, how func(share float64) harness.Impairment,
+	takes func([]harness.Link) history.Takes,
 ) harness.DeedKind {
 	return impairLinks(about, need, func(s shareSettings) (harness.Impairment, error) {
 		if s.Share <= 0 || s.Share >= 1 {
@@ -59,12 +60,12 @@ var rate = linkFamily("rate", "make links narrow", []string{"slow", "crawl"}, ra
 		}
 		return harness.Impairment{Rate: s.BytesPerS}, nil
 	},
-	func(links []harness.Link) history.Takes { return history.Takes{Slow: links} },
+	lossy, // of what does not get through in time
 ))
 
 var rates = map[string]rateSettings{"slow": {256 << 10}, "crawl": {32 << 10}}
 
-// leastRate is how narrow a link may be: a full packet takes a second and a half.
+// leastRate is how narrow a link may be: one packet of 1,500 bytes takes a second and a half.
 const leastRate = 1000
 
 type rateSettings struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
@@ -37,7 +38,10 @@ var replace = Family{
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
 			aim := draw(r, aim, []string{one, leader})
 			hit := up(v, targets(r, v, aim))
-			if len(v.Nodes) < 3 || len(hit) == 0 { // nobody would be left to remove it
+			// Nobody would be left to remove it, another one is being replaced, or no member would be of the version that was
+			// launched.
+			hit = slices.DeleteFunc(hit, func(n string) bool { return len(without(v.Nodes, append(v.OfOther, n))) == 0 })
+			if len(v.Nodes) < 3 || len(v.Out) > 0 || len(hit) == 0 {
 				return nil
 			}
 			return hitNodes("replace", aim, hit[:1])

@@ -135,9 +135,9 @@ func seen(ctx context.Context, c *harness.Cluster, fake *harnesstest.Fake) (take
 		switch i := states[len(states)-1]; {
 		case len(cut) == len(states):
 			takes.Cut = append(takes.Cut, l)
-		case len(cut) > 0, i.Loss > 0, i.Corrupt > 0:
+		case len(cut) > 0, i.Loss > 0, i.Corrupt > 0, i.Rate > 0:
 			takes.Lossy = append(takes.Lossy, l)
-		case i.Delay > 0, i.Rate > 0:
+		case i.Delay > 0:
 			takes.Slow = append(takes.Slow, l)
 		case i.Reorder > 0, i.Duplicate > 0:
 			takes.Garbled = append(takes.Garbled, l)

@@ -109,6 +109,8 @@ type Target struct {
 
 	mu    sync.Mutex
 	names map[string]string // of servers, by the address that Raft knows them by, as far as is known
+	// removed are the ids of servers that were removed, by the node's name.
+	removed map[string]string
 }
 
 // New returns a target with the given consistency of reads; empty is [Consistent].
@@ -123,7 +125,7 @@ func New(version string, c Consistency, flags []string) (*Target, error) {
 	default:
 		return nil, fmt.Errorf("consul has no consistency %q; known are %s, %s, %s", c, Consistent, Default, Stale)
 	}
-	return &Target{Consistency: c, Flags: flags, status: newHTTP(), names: map[string]string{}}, nil
+	return &Target{Consistency: c, Flags: flags, status: newHTTP(), names: map[string]string{}, removed: map[string]string{}}, nil
 }
 
 // checkVersion says why a version cannot be tested.
@@ -201,7 +203,7 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		"agent",
 		"-server",
 		"-node=" + p.Node,
-		"-node-id=" + nodeID(p.Node),
+		"-node-id=" + nodeID(p.Node, p.Incarnation),
 		"-disable-host-node-id",
 		"-data-dir=" + p.DataDir + "/consul",
 		"-log-json",
@@ -221,8 +223,12 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 }
 
 // nodeID is an identity that stays: without one, a server whose data is younger than its peers' memory
-// is refused for a conflict (consul issue 7396).
-func nodeID(name string) string {
+// is refused for a conflict (consul issue 7396). A new member in its place has another: what is asked of the one that was
+// removed must not be done to it.
+func nodeID(name string, incarnation int) string {
+	if incarnation > 0 {
+		name = fmt.Sprint(name, "/", incarnation)
+	}
 	sum := sha256.Sum256([]byte(name))
 	h := hex.EncodeToString(sum[:])
 	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[0:8], h[8:12], h[13:16], h[17:20], h[20:32])

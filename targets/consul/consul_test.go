@@ -204,8 +204,9 @@ func TestSpec(t *testing.T) {
 		require.Contains(t, command, want)
 	}
 	require.True(t, strings.HasSuffix(command, "-log-level=DEBUG"))
-	require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, nodeID("n1"))
-	require.NotEqual(t, nodeID("n1"), nodeID("n2"))
+	require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, nodeID("n1", 0))
+	require.NotEqual(t, nodeID("n1", 0), nodeID("n2", 0))
+	require.NotEqual(t, nodeID("n1", 0), nodeID("n1", 1), "one that comes in its place is another")
 }
 
 func TestNewRefuses(t *testing.T) {

@@ -4,42 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// peers are the servers that Raft counts with, as Consul tells of them.
-type peers struct {
-	Servers []struct {
-		Address string
-		Voter   bool
-	}
+// peer is a server that Raft counts with, as Consul tells of it.
+type peer struct {
+	ID      string
+	Address string
+	Voter   bool
 }
 
-// RemoveMember implements [harness.Membered], as 'consul operator raft remove-peer' does it.
+// RemoveMember implements [harness.Membered], as 'consul operator raft remove-peer' does it, by the server's id: a request
+// that is delivered late must not remove the one that comes in its place.
 func (t *Target) RemoveMember(ctx context.Context, asked harness.Node, m harness.Member) error {
-	there, _, err := t.voter(ctx, asked, m)
-	if err != nil || !there {
-		return err
-	}
-	at := "http://" + asked.Addr(portHTTP) + "/v1/operator/raft/peer?address=" + url.QueryEscape(m.Addr[portRPC])
-	r, err := http.NewRequestWithContext(ctx, http.MethodDelete, at, nil)
+	known, err := t.peer(ctx, asked, m)
 	if err != nil {
 		return err
 	}
-	response, err := t.status.Do(r)
-	if err != nil {
+	if known != nil {
+		err := t.operate(ctx, http.MethodDelete, asked, "/v1/operator/raft/peer?id="+url.QueryEscape(known.ID))
+		if err != nil {
+			return fmt.Errorf("remove %s: %w", m.Name, err)
+		}
+		t.forget(known.ID, m)
+		return nil
+	}
+	// The leader tells of a configuration that is not committed yet, and may be lost with it (hashicorp/raft,
+	// GetConfiguration). What is committed after it proves that it is, too.
+	if err := t.operate(ctx, http.MethodDelete, asked, "/v1/kv/sunder/nothing"); err != nil {
 		return fmt.Errorf("remove %s: %w", m.Name, err)
 	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		said, _ := io.ReadAll(io.LimitReader(response.Body, 200)) // what there is
-		return fmt.Errorf("remove %s: %s: %q", m.Name, response.Status, said)
+	if known, err = t.peer(ctx, asked, m); err == nil && known != nil {
+		err = errors.New("its removal was lost")
 	}
-	return nil
+	return err
 }
 
 // AddMember implements [harness.Membered]: there is nothing to ask for. The leader adds a server that joins by gossip.
@@ -47,28 +48,41 @@ func (t *Target) AddMember(context.Context, harness.Node, harness.Member) error 
 
 // PromoteMember implements [harness.Membered]: the leader promotes a server that has been healthy for a while.
 func (t *Target) PromoteMember(ctx context.Context, asked harness.Node, m harness.Member) error {
-	there, voter, err := t.voter(ctx, asked, m)
+	known, err := t.peer(ctx, asked, m)
 	switch {
 	case err != nil:
 		return err
-	case !there:
+	case known == nil || t.forgotten(known.ID, m):
 		return errors.New("the leader has not added it yet")
-	case !voter:
+	case !known.Voter:
 		return errors.New("it has no vote yet")
 	}
 	return nil
 }
 
-// voter asks the leader, by way of a server, whether another one is among those of Raft, and has a vote.
-func (t *Target) voter(ctx context.Context, asked harness.Node, m harness.Member) (there, votes bool, err error) {
-	var p peers
-	if _, err := get(ctx, t.status, asked.Addr(portHTTP), "/v1/operator/raft/configuration", &p); err != nil {
-		return false, false, fmt.Errorf("list peers: %w", err)
+// forget notes that a server was removed, and forgotten tells whether one was.
+func (t *Target) forget(id string, m harness.Member) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.removed[m.Name] = id
+}
+
+func (t *Target) forgotten(id string, m harness.Member) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.removed[m.Name] == id
+}
+
+// peer asks the leader, by way of a server, for the server at an address among those of Raft; nil if there is none.
+func (t *Target) peer(ctx context.Context, asked harness.Node, m harness.Member) (*peer, error) {
+	var said struct{ Servers []peer }
+	if _, err := get(ctx, t.status, asked.Addr(portHTTP), "/v1/operator/raft/configuration", &said); err != nil {
+		return nil, fmt.Errorf("list peers: %w", err)
 	}
-	for _, s := range p.Servers {
-		if s.Address == m.Addr[portRPC] {
-			return true, s.Voter, nil
+	for _, p := range said.Servers {
+		if p.Address == m.Addr[portRPC] {
+			return &p, nil
 		}
 	}
-	return false, false, nil
+	return nil, nil
 }

@@ -293,7 +293,10 @@ func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
 	can := []harness.Capability{
-		harness.KV, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot, harness.ReplaceMember,
+		harness.KV, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot,
+	}
+	if v, err := parse(t.Version); err == nil && v.minor > 4 { // where a quorum says who is a member
+		can = append(can, harness.ReplaceMember)
 	}
 	if len(t.Others) > 0 {
 		can = append(can, harness.MixVersions)

@@ -56,8 +56,8 @@ func (t *Target) PromoteMember(ctx context.Context, asked harness.Node, m harnes
 	return nil
 }
 
-// find returns the member at an address as the cluster knows it; nil if there is none. What is asked is answered by a
-// quorum, but by 3.4, where it is the state of the member that is asked.
+// find returns the member at an address as the cluster knows it; nil if there is none. A quorum answers,
+// from 3.5 on.
 func (t *Target) find(
 	ctx context.Context, asked harness.Node, m harness.Member,
 ) (etcdserverpb.ClusterClient, *etcdserverpb.Member, error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// mix adds versions that members may be restarted as. Those of a cluster may be one minor version apart (etcd's
-// documentation, "Upgrading etcd clusters and applications").
+// mix adds versions that members may be restarted as. Those of a cluster may be one minor version apart, and one that is
+// older than the cluster does not start (etcd's documentation, "Upgrading etcd clusters and applications").
 func (t *Target) mix(others []string) error {
 	own, err := parse(t.Version)
 	if err != nil {
@@ -21,8 +21,9 @@ func (t *Target) mix(others []string) error {
 		if err != nil {
 			return err
 		}
-		if v.minor < own.minor-1 || v.minor > own.minor+1 {
-			return fmt.Errorf("members of %s and %s do not fit together: they may be one minor version apart", t.Version, other)
+		if v.minor < own.minor || v.minor > own.minor+1 {
+			return fmt.Errorf("members of %s and %s do not fit together: the first is launched, and others may be of the same minor "+
+				"version or the next", t.Version, other)
 		}
 	}
 	t.Others = others

@@ -5,7 +5,8 @@ import (
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
-// The properties of Raft's Figure 3, and freshness of reads (§8), that the simulation sees broken.
+// The properties of Raft's Figure 3, freshness of reads (§8), and progress once all is healed, that the simulation sees
+// broken.
 const (
 	electionSafety     = "Election Safety"
 	leaderAppendOnly   = "Leader Append-Only"
@@ -13,6 +14,7 @@ const (
 	logMatching        = "Log Matching"
 	stateMachineSafety = "State Machine Safety"
 	readFreshness      = "Read Freshness"
+	progress           = "Progress"
 )
 
 // Bugs are the bugs that can be planted in the built-in Raft, by name. This is the one list of them: tests, the suite
@@ -245,7 +247,7 @@ func Bugs() []harness.Bug {
 			Name: "snapshot-over-newer", Layer: "snapshots", Source: "Raft §7, Figure 13 (InstallSnapshot 6)",
 			About:    "installs every snapshot, and drops a log that is further",
 			Property: "linear or state", HeldOut: true,
-			Breaks: []string{leaderCompleteness, stateMachineSafety},
+			Breaks: []string{leaderCompleteness, stateMachineSafety, progress},
 		},
 		{
 			Name: "stale-append-truncates", Layer: "core", Source: "Raft §5.3, Figure 2 (AppendEntries 3)",

@@ -43,6 +43,9 @@ func (s *links) shape(l harness.Link, i harness.Impairment) bool {
 	defer s.mu.Unlock()
 	state := s.of(l)
 	before := state.Impairment
+	if i.Rate == 0 {
+		state.free = time.Time{}
+	}
 	if state.Impairment = i; i != before {
 		close(s.changed)
 		s.changed = make(chan struct{})
@@ -88,10 +91,15 @@ func (s *links) queue(l harness.Link, n int) time.Time {
 	if state.free.Before(now) {
 		state.free = now
 	}
-	state.Queued++
 	state.free = state.free.Add(time.Duration(float64(n) / float64(state.Rate) * float64(time.Second)))
+	if state.free.Sub(now) >= heldUp {
+		state.Queued++
+	}
 	return state.free
 }
+
+// heldUp is how long a piece waits that a narrow link holds up.
+const heldUp = time.Millisecond
 
 // draw draws from 0 to 1.
 func (s *links) draw() float64 {

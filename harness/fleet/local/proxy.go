@@ -169,7 +169,8 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 	_ = ours.SetDeadline(deadline) // pipes have deadlines
 	_ = sink.SetDeadline(deadline)
 	sent := time.Now()
-	switch _, err := ours.Write([]byte{0}); {
+	// On a narrow link it is as much as takes ten milliseconds, so that this is seen to be so.
+	switch _, err := ours.Write(make([]byte, max(1, link.Rate/100))); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil // a busy machine has not come to it: it is as if it was lost
 	case err != nil:

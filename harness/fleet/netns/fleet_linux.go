@@ -115,10 +115,10 @@ func (f *Fleet) Plan(_ context.Context, nodes, ports []string) (err error) {
 		return fmt.Errorf("network of clients: %w", err)
 	}
 	for name, p := range f.places {
-		var peers []netip.Addr
-		for _, other := range f.places {
-			if other != p {
-				peers = append(peers, other.addr)
+		var peers []netip.Addr // in the same order in every run: what befalls packets is drawn by it
+		for _, other := range append(slices.Clone(nodes), history.Clients) {
+			if other != name {
+				peers = append(peers, f.places[other].addr)
 			}
 		}
 		if p == clients {

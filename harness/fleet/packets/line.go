@@ -8,8 +8,8 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// line decides when the packets of one link go on, and what becomes of them. It is told what time it is. The nth packet
-// of a link meets the same fate in every run, as far as it is drawn.
+// line decides when the packets of one link go on, and what becomes of them. It is told what time it is. What is
+// drawn is drawn in the same order in every run.
 type line struct {
 	state   harness.Impairment
 	chance  *rand.Rand
@@ -38,9 +38,13 @@ const mostHeld = 100_000
 
 // become sets how bad the line is from now on. Packets that are held longer than that takes go on at once.
 func (l *line) become(i harness.Impairment, now time.Time) {
-	l.state = i
-	if i.Rate > 0 {
-		return // what is queued stays so
+	sooner := l.state.Delay + l.state.Jitter - i.Delay - i.Jitter
+	if l.state = i; i.Rate > 0 { // what is queued stays so, and is late by no more than is due now
+		for n := range l.held {
+			l.held[n].due = l.held[n].due.Add(-max(sooner, 0))
+		}
+		l.last = l.last.Add(-max(sooner, 0))
+		return
 	}
 	l.free = time.Time{}
 	latest := now.Add(i.Delay + i.Jitter)
@@ -59,16 +63,17 @@ func (l *line) become(i harness.Impairment, now time.Time) {
 func (l *line) arrive(now time.Time, id uint32, size int, whole []byte) (held bool) {
 	due := now
 	if l.state.Rate > 0 {
-		if l.free.Before(now) {
-			l.free = now
+		through := now
+		if l.free.After(now) {
+			through = l.free
+			l.did.Queued++
 		}
-		if l.free.Sub(now) > harness.MostQueued {
+		through = through.Add(time.Duration(float64(size) / float64(l.state.Rate) * float64(time.Second)))
+		if through.Sub(now) > harness.MostQueued {
 			l.did.Dropped += uint64(size)
 			return false
 		}
-		l.did.Queued++
-		l.free = l.free.Add(time.Duration(float64(size) / float64(l.state.Rate) * float64(time.Second)))
-		due = l.free
+		l.free, due = through, through
 	}
 	if len(l.held) >= mostHeld {
 		l.did.Dropped += uint64(size)

@@ -42,7 +42,7 @@ const (
 	verdictAccept = 1
 )
 
-// queue holds the packets of one link that rules send to it, and lets them go on as its line says. Each link has a queue
+// queue holds the packets of one link that rules send to it, and sends them on when its line says so. Each link has a queue
 // of its own, with a number and a socket: what a socket can take in before it is read is bounded (net.core.rmem_max, where
 // the process is not root outside of namespaces too), and what is more is lost.
 type queue struct {

@@ -130,15 +130,15 @@ func (f *Rules) queuesOf(link int) map[uint16]*queue {
 	return of
 }
 
-// number returns the number of the queue of a link: packets are copied only for what changes them.
+// number returns the number of the queue of a link: packets are copied, and come one by one, only for what needs it.
 func (f *Rules) number(link int, i harness.Impairment) (number uint16, whole, needed bool) {
 	switch {
 	case i.Duplicate > 0:
 		return uint16(link + 2*len(f.peers)), true, true
-	case i.Corrupt > 0:
+	case i.Corrupt > 0, i.Rate > 0: // several packets at once would make a narrow link stand still
 		return uint16(link + len(f.peers)), true, true
 	default:
-		return uint16(link), false, i.Delay > 0 || i.Jitter > 0 || i.Rate > 0 || i.Reorder > 0
+		return uint16(link), false, i.Delay > 0 || i.Jitter > 0 || i.Reorder > 0
 	}
 }
 

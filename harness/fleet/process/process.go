@@ -22,12 +22,13 @@ import (
 
 // Node is a node as a child process of the controller, in a process group of its own.
 type Node struct {
-	spec   harness.NodeSpec
+	name   string
 	addrs  map[string]string
 	log    io.Writer
 	thread Thread
 
 	mu       sync.Mutex
+	spec     harness.NodeSpec
 	cmd      *exec.Cmd
 	watchdog *os.File // the end that dies with us
 	exited   chan struct{}
@@ -36,11 +37,11 @@ type Node struct {
 // New returns a node that is not started yet, and is reached at the given addresses by port. What it prints goes to log.
 // It is started by the given thread, and ends with it.
 func New(s harness.NodeSpec, addrs map[string]string, log io.Writer, thread Thread) *Node {
-	return &Node{spec: s, addrs: addrs, log: log, thread: thread}
+	return &Node{name: s.Name, spec: s, addrs: addrs, log: log, thread: thread}
 }
 
 // Name implements [harness.Node].
-func (p *Node) Name() string { return p.spec.Name }
+func (p *Node) Name() string { return p.name }
 
 // Addr implements [harness.Node].
 func (p *Node) Addr(port string) string { return p.addrs[port] }
