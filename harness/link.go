@@ -45,8 +45,8 @@ type Impairment struct {
 	// and none before the one that was sent before it.
 	Delay  time.Duration `json:"delay_ns,omitempty"`
 	Jitter time.Duration `json:"jitter_ns,omitempty"`
-	// Rate is how many bytes a second get through; 0 is no limit. What does not get through at once waits, for [MostQueued] at the
-	// most.
+	// Rate is how many bytes a second get through; 0 is no limit. What does not get through at once waits, for
+	// [MostQueued] at the most.
 	Rate int64 `json:"bytes_per_s,omitempty"`
 	// Reorder is the share of packets that are held back by [HeldBack], so that later ones overtake them; Duplicate of
 	// those that come twice, and Corrupt of those of which a bit is flipped, from 0 to 1. A bit that is flipped makes the

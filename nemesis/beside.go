@@ -71,7 +71,8 @@ func unplugs(a, b harness.Deed) bool {
 }
 
 // noticeable reports whether what a fault does to links can be seen: on those that are cut already, nothing more can be
-// lost, or late, and the delay of those that are narrow, or come and go, cannot be measured. Nor must it hide what another fault does to links before that is seen.
+// lost, or late, and the delay of those that are narrow, or come and go, cannot be measured. Nor must it hide
+// what another fault does to links before that is seen.
 func noticeable(v harness.View, f *harness.Fault) bool {
 	cut, unsteady := make(map[harness.Link]bool), make(map[harness.Link]bool)
 	note := func(f harness.Fault) {

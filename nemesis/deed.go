@@ -63,7 +63,9 @@ func impairLinks[T any](
 }
 
 // linkFamily is a family of one deed on all links to and from nodes, with settings by shape.
-func linkFamily[T any](name, about string, shapes []string, settings map[string]T, deed string, kind harness.DeedKind) Family {
+func linkFamily[T any](
+	name, about string, shapes []string, settings map[string]T, deed string, kind harness.DeedKind,
+) Family {
 	return Family{
 		About:  about,
 		Rare:   true,

@@ -52,7 +52,8 @@ func lossy(links []harness.Link) history.Takes   { return history.Takes{Lossy: l
 func garbled(links []harness.Link) history.Takes { return history.Takes{Garbled: links} }
 
 // rate makes the links to and from nodes narrow: each carries so many bytes a second, and what does not get through waits.
-var rate = linkFamily("rate", "make links narrow", []string{"slow", "crawl"}, rates, "narrow", impairLinks("let so many bytes a second through", harness.LinkRate,
+var rate = linkFamily("rate", "make links narrow", []string{"slow", "crawl"}, rates, "narrow", impairLinks(
+	"let so many bytes a second through", harness.LinkRate,
 	func(s rateSettings) (harness.Impairment, error) {
 		if s.BytesPerS < leastRate {
 			return harness.Impairment{}, fmt.Errorf("%d bytes/s: at least %d, so that connections are not given up", s.BytesPerS,

@@ -110,7 +110,8 @@ func aimPartition(r *rand.Rand, v harness.View, shape, aim string) cuts {
 				site = s
 			}
 		}
-		if f.nodes = slices.DeleteFunc(slices.Clone(site), func(n string) bool { return !slices.Contains(v.Nodes, n) }); aim != leader {
+		f.nodes = slices.DeleteFunc(slices.Clone(site), func(n string) bool { return !slices.Contains(v.Nodes, n) })
+		if aim != leader {
 			f.aim = ""
 		}
 		f.links = between(f.nodes, without(v.Nodes, f.nodes))

@@ -63,7 +63,8 @@ func (c Catalogue) findTarget(spec string) (name string, versions []string, entr
 	case !versioned:
 		version = entry.Version
 	}
-	if versions = strings.Split(version, ","); len(slices.Compact(slices.Sorted(slices.Values(versions)))) < len(versions) {
+	versions = strings.Split(version, ",")
+	if once := slices.Compact(slices.Sorted(slices.Values(versions))); len(once) < len(versions) {
 		return "", nil, entry, fmt.Errorf("%s names a version twice", spec)
 	}
 	return name, versions, entry, nil

@@ -102,11 +102,13 @@ func (f *runFlags) around(
 		return nil, fmt.Errorf("--workload: %w", err)
 	}
 	test := &harness.Test{
-		Target: target, OtherVersions: versions[1:], Sites: harness.Sites{Sizes: f.sites}, Workload: workload, Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
+		Target: target, OtherVersions: versions[1:], Workload: workload, Sites: harness.Sites{Sizes: f.sites},
+		Nodes: f.nodes, Clients: f.clients, Rate: f.rate,
 		TimeLimit: f.timeLimit, OpTimeout: f.opTimeout, LaunchTimeout: f.launchTimeout, RecoverTimeout: f.recoverTimeout,
 		Seed: f.seed, Deeds: f.Nemeses.Deeds(), FailFast: f.failFast,
 		About: history.Test{
-			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+strings.Join(versions, ","), "@"), Workload: f.workload, Nemesis: f.nemesis,
+			Started: time.Now(), Target: strings.TrimSuffix(name+"@"+strings.Join(versions, ","), "@"),
+			Workload: f.workload, Nemesis: f.nemesis,
 			Bug: strings.Join(f.bugs, ","), Hunt: f.huntOf(f.bugs), Command: f.command(flags), Options: optionsOf(flags),
 			Build: sunder.BuildInfo(),
 		},
@@ -221,8 +223,8 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 			return nil, fmt.Errorf("--hold and --rest are of nemeses that have a rhythm; %s decides for itself", l.Name)
 		}
 		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes), test.Sites) {
-			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), several sites (--sites), or "+
-				"another nemesis",
+			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), several sites (--sites), "+
+				"or another nemesis",
 				l.Name, f.nodes)
 		}
 		if err := harness.Fit("nemesis "+l.Name, l.Aiming, "target "+target, test.Target.Can()); err != nil {

@@ -125,7 +125,9 @@ func New(version string, c Consistency, flags []string) (*Target, error) {
 	default:
 		return nil, fmt.Errorf("consul has no consistency %q; known are %s, %s, %s", c, Consistent, Default, Stale)
 	}
-	return &Target{Consistency: c, Flags: flags, status: newHTTP(), names: map[string]string{}, removed: map[string]string{}}, nil
+	return &Target{
+		Consistency: c, Flags: flags, status: newHTTP(), names: map[string]string{}, removed: map[string]string{},
+	}, nil
 }
 
 // checkVersion says why a version cannot be tested.
@@ -315,7 +317,9 @@ type self struct {
 
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
-	can := []harness.Capability{harness.KV, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember}
+	can := []harness.Capability{
+		harness.KV, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember,
+	}
 	if len(t.Others) > 0 {
 		can = append(can, harness.MixVersions)
 	}

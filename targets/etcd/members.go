@@ -33,7 +33,8 @@ func (t *Target) AddMember(ctx context.Context, asked harness.Node, m harness.Me
 	if err != nil || known != nil {
 		return err
 	}
-	if _, err := c.MemberAdd(ctx, &etcdserverpb.MemberAddRequest{PeerURLs: []string{peerURL(m)}, IsLearner: true}); err != nil {
+	request := &etcdserverpb.MemberAddRequest{PeerURLs: []string{peerURL(m)}, IsLearner: true}
+	if _, err := c.MemberAdd(ctx, request); err != nil {
 		return fmt.Errorf("add %s: %w", m.Name, err)
 	}
 	return nil

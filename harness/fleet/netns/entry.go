@@ -38,8 +38,8 @@ func Entry() harness.FleetEntry {
 // Can is what netns fleets can do, where the kernel has all that it takes.
 func Can() []harness.Capability {
 	return append(packets.Can(),
-		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.NodeWipe, harness.NodeRelaunch,
-		harness.ClientCut,
+		harness.NodeAddress, harness.NodeProgram, harness.NodeKill, harness.NodePause, harness.NodeUnplug, harness.NodeWipe,
+		harness.NodeRelaunch, harness.ClientCut,
 	)
 }
 

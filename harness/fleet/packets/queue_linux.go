@@ -65,7 +65,8 @@ func newQueue(namespace int, number uint16, whole, twice bool) (*queue, error) {
 		return nil, fmt.Errorf("packet queue: %w", err)
 	}
 	q := &queue{
-		number: number, whole: whole, conn: conn, line: newLine(number), wake: make(chan struct{}, 1), closed: make(chan struct{}),
+		number: number, whole: whole, conn: conn, line: newLine(number),
+		wake: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	// Packets that come faster than they are read are lost, as on a link; that is no error.
 	err = errors.Join(q.bind(), conn.SetOption(netlink.NoENOBUFS, true), conn.SetReadBuffer(8<<20))
