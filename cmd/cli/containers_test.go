@@ -278,10 +278,10 @@ func TestDoctorAndImages(t *testing.T) {
 	needContainers(t, "etcd")
 	code, stdout, stderr := typed(t, "doctor")
 	require.Equal(t, child.Valid, code, stderr)
-	for _, want := range []string{"engine", "cgroup", "kernel", "disk", "nftables", "loss", "etcd", "consul"} {
+	for _, want := range []string{"engine", "cgroup", "kernel", "disk", "link.cut", "link.loss", "etcd", "consul"} {
 		require.Regexp(t, `(?m)^(ok|no)   `+want+` `, stdout)
 	}
-	require.Regexp(t, `(?m)^ok   nftables`, stdout)
+	require.Regexp(t, `(?m)^ok   link\.cut`, stdout)
 	code, stdout, _ = typed(t, "images")
 	require.Equal(t, child.Valid, code)
 	require.Contains(t, stdout, "sunder/sunder:")

@@ -50,7 +50,7 @@ func TestSuite(t *testing.T) {
 	summary := filepath.Join(t.TempDir(), "summary.md")
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
 	file := writeFile(t, "mine.yaml", `
-flags: {time-limit: 3s, rate: 300, hold: 400ms, rest: 300ms}
+flags: {time-limit: 3s, rate: 300, mix: "read=60,write=40", hold: 400ms, rest: 300ms}
 runs:
   - nemesis: none
     flags: {bug: stale-read}
