@@ -58,13 +58,15 @@ func TestMoveLeader(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, target.Can(), harness.MoveLeader)
 	for code, outcome := range map[int]error{http.StatusOK: nil, http.StatusConflict: harness.ErrNotApplied} {
+		asked := make(chan string, 1)
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			require.Equal(t, "POST /transfer", r.Method+" "+r.URL.Path)
+			asked <- r.Method + " " + r.URL.Path
 			w.WriteHeader(code)
 			_, _ = w.Write([]byte(`{"value":null}`))
 		}))
 		n := aNode{addr: strings.TrimPrefix(server.URL, "http://")}
 		require.ErrorIs(t, target.Operate(t.Context(), n, harness.MoveLeader), outcome)
+		require.Equal(t, "POST /transfer", <-asked)
 		server.Close()
 		require.ErrorIs(t, target.Operate(t.Context(), n, harness.MoveLeader), harness.ErrNotApplied, "nobody is there")
 	}
