@@ -122,6 +122,16 @@ func TestTheSuite(t *testing.T) {
 		"cut: it never came to be that cut links lose": {shape: func(map[harness.Link]harness.Impairment) map[harness.Link]harness.Impairment {
 			return nil
 		}},
+		"packets: it never came to be that link.corrupt is counted no more": {shape: func(links map[harness.Link]harness.Impairment) map[harness.Link]harness.Impairment {
+			for l, i := range links { // what is mended corrupts packets still
+				i.Corrupt = 0.1
+				links[l] = i
+			}
+			return links
+		}, can: []harness.Capability{harness.LinkCorrupt, harness.NodeUnplug}},
+		"packets: it never came to be that link.rate is counted": {shape: func(map[harness.Link]harness.Impairment) map[harness.Link]harness.Impairment {
+			return nil
+		}, can: []harness.Capability{harness.LinkRate, harness.NodeUnplug}},
 		"delay: n3>n1 is to take 40ms, and took 20ms": {shape: func(links map[harness.Link]harness.Impairment) map[harness.Link]harness.Impairment {
 			for l, i := range links {
 				i.Delay /= 2
