@@ -223,6 +223,42 @@ func TestStateNamesTheOddOne(t *testing.T) {
 	s.check(Invalid, "at revision 42, n1, n3 have a2, and n2 has x2 (seen at 0.007 s); the odd one is n2; it is the first revision that differs")
 }
 
+// How long nodes had differed before that was seen is said, if a client was answered from there by then, and not if later.
+func TestStateSaysSinceWhen(t *testing.T) {
+	for want, answered := range map[string]time.Duration{
+		"; revision 42 was reached by 0.002 s, 0.005 s before this was seen": 2 * time.Millisecond,
+		"and n2 has y (seen at 0.007 s)":                                     20 * time.Millisecond,
+	} {
+		h := &history.History{}
+		add := func(e history.Event) {
+			e.Index = h.Len()
+			require.NoError(t, h.Append(e))
+		}
+		answer := func() {
+			add(history.Event{At: answered, Process: 1, Kind: history.Invoke, F: "write", Key: "k", Value: json.RawMessage("1")})
+			add(history.Event{
+				At: answered, Process: 1, Kind: history.OK, F: "write", Key: "k", Stamp: history.Stamp{Revision: 43},
+			})
+		}
+		if answered < 7*time.Millisecond {
+			answer()
+		}
+		for node, sum := range map[string]string{"n1": "x", "n2": "y"} {
+			note(t, h, 7, history.Observer, history.FHash, node, history.Hash{Revision: 42, Sum: sum})
+		}
+		if answered > 7*time.Millisecond {
+			answer()
+		}
+		r := check(t, "state", h)
+		require.Equal(t, Invalid, r.Verdict)
+		if answered > 7*time.Millisecond {
+			require.NotContains(t, r.Why, "was reached by")
+			continue
+		}
+		require.Contains(t, r.Why, want)
+	}
+}
+
 // What the target documents is said beside what was found.
 func TestTheCaveatIsSaid(t *testing.T) {
 	h := &history.History{}

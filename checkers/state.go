@@ -173,8 +173,9 @@ func diverged(h *history.History, seen map[place][]Sighting, differ []place) Res
 	case last > 0:
 		why += fmt.Sprintf("; at %s %d they agreed", first.of, last)
 	}
-	if since, ok := reached(h, first); ok {
-		why += fmt.Sprintf("; the store was there by %s, %s before that was seen", seconds(since), seconds(at.At-since))
+	if since, ok := reached(h, first); ok && since < at.At {
+		why += fmt.Sprintf("; %s %d was reached by %s, %s before this was seen", first.of, first.at, seconds(since),
+			seconds(at.At-since))
 	}
 	return Result{Verdict: Invalid, Ops: ops, Attach: attach(KindStates, evidence), Why: why}
 }
