@@ -30,6 +30,10 @@ type Cluster struct {
 	OnMembers func(nodes []string)
 	// LastWords, if it is there, returns the last lines that a node wrote.
 	LastWords func(node string) []string
+	// OtherVersions are those that nodes can be restarted as.
+	OtherVersions []string
+	// Sites say which nodes are near each other.
+	Sites Sites
 
 	naming   sync.Mutex // held while it is decided who is a member, and told
 	removing sync.Mutex // held while it is decided who is removed, or becomes another version
@@ -39,11 +43,6 @@ type Cluster struct {
 	members  map[string]*member
 	current  []string // those that are members of the cluster now
 	seed     uint64
-
-	// OtherVersions are those that nodes can be restarted as.
-	OtherVersions []string
-	// Sites say which nodes are near each other.
-	Sites    Sites
 	impaired map[Link][]Impairment // by each fault that a link suffers from
 }
 
@@ -390,7 +389,8 @@ func (c *Cluster) unplugged() []string {
 	})
 }
 
-// Revive starts the nodes that ended by themselves, and lets those come back that were replaced and are not members yet.
+// Revive starts the nodes that ended by themselves, and lets those come back that were replaced and are no members
+// yet.
 func (c *Cluster) Revive(ctx context.Context) error {
 	return c.each(c.names, func(m *member) error {
 		if c.standingOf(m) != belongs {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Flap says how links come and go: for how long they lose everything, and for how long they do not, on average. The times
-// are drawn from the seed.
+// Flap says how links come and go: for how long they lose everything, and for how long they do not, on average. The
+// times are drawn from the seed.
 type Flap struct {
 	Cut, Open time.Duration
 	Seed      uint64

@@ -73,6 +73,9 @@ func (in *Injection) Impair(ctx context.Context, i Impairment, links ...Link) er
 	if err := Fit("this", needs, "the fleet", in.cluster.fleet.Can()); err != nil {
 		return err
 	}
+	if i.Jitter > 0 && i.Delay == 0 {
+		return errors.New("jitter is added to a delay: alone, it could not be seen")
+	}
 	if i.Delay > 0 { // what is slow now must not change while it is measured how much slower it becomes
 		in.cluster.timing.Lock()
 		defer in.cluster.timing.Unlock()

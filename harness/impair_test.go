@@ -87,6 +87,17 @@ func TestPacketFaultsAreConfirmed(t *testing.T) {
 	}
 }
 
+// Jitter alone is refused: nothing would show that it acts.
+func TestJitterNeedsADelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, fake := launched(t, harnesstest.Mistakes{})
+		defer c.Close()
+		l := harness.Link{From: "n1", To: "n2"}
+		require.ErrorContains(t, c.NewInjection().Impair(t.Context(), harness.Impairment{Jitter: time.Second}, l), "jitter is added")
+		require.Zero(t, fake.State(l))
+	})
+}
+
 // A link that was measured while the machine stood still seems to be no later than before: it is measured once more.
 func TestADelayAfterAStall(t *testing.T) {
 	late := harness.Impairment{Delay: 50 * time.Millisecond}

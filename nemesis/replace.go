@@ -40,7 +40,9 @@ var replace = Family{
 			hit := up(v, targets(r, v, aim))
 			// Nobody would be left to remove it, another one is being replaced, or no member would be of the version that was
 			// launched.
-			hit = slices.DeleteFunc(hit, func(n string) bool { return len(without(v.Nodes, append(v.OfOther, n))) == 0 })
+			hit = slices.DeleteFunc(hit, func(n string) bool {
+				return len(without(v.Nodes, slices.Concat(v.OfOther, []string{n}))) == 0
+			})
 			if len(v.Nodes) < 3 || len(v.Out) > 0 || len(hit) == 0 {
 				return nil
 			}

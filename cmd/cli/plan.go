@@ -223,8 +223,8 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 			return nil, fmt.Errorf("--hold and --rest are of nemeses that have a rhythm; %s decides for itself", l.Name)
 		}
 		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes), test.Sites) {
-			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), several sites (--sites), "+
-				"or another nemesis",
+			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), several "+
+				"sites (--sites), or another nemesis",
 				l.Name, f.nodes)
 		}
 		if err := harness.Fit("nemesis "+l.Name, l.Aiming, "target "+target, test.Target.Can()); err != nil {

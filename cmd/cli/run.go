@@ -91,8 +91,8 @@ func (f *runFlags) usage(cmd *cobra.Command) error {
 
 // declare declares the flags of a run: its own, and the options of all entries.
 func (f *runFlags) declare(flags *pflag.FlagSet) {
-	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+`; "etcd@v3.5.35" names a version, and `+
-		` "etcd@v3.5.35,v3.6.16" those that nodes can be restarted as, too`)
+	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+`; "etcd@v3.5.35" names a version, `+
+		`and "etcd@v3.5.35,v3.6.16" those that nodes can be restarted as, too`)
 	flags.StringVar(
 		&f.fleet,
 		"fleet",
@@ -104,7 +104,8 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 		`; or "mix", "none"; "swarm" and "watch" decide for themselves`)
 	flags.IntVar(&f.nodes, "nodes", sunder.DefaultNodes, "nodes of the cluster")
 	flags.IntSliceVar(&f.sites, "sites", nil, "sites with so many nodes each, such as 3,2 (default one)")
-	flags.DurationVar(&f.sitesApart, "sites-apart", defaultApart, "how long what goes from one site to another takes, one way")
+	flags.DurationVar(&f.sitesApart, "sites-apart", defaultApart,
+		"how long what goes from one site to another takes, one way")
 	flags.IntVar(&f.clients, "clients", 0, "concurrent clients (default two a node)")
 	flags.Float64Var(&f.rate, "rate", 2000, "calls a second, of all clients together; 0 is no limit")
 	flags.StringVar(&f.profile, "profile", sunder.DefaultProfile, "who chooses what is not given: "+aboutProfiles())

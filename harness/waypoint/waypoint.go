@@ -314,6 +314,11 @@ func (s *state) after(m moment) {
 				delete(s.sending, n)
 			}
 		}
+		if m.fault.does("run-version") { // it is restarted, when it begins and when it is healed
+			for _, n := range m.fault.takes.Version {
+				delete(s.leads, n)
+			}
+		}
 		if m.kind == healed {
 			s.healedAt = m.at
 		}

@@ -101,7 +101,9 @@ func kernel(ctx context.Context, engine *Engine, e harness.Examination) []harnes
 		if !slices.Contains(Can(), c.Name) {
 			continue
 		}
-		all = append(all, harness.Finding{What: string(c.Name), Has: "tried in a container", Lack: c.Lack, Cost: costs[c.Name]})
+		all = append(all, harness.Finding{
+			What: string(c.Name), Has: "tried in a container", Lack: c.Lack, Cost: costs[c.Name],
+		})
 	}
 	return all
 }

@@ -20,9 +20,9 @@ import (
 
 // Rules are the packet rules of one receiver: a table of our own in its network namespace. It drops on the way in: what
 // is dropped on the way out is reported to the sender, whose TCP then sends again as if nothing had happened (docstring
-// of Jepsen's net.clj). It hits established connections like any other. Packets to which more
-// is to happen than to be lost go through a queue, whose rule is there only as long. No other table is
-// looked at; one of them makes Docker's name service work.
+// of Jepsen's net.clj). It hits established connections like any other. Packets to which more is
+// to happen than to be lost go through a queue, whose rule is there only as long. No other table is looked at; one of them
+// makes Docker's name service work.
 type Rules struct {
 	mu        sync.Mutex
 	conn      *nftables.Conn
