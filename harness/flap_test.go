@@ -21,7 +21,10 @@ func TestFlap(t *testing.T) {
 			defer c.Close()
 			in := c.NewInjection()
 			f := harness.Flap{Cut: 40 * time.Millisecond, Open: 80 * time.Millisecond, Seed: seed}
+			began := time.Now()
 			require.NoError(t, in.Flap(t.Context(), f, l))
+			// It returns once a loss was seen, which may take a look or two: the spells are counted from the call.
+			<-time.After(time.Until(began.Add(time.Second + time.Microsecond)))
 			for range 1000 {
 				cut = append(cut, fake.State(l).Drop)
 				<-time.After(5 * time.Millisecond)
