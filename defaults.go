@@ -54,6 +54,9 @@ func (r Runner) withDefaults(t harness.Test) (harness.Test, error) {
 	set(&t.LaunchTimeout, DefaultPatience)
 	set(&t.RecoverTimeout, DefaultPatience)
 	least := float64(checkers.DefaultMinRate)
+	if p, ok := t.Workload.(harness.Paced); ok {
+		least = p.LeastRate()
+	}
 	if t.Rate > 0 {
 		least = min(least, t.Rate/4)
 	}

@@ -176,14 +176,28 @@ func Default() Registry {
 			New:    func(o Options, model string) Checker { return linear{o, model} },
 		},
 		"leader": {
-			About: "a term has at most one leader",
-			Live:  LiveNotes,
-			New:   func(Options, string) Checker { return leader{} },
+			About:  "a term has at most one leader; leader:single: at most one node leads at a time, whatever the term",
+			Models: []string{modelSingle},
+			Live:   LiveNotes,
+			New: func(_ Options, model string) Checker {
+				if model == modelSingle {
+					return single{}
+				}
+				return leader{}
+			},
 		},
 		"state": {
 			About: "nodes that applied the same log index are in the same state", Members: 2,
 			Live: LiveNotes,
 			New:  func(Options, string) Checker { return state{} },
+		},
+		"mutex": {
+			About: "no two clients hold a lock, or lead, at once, as they and the resource see it",
+			New:   func(Options, string) Checker { return mutex{} },
+		},
+		"fencing": {
+			About: "tokens grow with each holder of a lock, and the guarded resource never accepts an older one after a newer",
+			New:   func(Options, string) Checker { return fencing{} },
 		},
 		"recovery": {
 			About: "a cluster that is whole again serves within the recover timeout; how well it served before",

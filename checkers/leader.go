@@ -34,7 +34,8 @@ func (leader) Check(_ context.Context, h *history.History) Result {
 	claims(terms, notes.Claims)
 	claims(terms, byStatus(notes.Statuses))
 	if len(terms) == 0 {
-		return Result{Verdict: Unknown, Why: "no node ever claimed to lead: there is nothing to check"}
+		return Result{Verdict: Unknown, Why: "no node ever claimed to lead, so that there is nothing to " +
+			"check: use a longer run, or check that the claims are read as the nodes log them"}
 	}
 	var split []uint64
 	var evidence []Claim

@@ -95,7 +95,8 @@ func (l linear) Check(ctx context.Context, h *history.History) Result {
 	}
 	switch {
 	case definite == 0:
-		return Result{Verdict: Unknown, Why: "no operation is known to have happened, so that nothing was seen"}
+		return Result{Verdict: Unknown, Why: "no operation is known to have happened, so that nothing was " +
+			"seen: give calls more time (--op-timeout)"}
 	case written == 0:
 		return Result{
 			Verdict: Unknown,

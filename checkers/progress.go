@@ -54,10 +54,14 @@ func (p progress) Check(_ context.Context, h *history.History) Result {
 // broken says that a run did not come far enough to be judged.
 func broken(notes *history.Notes) string {
 	if _, ok := notes.Phase(history.PhaseLoad); !ok {
-		return "the cluster never served, so no client called"
+		return "the cluster never served, so no client called: look at the logs of its nodes, or give it more time " +
+			"(--launch-timeout)"
 	}
 	if len(notes.Faults) == 0 && (notes.Test == nil || notes.Test.Nemesis != "none") {
-		return "no fault was injected"
+		if notes.Test != nil && strings.Contains(notes.Test.Nemesis, "by-hand") {
+			return "nothing was broken by hand, so the run says nothing about faults"
+		}
+		return "no fault was injected: a longer run (--time-limit) or shorter rests (--rest) leave time for some"
 	}
 	if notes.Test != nil && len(notes.Test.Nodes) == 0 {
 		return "the run does not say which nodes there were, so that nobody knows whether all were looked at"
@@ -84,11 +88,11 @@ func vetoFaults(notes *history.Notes) string {
 			quoted(f.F), seconds(f.Began), orElse(quoted(f.Err), "no answer was recorded")))
 	}
 	if n := len(unconfirmed); n > 0 && (n > nothing || acted < enough || n > max(1, len(notes.Faults)/10)) {
-		return fmt.Sprintf("%d of %s were not confirmed to act: %s",
-			n, count(len(notes.Faults), "fault"), strings.Join(unconfirmed[:min(n, 3)], "; "))
+		return fmt.Sprintf("%d of %s were not confirmed to act: %s; longer faults (--hold) and more load (--rate) are "+
+			"easier to confirm", n, count(len(notes.Faults), "fault"), strings.Join(unconfirmed[:min(n, 3)], "; "))
 	}
 	if slices.ContainsFunc(notes.Faults, func(f history.Fault) bool { return f.Healed == history.Never }) {
-		return "a fault was never healed"
+		return "a fault was never healed: the run did not come to its end"
 	}
 	return ""
 }
@@ -108,7 +112,7 @@ func vetoExits(notes *history.Notes) string {
 // vetoEnd demands that the run came to its end, on a cluster that serves.
 func vetoEnd(notes *history.Notes) string {
 	if _, ok := notes.Phase(history.PhaseEnd); !ok {
-		return "the run was cut short"
+		return "the run was cut short: let it come to its end"
 	}
 	if _, ok := notes.Phase(history.PhaseFinal); !ok {
 		why := "the cluster did not recover after the last heal, or was not given the time to"
@@ -166,35 +170,39 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 	}
 	quorate := length(parts, stretch{span.From, end})
 	// meets says why so many calls are too few for a part of the run.
-	meets := func(n int, of stretch, wanted float64, where string) string {
+	meets := func(n int, of stretch, wanted float64, where, remedy string) string {
 		time := length(parts, of)
 		switch rate := float64(n) / max(time.Seconds(), 1e-9); {
 		case n < leastCalls:
-			return fmt.Sprintf("only %s succeeded%s", count(n, "operation"), where)
+			return fmt.Sprintf("only %s succeeded%s, and %d are needed: %s",
+				count(n, "operation"), where, leastCalls, remedy)
 		case time >= shortest && rate < wanted:
 			return fmt.Sprintf(
-				"only %s succeeded%s in the %.1f s in which a quorum could be reached: %s a second, and %s are wanted (--min-rate)",
+				"only %s succeeded%s in the %.1f s in which a quorum could be reached: %s a second, and %s are wanted "+
+					"(--min-rate): %s",
 				count(n, "operation"),
 				where,
 				time.Seconds(),
 				short(rate),
 				short(wanted),
+				remedy,
 			)
 		}
 		return ""
 	}
 	if len(notes.Faults) == 0 {
-		if why := meets(before+during+after, stretch{span.From, end}, floor, ""); why != "" {
+		if why := meets(before+during+after, stretch{span.From, end}, floor, "", moreLoad); why != "" {
 			return why, ""
 		}
 		return "", fmt.Sprintf("%s succeeded, %s a second; no fault was asked for",
 			count(before+during+after, "operation"), short(float64(before+during+after)/(end-span.From).Seconds()))
 	}
 	for _, why := range []string{
-		meets(served, stretch{span.From, end}, floor, ""),
-		meets(before, stretch{span.From, first}, floor, " before the first fault"),
-		meets(during, stretch{inForce, healing}, electionShare*floor, " between the first fault and the last heal"),
-		meets(after, stretch{min(again, end), end}, floor, " after the last heal"),
+		meets(served, stretch{span.From, end}, floor, "", moreLoad),
+		meets(before, stretch{span.From, first}, floor, " before the first fault", moreLoad),
+		meets(during, stretch{inForce, healing}, electionShare*floor, " between the first fault and the last heal",
+			moreLoad+", or use shorter faults (--hold)"),
+		meets(after, stretch{min(again, end), end}, floor, " after the last heal", moreLoad+", or --time-limit"),
 	} {
 		if why != "" {
 			return why, ""
@@ -220,6 +228,9 @@ func load(h *history.History, notes *history.Notes) (why, said string) {
 		short(float64(served)/max(quorate.Seconds(), 1e-9)),
 	)
 }
+
+// moreLoad is what to do where too few calls succeeded.
+const moreLoad = "raise --rate or --clients"
 
 // short writes a rate with three digits at the most.
 func short(rate float64) string {
@@ -259,6 +270,9 @@ func vetoLast(h *history.History, notes *history.Notes) string {
 		for _, c := range order {
 			asked[call{"", c.f, c.key}] = true
 		}
+	}
+	if notes.Last != nil && notes.Last.Nothing {
+		return ""
 	}
 	if len(asked) == 0 {
 		return "nothing was read at the end, so that what was lost would not have been noticed"

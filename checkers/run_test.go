@@ -214,7 +214,7 @@ func TestLastReadsThatFail(t *testing.T) {
 	}
 	fail(history.Fail)
 	end := history.Event{At: h.End(), Process: history.Controller, Kind: history.Note, F: history.FPhase, Value: json.RawMessage(`"end"`)}
-	require.Equal(t, "the run was cut short", check(t, "progress", h).Why)
+	require.Equal(t, "the run was cut short: let it come to its end", check(t, "progress", h).Why)
 	fail(history.OK)
 	end.At = h.End()
 	require.NoError(t, h.Append(end))

@@ -35,25 +35,63 @@ const (
 
 // What targets can do.
 const (
-	// KV: clients read, write, and compare-and-set keys.
-	KV Capability = "kv"
+	// KV: clients read and write keys; CAS: they set a key if it holds a value that they name.
+	KV  Capability = "kv"
+	CAS Capability = "kv.cas"
+	// Lock: clients take locks; targets that can do [CAS] need not say it.
+	Lock Capability = "lock"
 	// Leader: members say who leads, so that faults can be aimed at it.
 	Leader Capability = "leader"
 	// What operators can ask of members, by [Operated].
 	MoveLeader   Capability = "leader.move"
 	Defragment   Capability = "store.defragment"
 	SaveSnapshot Capability = "store.snapshot"
+	Compact      Capability = "store.compact"
 	// Members can be removed and added, by [Membered].
 	ReplaceMember Capability = "member.replace"
 	// MixVersions: members may be of several versions, of which the run has more than one; by [VersionTeller].
 	MixVersions Capability = "version.mix"
 )
 
+// ClientsCan returns what clients of a target can do: what it says, and what follows from that.
+func ClientsCan(t Target) []Capability {
+	can := slices.Clone(t.Can())
+	if slices.Contains(can, CAS) && !slices.Contains(can, Lock) {
+		can = append(can, Lock) // by a lease under a key
+	}
+	return can
+}
+
 // Missing returns what is needed and cannot be done, sorted.
 func Missing(needs, can []Capability) []Capability {
 	missing := slices.DeleteFunc(slices.Clone(needs), func(c Capability) bool { return slices.Contains(can, c) })
 	slices.Sort(missing)
 	return slices.Compact(missing)
+}
+
+// CanOn returns what can be done to a target on a fleet that can do so much: all that either can, but for what the target
+// is to be spared.
+func CanOn(fleet []Capability, t Target) []Capability {
+	spare := sparedOf(t)
+	all := slices.Concat(fleet, t.Can())
+	return slices.DeleteFunc(all, func(c Capability) bool { return slices.Contains(spare, c) })
+}
+
+func sparedOf(t Target) []Capability {
+	if s, ok := t.(Spared); ok {
+		return s.Spare()
+	}
+	return nil
+}
+
+// FitSpared returns an error if something that is needed is what a target is to be spared.
+func FitSpared(who string, needs []Capability, name string, t Target) error {
+	for _, c := range sparedOf(t) {
+		if slices.Contains(needs, c) {
+			return fmt.Errorf("%s needs %s, which %s does not promise to come through", who, c, name)
+		}
+	}
+	return nil
 }
 
 // Lacks is the error that something which is asked for cannot be done.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,16 +33,22 @@ type Cluster struct {
 	OtherVersions []string
 	// Sites say which nodes are near each other.
 	Sites Sites
+	// Companions are the nodes beside the cluster.
+	Companions []Companion
 
 	naming   sync.Mutex // held while it is decided who is a member, and told
 	removing sync.Mutex // held while it is decided who is removed, or becomes another version
 	shaping  sync.Mutex // held while links are decided upon and brought to their state
 	timing   sync.Mutex // held while links become slower, and while that is measured, or mended
-	mu       sync.Mutex // guards impaired, current, and members' fields
+	mu       sync.Mutex // guards impaired, current, announced, outputs, and members' fields
 	members  map[string]*member
 	current  []string // those that are members of the cluster now
 	seed     uint64
 	impaired map[Link][]Impairment // by each fault that a link suffers from
+	// announced are the nodes that have said since their last start that they serve; see [Announcer].
+	announced map[string]bool
+	outputs   map[string]io.Writer // of nodes
+	holders   map[int]string       // by worker: the companion that holds something
 }
 
 // member is a node and what faults did to it.
@@ -70,18 +75,24 @@ type life struct {
 // that end by themselves; it may be called from any goroutine.
 func NewCluster(t Target, f Fleet, nodes []string, onExit func(node string)) *Cluster {
 	return &Cluster{
-		target:   t,
-		fleet:    f,
-		names:    nodes,
-		current:  nodes,
-		onExit:   onExit,
-		members:  map[string]*member{},
-		impaired: map[Link][]Impairment{},
+		target:    t,
+		fleet:     f,
+		names:     nodes,
+		current:   nodes,
+		onExit:    onExit,
+		members:   map[string]*member{},
+		impaired:  map[Link][]Impairment{},
+		announced: map[string]bool{},
+		outputs:   map[string]io.Writer{},
+		holders:   map[int]string{},
 	}
 }
 
-// Nodes returns the names of all nodes, in order, members of the cluster or not.
+// Nodes returns the names of all nodes, in order, members of the cluster or not, but for companions.
 func (c *Cluster) Nodes() []string { return c.names }
+
+// all returns the names of all nodes and all companions.
+func (c *Cluster) all() []string { return slices.Concat(c.names, companionNames(c.Companions)) }
 
 // Members returns the names of those nodes that are members of the cluster now, in order.
 func (c *Cluster) Members() []string {
@@ -125,10 +136,10 @@ func (c *Cluster) Node(name string) Node {
 	return c.members[name].node
 }
 
-// launched returns all nodes, once they are launched.
+// launched returns all nodes and companions, once they are launched.
 func (c *Cluster) launched() []Node {
-	nodes := make([]Node, 0, len(c.names))
-	for _, name := range c.names {
+	nodes := make([]Node, 0, len(c.all()))
+	for _, name := range c.all() {
 		nodes = append(nodes, c.Node(name))
 	}
 	return nodes
@@ -136,7 +147,10 @@ func (c *Cluster) launched() []Node {
 
 // Launch starts all nodes side by side. What they print goes to the writers that logs returns.
 func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string) io.Writer) error {
-	if err := c.fleet.Plan(ctx, c.names, c.target.Ports()); err != nil {
+	if b, ok := c.fleet.(Beside); ok {
+		b.PlanBeside(companionNames(c.Companions))
+	}
+	if err := c.fleet.Plan(ctx, c.all(), c.target.Ports()); err != nil {
 		return fmt.Errorf("plan the cluster: %w", err)
 	}
 	if err := c.moveApart(ctx); err != nil {
@@ -144,10 +158,14 @@ func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string
 	}
 	c.seed = seed
 	var group errgroup.Group
-	for _, name := range c.names {
-		spec := c.target.Spec(c.placement(name))
+	for _, name := range c.all() {
+		spec := c.specOf(name)
 		group.Go(func() error {
-			node, err := c.fleet.Launch(ctx, spec, logs(name))
+			output := c.heed(name, logs(name))
+			c.mu.Lock()
+			c.outputs[name] = output
+			c.mu.Unlock()
+			node, err := c.fleet.Launch(ctx, spec, output)
 			if err != nil {
 				return fmt.Errorf("launch %s: %w", name, err)
 			}
@@ -162,12 +180,36 @@ func (c *Cluster) Launch(ctx context.Context, seed uint64, logs func(node string
 	return group.Wait()
 }
 
+// specOf says how a node or a companion is launched.
+func (c *Cluster) specOf(name string) NodeSpec {
+	for _, b := range c.Companions {
+		if b.Name == name {
+			return b.Spec(c.placement(name))
+		}
+	}
+	return c.target.Spec(c.placement(name))
+}
+
 // placement returns where a node is launched.
 func (c *Cluster) placement(name string) Placement {
 	place := c.fleet.Placement(name)
 	place.Seed = c.seed
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	everybody := place.Members
+	place.Members = nil
+	for _, m := range everybody {
+		if slices.Contains(c.names, m.Name) {
+			place.Members = append(place.Members, m)
+		} else {
+			place.Companions = append(place.Companions, m)
+		}
+	}
+	for i := range place.Members {
+		if m := c.members[place.Members[i].Name]; m != nil {
+			place.Members[i].Incarnation = m.incarnation
+		}
+	}
 	m := c.members[name]
 	if m == nil {
 		return place
@@ -209,61 +251,28 @@ func (c *Cluster) watch(m *member, exited <-chan struct{}) {
 // drainTimeout bounds the waiting for what a node that ended has written.
 const drainTimeout = 2 * time.Second
 
-// Serving waits until every member is ready and, where there are leaders, all agree on one. It does not wait for nodes
-// that have ended by themselves.
-func (c *Cluster) Serving(ctx context.Context) error {
-	tick := time.NewTicker(25 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := c.ready(ctx)
-		if err == nil {
-			return nil
+// begin starts a node that ended. What its last process said does not count for the new one.
+func (c *Cluster) begin(ctx context.Context, m *member, start func(context.Context, Node) error) error {
+	select {
+	case <-m.node.Exited():
+		c.mu.Lock()
+		delete(c.announced, m.node.Name())
+		output, tapped := c.outputs[m.node.Name()].(*tap)
+		c.mu.Unlock()
+		if tapped {
+			output.breakOff()
 		}
-		if ended := c.exited(); len(ended) > 0 {
-			return fmt.Errorf("the cluster does not serve: %s ended by itself%s",
-				strings.Join(ended, ", "), c.lastWords(ended[0]))
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the cluster does not serve: %w (%w)", err, ctx.Err())
-		case <-tick.C:
-		}
+	default: // it runs, and will not say it again
 	}
-}
-
-// ready says why the cluster does not serve yet.
-func (c *Cluster) ready(ctx context.Context) error {
-	members := c.Members()
-	asking, cancel := context.WithTimeout(ctx, statusTimeout) // the statuses below have a time of their own
-	defer cancel()
-	var group errgroup.Group
-	for _, name := range members {
-		group.Go(func() error {
-			if err := c.target.Ready(asking, c.Node(name)); err != nil {
-				return fmt.Errorf("%s is not ready: %w", name, err)
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil || !slices.Contains(c.target.Can(), Leader) {
+	if err := start(ctx, m.node); err != nil {
 		return err
 	}
-	statuses, err := c.statuses(ctx, members)
-	if err != nil {
-		return err
-	}
-	return agree(statuses)
+	c.watch(m, m.node.Exited())
+	return nil
 }
 
-// lastWords is what a node wrote last, for an error.
-func (c *Cluster) lastWords(node string) string {
-	if c.LastWords != nil {
-		if lines := c.LastWords(node); len(lines) > 0 {
-			return fmt.Sprintf("; the last that %s wrote is\n  %s", node, strings.Join(lines, "\n  "))
-		}
-	}
-	return fmt.Sprintf("; %s wrote nothing", node)
-}
+// starts is how most nodes begin.
+func starts(ctx context.Context, n Node) error { return n.Start(ctx) }
 
 // Inspect asks the fleet whether somebody else has laid hands on the cluster.
 func (c *Cluster) Inspect(ctx context.Context) error {
@@ -276,30 +285,6 @@ func (c *Cluster) Inspect(ctx context.Context) error {
 	}
 	return nil
 }
-
-// agree says why the statuses are not those of a cluster with one leader that all know.
-func agree(statuses map[string]history.Status) error {
-	leader := ""
-	for name, s := range statuses {
-		switch {
-		case s.Leader == "":
-			return fmt.Errorf("%s knows no leader", name)
-		case leader != "" && leader != s.Leader:
-			return fmt.Errorf("nodes follow %s and %s", leader, s.Leader)
-		}
-		leader = s.Leader
-	}
-	if statuses[leader].Role != "leader" {
-		return fmt.Errorf("%s is followed but does not lead", leader)
-	}
-	return nil
-}
-
-// statusTimeout bounds one node's answer about itself.
-const statusTimeout = 500 * time.Millisecond
-
-// errNoStatus says that the members of a target tell nothing about themselves.
-var errNoStatus = errors.New("the target's members tell nothing about themselves")
 
 // statuses asks nodes about themselves, side by side. The error is that of any node that did
 // not answer; the others' answers are returned all the same.
@@ -335,6 +320,7 @@ func (c *Cluster) View(ctx context.Context) View {
 	v.Sites = c.Sites.Of(c.names)
 	v.Out = without(c.names, c.settled())
 	v.OfOther = without(v.Nodes, c.ofVersion(""))
+	v.Companions, v.Holders = c.clients(), c.holding()
 	for _, n := range v.Up {
 		if c.cut(Link{From: history.Clients, To: n}) || c.cut(Link{From: n, To: history.Clients}) {
 			v.Stranded = append(v.Stranded, n)
@@ -359,11 +345,16 @@ func (c *Cluster) up() []string {
 	defer c.mu.Unlock()
 	var up []string
 	for _, name := range c.current {
-		if m := c.members[name]; m.standing == belongs && !m.exited && !m.held.any(func(s State) bool { return !s.Serves }) {
+		if m := c.members[name]; m.standing == belongs && c.ableToServe(m) {
 			up = append(up, name)
 		}
 	}
 	return up
+}
+
+// ableToServe reports whether a node runs, and is in no state in which it does not serve; the caller holds mu.
+func (c *Cluster) ableToServe(m *member) bool {
+	return !m.exited && !m.held.any(func(s State) bool { return !s.Serves })
 }
 
 // settled returns the nodes that belong to the cluster: none is among them that is being replaced.
@@ -377,7 +368,7 @@ func (c *Cluster) settled() []string {
 func (c *Cluster) exited() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return !c.members[name].exited })
+	return slices.DeleteFunc(c.all(), func(name string) bool { return !c.members[name].exited })
 }
 
 // unplugged returns the nodes that have no network.
@@ -392,7 +383,7 @@ func (c *Cluster) unplugged() []string {
 // Revive starts the nodes that ended by themselves, and lets those come back that were replaced and are no members
 // yet.
 func (c *Cluster) Revive(ctx context.Context) error {
-	return c.each(c.names, func(m *member) error {
+	return c.each(c.all(), func(m *member) error {
 		if c.standingOf(m) != belongs {
 			return c.rejoin(ctx, m)
 		}
@@ -403,7 +394,7 @@ func (c *Cluster) Revive(ctx context.Context) error {
 		if !dead {
 			return nil
 		}
-		return c.startAgain(ctx, m, func(ctx context.Context, n Node) error { return n.Start(ctx) })
+		return c.startAgain(ctx, m, starts)
 	})
 }
 

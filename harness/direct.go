@@ -151,8 +151,11 @@ func (d *directed) view(ctx context.Context) View {
 	v := d.cluster.View(ctx)
 	v.Standing = standing
 	v.Elapsed, v.Left = time.Since(d.began), time.Until(d.until)
-	v.Can = slices.Concat(d.Fleet.Can(), d.Target.Can())
+	v.Can = CanOn(d.Fleet.Can(), d.Target)
 	v.Timing = timingOf(d.Target)
+	if h, ok := d.Workload.(Holding); ok {
+		v.Lease = h.Lease()
+	}
 	v.Reached = d.waypoints.Reached()
 	return v
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 
 	"github.com/sunder-dev/sunder/harness/history"
@@ -20,10 +21,17 @@ type TargetEntry struct {
 	Version string
 	// Self says that the nodes' program is sunder itself.
 	Self bool
+	// Installed says that the nodes' program is one of this machine, which the target itself names.
+	Installed bool
+	// Missing says what is to be installed first, and how; nil if nothing is. It is asked before a run begins.
+	Missing func() error
 	// Image names the official image of a version; nil if there is none.
 	Image func(version string) string
 	// Recipe says how a version is built from source; nil if it cannot be.
 	Recipe func(version string) programs.Recipe
+	// Shell is a command of the system's own client, such as etcdctl, for members that are reached at these addresses; nil
+	// if there is none.
+	Shell func(clients []string) string
 	// Draw draws settings for the nodes, as flags of theirs, within what is sane: timeouts, how often snapshots are taken.
 	// Nil draws none. It is pure.
 	Draw func(r *rand.Rand) map[string]string
@@ -67,6 +75,9 @@ type Bug struct {
 	// HeldOut says that nobody looks at it while defaults are chosen: how often it is found says what they are worth for
 	// bugs that nobody knows.
 	HeldOut bool
+	// Simulated says that tests of the target's core show it, and that runs of the target itself cannot be expected to:
+	// what brings it out, their faults do not do. No score counts it.
+	Simulated bool
 	// Breaks are the properties of the protocol that it breaks by a simulation of the target, each of them alone; nil if
 	// only clients can see it.
 	Breaks []string
@@ -95,10 +106,10 @@ type Examination struct {
 
 // Finding is one thing that a machine has or lacks.
 type Finding struct {
-	What string
-	Has  string // what there is; empty if it is missing
-	Lack string // why it is missing
-	Cost string // what cannot be done without it
+	What string `json:"what"`
+	Has  string `json:"has,omitempty"`  // what there is; empty if it is missing
+	Lack string `json:"lack,omitempty"` // why it is missing
+	Cost string `json:"cost,omitempty"` // what cannot be done without it
 }
 
 // FleetOptions are a fleet's options once they are read.
@@ -121,6 +132,12 @@ type Enclosed interface {
 	Enter(ctx context.Context, c FleetConfig, args []string, stdout, stderr io.Writer) (code int, err error)
 }
 
+// Doored are the options of an enclosed fleet that others can follow into the enclosure.
+type Doored interface {
+	// Door returns the words before a command that let it reach the nodes.
+	Door() string
+}
+
 // FleetConfig is the run that a fleet is to be for.
 type FleetConfig struct {
 	// Dir is the run directory; empty when options are checked.
@@ -135,6 +152,8 @@ type FleetConfig struct {
 	Timing *history.Timing
 	// Say is told what takes long.
 	Say io.Writer
+	// Typed is the standard input of a run that is inside an enclosure; nil is none.
+	Typed *os.File
 }
 
 // WorkloadEntry is a workload of a catalogue.

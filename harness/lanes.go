@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ const (
 	streamLanes    = 1 << 32
 	streamWorkers  = 2 << 32
 	streamSchedule = 3 << 32
+	streamHands    = 4 << 32
 )
 
 // firstCalm is how long the cluster is left alone before the first fault of a lane without
@@ -74,9 +76,18 @@ func (r *run) lanes(loading, whole context.Context) error {
 			})
 		}
 	}
+	var byHand error
+	if r.Hands != nil {
+		wait.Go(func() {
+			defer r.crashed("the hands")
+			if byHand = r.Hands.act(ctx, r); byHand != nil {
+				cancel()
+			}
+		})
+	}
 	<-ctx.Done()
 	wait.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, byHand)...)
 }
 
 // lane is a lane of the nemesis at work.
@@ -207,15 +218,16 @@ type activeFault struct {
 	id   int
 	lane string
 	Fault
-	acts bool // it was confirmed
-	in   *Injection
+	acts   bool // it was confirmed; unseen is why it was not
+	unseen error
+	in     *Injection
 }
 
 // inject brings a fault about and records how that went. A fault that could not be confirmed is
 // recorded as such, and the verdict will take it into account; it is healed like any other.
 func (r *run) inject(ctx context.Context, id int, lane string, deeds Deeds, f Fault) *activeFault {
 	a := &activeFault{id: id, lane: lane, Fault: f, in: r.cluster.NewInjection()}
-	takes, err := deeds.takes(f, r.cluster.Nodes())
+	takes, err := deeds.takes(f, slices.Concat(r.cluster.Nodes(), clientNames(r.cluster.Companions)))
 	detail, _ := json.Marshal(f) // it was read, or made up, as JSON
 	r.faultEvent(history.Invoke, f.Name(), history.FaultEvent{ID: a.id, Lane: lane, Fault: detail, Takes: &takes}, nil)
 	if err == nil {
@@ -237,6 +249,7 @@ func (r *run) inject(ctx context.Context, id int, lane string, deeds Deeds, f Fa
 	r.faultEvent(kind, f.Name(), history.FaultEvent{
 		ID: a.id, Evidence: evidence, Nothing: err != nil && a.in.DidNothing(),
 	}, err)
+	a.unseen = err
 	if a.acts = err == nil; a.acts {
 		r.events.fault(lane, f, +1)
 	}

@@ -17,7 +17,7 @@ func TestNodeLogsAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	logs["n1"].room = 10
 	heard := 0
-	w := &tap{Writer: logs["n1"], claim: func(line []byte) { heard++ }}
+	w := &tap{Writer: logs["n1"], see: func(line []byte) { heard++ }}
 	for range 5 {
 		n, err := w.Write([]byte("1234\n"))
 		require.NoError(t, err)

@@ -89,7 +89,7 @@ func (in *Injection) takeOut(ctx context.Context, name string) error {
 	gone := State{
 		Name: "replaced", Ends: true,
 		Enter: func(ctx context.Context, n Node) error { return n.Kill(ctx) },
-		Leave: func(ctx context.Context, n Node) error { return n.Start(ctx) }, // if it still belongs to the cluster
+		Leave: starts, // if it still belongs to the cluster
 	}
 	if err := in.Hold(ctx, gone, name); err != nil {
 		return err // such as that it is being replaced
@@ -100,7 +100,7 @@ func (in *Injection) takeOut(ctx context.Context, name string) error {
 
 // memberOf returns a node as others reach it.
 func (c *Cluster) memberOf(name string) Member {
-	for _, m := range c.fleet.Placement(name).Members {
+	for _, m := range c.placement(name).Members {
 		if m.Name == name {
 			return m
 		}
@@ -122,7 +122,10 @@ func (c *Cluster) standingOf(m *member) standing {
 
 // out notes that a node is a member no more.
 func (c *Cluster) out(name string) error {
-	c.setStanding(name, removed)
+	c.mu.Lock()
+	c.members[name].standing = removed
+	c.members[name].incarnation++ // whoever comes in its place is another one
+	c.mu.Unlock()
 	return c.changeMembers(func(now []string) []string { return without(now, []string{name}) })
 }
 
@@ -159,6 +162,7 @@ func (c *Cluster) rejoin(ctx context.Context, m *member) error {
 		if err := c.out(name); err != nil {
 			return err
 		}
+		self = c.memberOf(name)
 	}
 	if c.standingOf(m) == removed {
 		if err := c.startNew(ctx, m, target, self); err != nil {
@@ -169,7 +173,11 @@ func (c *Cluster) rejoin(ctx context.Context, m *member) error {
 		if err := c.insist(ctx, m); err != nil {
 			return err
 		}
-		return target.PromoteMember(ctx, n, self)
+		err := target.PromoteMember(ctx, n, self)
+		if err != nil && target.PromoteMember(ctx, m.node, self) == nil { // it may lead by now, and then only it can say so
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("%s was added, and does not count yet: %w", name, err)
@@ -199,10 +207,7 @@ func (c *Cluster) startNew(ctx context.Context, m *member, target Membered, self
 	if err != nil {
 		return fmt.Errorf("%s cannot be added: %w", self.Name, err)
 	}
-	c.mu.Lock()
-	m.incarnation++
-	m.standing = entering
-	c.mu.Unlock()
+	c.setStanding(self.Name, entering)
 	return c.insist(ctx, m)
 }
 
@@ -224,10 +229,9 @@ func (c *Cluster) insist(ctx context.Context, m *member) error {
 		return other.Name != place.Node && !slices.Contains(c.Members(), other.Name)
 	})
 	l.LaunchAs(c.target.Spec(place))
-	if err := m.node.Start(ctx); err != nil {
+	if err := c.begin(ctx, m, starts); err != nil {
 		return err
 	}
-	c.watch(m, m.node.Exited())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.life.asked = true

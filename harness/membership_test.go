@@ -2,6 +2,7 @@ package harness_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -35,6 +36,40 @@ func TestReplace(t *testing.T) {
 		require.Equal(t, []string{"joins"}, fake.Launched()[0].Command)
 		require.NoError(t, c.Serving(t.Context()))
 		require.NoError(t, in.Heal(t.Context()), "there is nothing left to heal")
+	})
+}
+
+// selfish is a target of which only the new member itself, which leads by then, can say that it counts.
+type selfish struct {
+	*harnesstest.Fake
+	promoted harness.Member
+	by       harness.Node
+}
+
+func (s *selfish) PromoteMember(ctx context.Context, asked harness.Node, m harness.Member) error {
+	if asked.Name() != m.Name {
+		s.by = asked
+		return errors.New("it does not lead")
+	}
+	s.promoted = m
+	return s.Fake.PromoteMember(ctx, s.by, m)
+}
+
+// A new member that leads before anybody was told that it counts is asked, too; and it is told from the one before it.
+func TestANewMemberThatLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := harnesstest.New(harnesstest.Mistakes{})
+		target := &selfish{Fake: fake}
+		c := harness.NewCluster(target, fake, harness.NodeNames(3), func(string) {})
+		defer c.Close()
+		require.NoError(t, c.Launch(t.Context(), 1, func(string) io.Writer { return io.Discard }))
+		require.NoError(t, c.Serving(t.Context()))
+		in := c.NewInjection()
+		require.NoError(t, in.Replace(t.Context(), "n2"))
+		require.NoError(t, in.Heal(t.Context()))
+		require.Equal(t, harness.NodeNames(3), c.Members())
+		require.Equal(t, "n2", target.promoted.Name)
+		require.Equal(t, 1, target.promoted.Incarnation)
 	})
 }
 

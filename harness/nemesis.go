@@ -53,6 +53,10 @@ type View struct {
 	Stranded []string
 	// Leaders are the nodes that say they lead, the one with the highest term first.
 	Leaders []string
+	// Companions are those that are clients and run, and Holders those of them that hold something, as far as clients
+	// know.
+	Companions []string
+	Holders    []string
 	// Statuses are the answers of nodes about themselves, as far as they answered.
 	Statuses map[string]history.Status
 	// The rest only a [Director] sees. Elapsed is how long the load has lasted, and Left how long faults go on.
@@ -70,6 +74,8 @@ type View struct {
 	Can []Capability
 	// Timing is how the members find out that their leader is gone; nil if that is not known.
 	Timing *history.Timing
+	// Lease is how long a holder that nobody hears of keeps what it holds; 0 if nobody holds anything.
+	Lease time.Duration
 	// Reached are the situations that the run has come to so far; see package waypoint.
 	Reached []string
 }
@@ -104,14 +110,23 @@ func (l Lane) Needs() []Capability {
 	return needs
 }
 
-// CanAct reports whether a nemesis ever finds anything to do to so many nodes, in such sites, all of which run, and any of
-// which may lead.
-func CanAct(n Nemesis, nodes []string, sites Sites) bool {
+// Layout is who there is in a run.
+type Layout struct {
+	Nodes      []string
+	Companions []string
+	Sites      Sites
+}
+
+// CanAct reports whether a nemesis ever finds anything to do where all nodes run, and any of them may lead, and any
+// companion hold something.
+func CanAct(n Nemesis, l Layout) bool {
+	nodes := l.Nodes
 	r := rand.New(rand.NewPCG(1, 1)) // whether it can is no matter of chance
 	for i := range 1000 {
 		lead := nodes[i%len(nodes)]
 		v := View{
-			Nodes: nodes, Up: nodes, Leaders: []string{lead}, Sites: sites.Of(nodes), OtherVersions: []string{"another"},
+			Nodes: nodes, Up: nodes, Leaders: []string{lead}, Sites: l.Sites.Of(nodes), OtherVersions: []string{"another"},
+			Companions: l.Companions, Holders: l.Companions,
 		}
 		if n.Next(r, v) != nil {
 			return true

@@ -29,7 +29,8 @@ type observer struct {
 	mu     sync.Mutex
 	claims map[claimKey]bool
 	latest map[string]history.Status
-	top    history.Claim // of the highest term, for the progress line
+	heard  map[string]time.Time // when a node answered last
+	top    history.Claim        // of the highest term, for the progress line
 	who    string
 }
 
@@ -46,6 +47,7 @@ func newObserver(t Target, log *history.Log, e *events, crashed func(who string)
 		crashed: crashed,
 		claims:  map[claimKey]bool{},
 		latest:  map[string]history.Status{},
+		heard:   map[string]time.Time{},
 	}
 }
 
@@ -81,7 +83,24 @@ func (o *observer) claim(node string, c history.Claim) {
 	o.note(node, history.FClaim, c)
 }
 
-// status records a node's answer if it says anything new about who leads.
+// stillHeard is for how long what a node said last counts.
+const stillHeard = time.Second
+
+// contested reports whether a node says that it leads, and so did another one a moment ago; the caller holds mu.
+func (o *observer) contested(node string, s history.Status) bool {
+	if s.Role != "leader" {
+		return false
+	}
+	for other, last := range o.latest {
+		if other != node && last.Role == "leader" && time.Since(o.heard[other]) < stillHeard {
+			return true
+		}
+	}
+	return false
+}
+
+// status records a node's answer if it says anything new about who leads, or if two say that they do: then, that both
+// go on saying so is worth knowing.
 func (o *observer) status(node string, s history.Status) {
 	if s.Role == "leader" && !s.Vague {
 		o.claim(node, history.Claim{Term: s.Term, Source: "status"})
@@ -90,7 +109,11 @@ func (o *observer) status(node string, s history.Status) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	last, known := o.latest[node]
-	o.latest[node] = s
+	o.latest[node], o.heard[node] = s, time.Now()
+	if contested := o.contested(node, s); contested && known && last.Role == s.Role && last.Term == s.Term && last.Leader == s.Leader {
+		o.note(node, history.FStatus, s)
+		return
+	}
 	if !known || last.Role != s.Role || last.Term != s.Term || last.Leader != s.Leader {
 		o.note(node, history.FStatus, s)
 		o.events.changedRole()
@@ -229,7 +252,7 @@ func (o *observer) tap(node string, w io.Writer) io.Writer {
 	if !claims && !tells {
 		return w
 	}
-	return &tap{Writer: w, claim: func(line []byte) {
+	return &tap{Writer: w, see: func(line []byte) {
 		defer o.crashed("the reading of the log of " + node)
 		if claims {
 			if term, ok := witness.Claim(line); ok {
@@ -248,22 +271,40 @@ func (o *observer) tap(node string, w io.Writer) io.Writer {
 // tap cuts a stream into lines.
 type tap struct {
 	io.Writer
-	claim func(line []byte)
-	line  []byte
+	see func(line []byte)
+
+	mu   sync.Mutex
+	line []byte
+}
+
+// breakOff forgets the line that a node had not ended when its process did: what the next one writes is another line.
+func (t *tap) breakOff() {
+	t.mu.Lock()
+	t.line = t.line[:0]
+	t.mu.Unlock()
+	if inner, ok := t.Writer.(*tap); ok {
+		inner.breakOff()
+	}
 }
 
 // Write passes p on and looks at the lines that it completes.
 func (t *tap) Write(p []byte) (int, error) {
+	t.look(p)
+	return t.Writer.Write(p)
+}
+
+func (t *tap) look(p []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for rest := p; len(rest) > 0; {
 		line, after, whole := bytes.Cut(rest, []byte{'\n'})
 		if room := maxLogLine - len(t.line); room > 0 {
 			t.line = append(t.line, line[:min(room, len(line))]...)
 		}
 		if whole {
-			t.claim(t.line)
+			t.see(t.line)
 			t.line = t.line[:0]
 		}
 		rest = after
 	}
-	return t.Writer.Write(p)
 }

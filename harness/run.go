@@ -42,6 +42,7 @@ type run struct {
 	endLoad        context.CancelFunc // before its time
 	loadBegan      time.Time
 	waypoints      *waypoint.Tracker
+	monotonic      int64 // the machine's clock at the start
 }
 
 // crashed is deferred in every goroutine of the run. It makes a panic the end of the run, which is healed
@@ -66,7 +67,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 	if err != nil {
 		return err
 	}
-	r := &run{Test: t, start: time.Now()}
+	r := &run{Test: t, start: time.Now(), monotonic: Monotonic()}
 	ctx, r.abort = context.WithCancelCause(ctx)
 	defer r.abort(nil)
 	r.log = history.NewLog(file, func() time.Duration { return time.Since(r.start) })
@@ -81,7 +82,8 @@ func Run(ctx context.Context, t *Test) (err error) {
 		return errors.Join(err, file.Close())
 	}
 	r.observe = newObserver(t.Target, r.log, &r.events, r.crashed)
-	logs, err := openLogs(filepath.Join(t.Dir, history.LogDir), NodeNames(t.Nodes))
+	companions := t.companions()
+	logs, err := openLogs(filepath.Join(t.Dir, history.LogDir), append(NodeNames(t.Nodes), companionNames(companions)...))
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
@@ -98,7 +100,7 @@ func Run(ctx context.Context, t *Test) (err error) {
 			},
 		)
 	})
-	r.cluster.OtherVersions, r.cluster.Sites = t.OtherVersions, t.Sites
+	r.cluster.OtherVersions, r.cluster.Sites, r.cluster.Companions = t.OtherVersions, t.Sites, companions
 	r.cluster.OnMembers = func(nodes []string) { r.note(history.FMembers, history.Members{Nodes: nodes}) }
 	r.cluster.LastWords = func(node string) []string { return logs[node].last() }
 	defer func() { // also if something panics: nothing may be left behind
@@ -134,7 +136,12 @@ func (r *run) phases(ctx, loading context.Context, logs nodeLogs) error {
 	if err := r.cluster.Launch(
 		launch,
 		r.Seed,
-		func(node string) io.Writer { return r.observe.tap(node, logs[node]) },
+		func(node string) io.Writer {
+			if slices.Contains(r.cluster.Nodes(), node) {
+				return r.observe.tap(node, logs[node])
+			}
+			return r.heedCompanion(node, logs[node])
+		},
 	); err != nil {
 		return errors.Join(err, r.inspect(ctx))
 	}
@@ -220,6 +227,7 @@ func (r *run) describe() error {
 		}
 	}
 	about.Seed, about.Nodes, about.Clients = r.Seed, NodeNames(r.Nodes), r.Clients
+	about.Companions = companionNames(r.companions())
 	if about.Sites = r.Sites.Of(about.Nodes); about.Sites != nil {
 		about.SitesApart = r.Sites.Apart
 	}
@@ -316,6 +324,9 @@ func (r *run) revive(ctx context.Context) error {
 // as long as the cluster may take to recover: what nobody looks at in the end is not known to be there.
 func (r *run) finalCalls(ctx context.Context, workers []*worker) {
 	final, ok := r.Workload.(Finalizer)
+	if _, holds := r.Workload.(Holding); holds && !ok {
+		r.note(history.FLast, history.Last{Calls: []history.LastCall{}, Nothing: true}) // what is held is given up
+	}
 	if !ok {
 		return
 	}

@@ -80,29 +80,29 @@ func ScheduleOf(h *history.History) (*Schedule, error) {
 	return s, nil
 }
 
-// Check says what is wrong with a schedule on a cluster of the given nodes, with the given deeds, where faults may
-// begin until the load has lasted for some time. It names the fault.
-func (s *Schedule) Check(deeds Deeds, nodes []string, sites Sites, until time.Duration) error {
+// Check says what is wrong with a schedule for such a cluster, with the given deeds, where faults may begin until the
+// load has lasted for some time. It names the fault.
+func (s *Schedule) Check(deeds Deeds, l Layout, until time.Duration) error {
 	if s.Version != ScheduleVersion {
 		return fmt.Errorf("the schedule is of version %d, and only version %d is known", s.Version, ScheduleVersion)
 	}
 	if len(s.Faults) == 0 {
 		return errors.New("the schedule has no faults")
 	}
-	if s.Nodes != nil && !slices.Equal(s.Nodes, nodes) {
+	if s.Nodes != nil && !slices.Equal(s.Nodes, l.Nodes) {
 		return fmt.Errorf("the schedule is of a cluster of %d nodes, %v, and this one has %v: use --nodes %d",
-			len(s.Nodes), s.Nodes, nodes, len(s.Nodes))
+			len(s.Nodes), s.Nodes, l.Nodes, len(s.Nodes))
 	}
 	var errs []error
 	for i, f := range s.Faults {
-		if err := f.check(deeds, nodes, sites, until); err != nil {
+		if err := f.check(deeds, l, until); err != nil {
 			errs = append(errs, fmt.Errorf("fault %d of the schedule: %w", i+1, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (f Scheduled) check(deeds Deeds, nodes []string, sites Sites, until time.Duration) error {
+func (f Scheduled) check(deeds Deeds, l Layout, until time.Duration) error {
 	switch {
 	case f.Fault == nil && f.Pick == nil:
 		return errors.New("it does not say what is to be done")
@@ -116,9 +116,9 @@ func (f Scheduled) check(deeds Deeds, nodes []string, sites Sites, until time.Du
 		return fmt.Errorf("it is held for %v, and faults end %v after the load has begun: use a longer --time-limit",
 			time.Duration(f.For), until)
 	case f.Fault != nil:
-		return deeds.Check(*f.Fault, nodes)
-	case !CanAct(f.Pick.Nemesis, nodes, sites):
-		return fmt.Errorf("%s can do nothing to %v", f.Pick.Name, nodes)
+		return deeds.Check(*f.Fault, slices.Concat(l.Nodes, l.Companions))
+	case !CanAct(f.Pick.Nemesis, l):
+		return fmt.Errorf("%s can do nothing to %v", f.Pick.Name, l.Nodes)
 	}
 	return nil
 }

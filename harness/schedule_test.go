@@ -107,14 +107,14 @@ func TestSchedulesAreChecked(t *testing.T) {
 		`there is no deed "flood"`: s(1, nil, harness.Scheduled{For: second, Fault: &harness.Fault{
 			Family: "flood", Deeds: []harness.Deed{{Kind: "flood"}}}}),
 	} {
-		err := c.Check(deeds, harness.NodeNames(5), harness.Sites{}, 30*time.Second)
+		err := c.Check(deeds, harness.Layout{Nodes: harness.NodeNames(5)}, 30*time.Second)
 		if want == "" {
 			require.NoError(t, err)
 		} else {
 			require.ErrorContains(t, err, want)
 		}
 	}
-	err := s(1, nil, harness.Scheduled{For: second, Fault: kill}).Check(deeds, harness.NodeNames(3), harness.Sites{}, time.Minute)
+	err := s(1, nil, harness.Scheduled{For: second, Fault: kill}).Check(deeds, harness.Layout{Nodes: harness.NodeNames(3)}, time.Minute)
 	require.ErrorContains(t, err, `"n4" is no node of this cluster`)
 }
 

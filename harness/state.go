@@ -119,10 +119,9 @@ func (c *Cluster) leave(ctx context.Context, s State, names []string) error {
 
 // startAgain starts the process of a node, and brings it to the states that faults hold it in.
 func (c *Cluster) startAgain(ctx context.Context, m *member, start func(context.Context, Node) error) error {
-	if err := start(ctx, m.node); err != nil {
+	if err := c.begin(ctx, m, start); err != nil {
 		return fmt.Errorf("start again: %w", err)
 	}
-	c.watch(m, m.node.Exited())
 	return c.reenter(ctx, m)
 }
 

@@ -48,6 +48,16 @@ func KnowsLeader(ctx context.Context, r Reporter, n Node) error {
 // Needer is a target that needs something of the fleet that it is on.
 type Needer interface{ Needs() []Capability }
 
+// Spared is a target whose members are to be spared something that fleets can do to them, as they do not promise to come
+// through it: one that keeps nothing on its disk, being killed.
+type Spared interface{ Spare() []Capability }
+
+// Sized is a target that cannot be launched with every number of nodes.
+type Sized interface {
+	// Fits says why it cannot with so many; nil if it can. It is pure.
+	Fits(nodes int) error
+}
+
 // Judged is a target or a workload that says by which checkers its runs are to be judged, beside those that judge
 // every run.
 type Judged interface{ Checkers() []string }
@@ -56,6 +66,14 @@ type Judged interface{ Checkers() []string }
 // node's own words is finer than any polling.
 type Witness interface {
 	Claim(line []byte) (term uint64, ok bool)
+}
+
+// Announcer is a target whose members say in their logs that they serve, at each start anew. One that has not said so is
+// not asked whether it is [Target].Ready.
+type Announcer interface {
+	// Announces reports whether they do.
+	Announces() bool
+	Serves(line []byte) bool
 }
 
 // Teller is a target whose members tell more in their logs: that they stand for election, vote, send snapshots. It is
@@ -90,7 +108,7 @@ type PastHasher interface {
 }
 
 // Operated is a target whose members do what operators ask of them while they serve: [MoveLeader], [Defragment],
-// [SaveSnapshot], as far as [Target].Can says so.
+// [SaveSnapshot], [Compact], as far as [Target].Can says so.
 type Operated interface {
 	// Operate asks one member. An error that wraps [ErrNotApplied] says that nothing came of it.
 	Operate(ctx context.Context, n Node, what Capability) error
@@ -106,6 +124,8 @@ type Client interface {
 type Member struct {
 	Name string
 	Addr map[string]string // by port name
+	// Incarnation is how many members before it had the same name.
+	Incarnation int
 }
 
 // Placement is what a target needs to know to launch a member.
@@ -114,21 +134,25 @@ type Placement struct {
 	// Members are all members, in order, with the addresses at which this node reaches them.
 	// Its own entry has the addresses to listen on.
 	Members []Member
-	DataDir string // survives restarts of the node
+	// Companions are the nodes beside the cluster, likewise.
+	Companions []Member
+	DataDir    string // survives restarts of the node
 	// Program is the target's program where the fleet has it; empty if it is where the target says.
 	Program string
 	// Version is that of the member; empty is the one that the target was made for.
 	Version string
 	// Joins says that the others are a cluster already, which knows that this one is about to join.
 	Joins bool
-	// Incarnation is how often the node was started as a new member, with an empty disk.
+	// Incarnation is that of the node itself: how often it was started as a new member, with an empty disk.
 	Incarnation int
 	Seed        uint64
 }
 
 // NodeSpec says how a node is launched.
 type NodeSpec struct {
-	Name    string
+	Name string
+	// Self says that the program is sunder itself, and that Command are its arguments alone.
+	Self    bool
 	Command []string // program and arguments
 	Env     []string
 	DataDir string

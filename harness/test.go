@@ -23,6 +23,9 @@ type Test struct {
 	Schedule *Schedule
 	Deeds    Deeds
 
+	// Hands let somebody ask for faults while the run is under way; nil lets nobody.
+	Hands *Hands
+
 	// OtherVersions are those that nodes can be restarted as, beside the one that is launched.
 	OtherVersions []string
 
@@ -93,10 +96,13 @@ func (t *Test) Validate() error {
 	demand(t.LaunchTimeout > 0 && t.RecoverTimeout > 0, "timeouts for launch and recovery must be above 0")
 	if t.Target != nil && t.Workload != nil {
 		errs = append(errs, t.fit())
+		if s, ok := t.Target.(Sized); ok && t.Nodes >= 1 {
+			errs = append(errs, s.Fits(t.Nodes))
+		}
 	}
 	errs = append(errs, t.Sites.validate(t.Nodes, t.Target))
 	if t.Schedule != nil {
-		if err := t.Schedule.Check(t.Deeds, NodeNames(t.Nodes), t.Sites, t.TimeLimit-t.calm()); err != nil {
+		if err := t.Schedule.Check(t.Deeds, t.Layout(), t.TimeLimit-t.calm()); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -111,12 +117,23 @@ func (t *Test) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Layout returns who there is in the test.
+func (t *Test) Layout() Layout {
+	l := Layout{Nodes: NodeNames(t.Nodes), Sites: t.Sites}
+	if t.Target != nil {
+		l.Companions = clientNames(t.companions())
+	}
+	return l
+}
+
 // fit says what is needed and cannot be done. What a fleet must do is known once there is one.
 func (t *Test) fit() error {
 	can := t.Target.Can()
-	errs := []error{Fit("the workload", t.Workload.Needs(), "the target", can)}
+	errs := []error{Fit("the workload", t.Workload.Needs(), "the target", ClientsCan(t.Target))}
 	for _, l := range t.Lanes {
-		errs = append(errs, Fit("nemesis "+l.Name, l.Aiming, "the target", can))
+		errs = append(errs,
+			Fit("nemesis "+l.Name, l.Aiming, "the target", can),
+			FitSpared("nemesis "+l.Name, l.Needs(), "the target", t.Target))
 	}
 	var scheduled []Scheduled
 	if t.Schedule != nil {
@@ -126,6 +143,7 @@ func (t *Test) fit() error {
 		if f.Pick != nil {
 			errs = append(errs, Fit("fault "+f.Name(), f.Pick.Aiming, "the target", can))
 		}
+		errs = append(errs, FitSpared("fault "+f.Name(), f.Needs(t.Deeds), "the target", t.Target))
 	}
 	if t.Fleet == nil {
 		return errors.Join(errs...)

@@ -66,6 +66,8 @@ const hopAfter = 50
 func (w *worker) wander(r *rand.Rand, crowd Crowd, node int) string {
 	habit := w.habit
 	switch {
+	case len(w.cluster.Companions) > 0:
+		return w.home // companions are no members: none leads
 	case crowd == AtLeader:
 		habit = follows
 	case crowd == AtOne && w.refused < 2:

@@ -153,5 +153,5 @@ func (c *Cluster) restartAs(ctx context.Context, name, version string) error {
 	if err := m.node.Kill(ctx); err != nil {
 		return err
 	}
-	return c.startAgain(ctx, m, func(ctx context.Context, n Node) error { return n.Start(ctx) })
+	return c.startAgain(ctx, m, starts)
 }

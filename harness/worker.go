@@ -30,14 +30,16 @@ type worker struct {
 func newWorkers(r *run) []*worker {
 	workers := make([]*worker, r.Clients)
 	for i := range workers {
-		workers[i] = newWorker(r, i, i%r.Nodes)
+		workers[i] = newWorker(r, i, i)
 	}
 	return workers
 }
 
 func newWorker(r *run, index, node int) *worker {
+	places := r.places()
+	home := places[node%len(places)]
 	return &worker{
-		run: r, index: index, node: r.cluster.Nodes()[node], home: r.cluster.Nodes()[node], process: index,
+		run: r, index: index, node: home, home: home, process: index,
 		rand: rand.New(rand.NewPCG(r.Seed, streamWorkers+uint64(index))), habit: r.habitOf(index),
 	}
 }
@@ -122,12 +124,13 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(call.Timeout, w.OpTimeout))
 	defer cancel()
 	if w.client == nil {
-		client, err := w.Target.Dial(ctx, w.cluster.Node(w.node))
+		client, err := w.dial(ctx)
 		if err != nil {
 			return false // nothing was called
 		}
 		w.client = client
 	}
+	call.Process = w.process
 	e := history.Event{Process: w.process, Kind: history.Invoke, F: call.F, Node: w.node, Key: call.Key, Value: call.Value}
 	w.log.Append(e)
 	answer, err := w.Workload.Invoke(ctx, w.client, call)
@@ -146,6 +149,7 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 	}
 	w.log.Append(e)
 	w.last = &Outcome{Call: call, Kind: e.Kind, Answer: answer, Err: err}
+	w.held(w.index, w.node, *w.last)
 	if e.Kind != history.Fail || refused {
 		w.calls.Add(1) // what failed wears nothing out, however often it is tried
 	}
@@ -165,6 +169,17 @@ func (w *worker) call(ctx context.Context, call Call) bool {
 		w.hangUp() // whatever is wrong with the connection, the next call has a new one
 	}
 	return err == nil || refused
+}
+
+// dial returns a new client, of the member or by the companion that the worker calls.
+func (w *worker) dial(ctx context.Context) (Client, error) {
+	dial := w.Target.Dial
+	for _, c := range w.cluster.Companions {
+		if c.Name == w.node {
+			dial = c.Dial
+		}
+	}
+	return dial(ctx, w.cluster.Node(w.node))
 }
 
 // outcomeOf draws the line between what failed and what is in doubt. An error is a maybe, unless

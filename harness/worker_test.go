@@ -50,7 +50,7 @@ func TestClientsBackOff(t *testing.T) {
 func TestTapCutsLines(t *testing.T) {
 	var out bytes.Buffer
 	var lines []string
-	w := &tap{Writer: &out, claim: func(line []byte) { lines = append(lines, string(line)) }}
+	w := &tap{Writer: &out, see: func(line []byte) { lines = append(lines, string(line)) }}
 	for _, part := range []string{"on", "e\ntwo\nthr", "", "ee\n\nunfinished"} {
 		n, err := w.Write([]byte(part))
 		require.NoError(t, err)

@@ -39,6 +39,12 @@ type Operation struct {
 	ReadOnly bool
 }
 
+// Paced is a workload of which fewer calls succeed than of others, as clients wait for each other.
+type Paced interface {
+	// LeastRate is how many calls a second must succeed, if the test does not say.
+	LeastRate() float64
+}
+
 // Finalizer is a workload that wants last calls at every node, once all faults are healed.
 type Finalizer interface {
 	// Final returns the calls to be made at each node, given how many calls were made so far.
@@ -67,6 +73,8 @@ type Call struct {
 	ReadOnly bool
 	// Timeout is after how long the call is given up; 0 is what the test says.
 	Timeout time.Duration
+	// Process is the one that calls; the run sets it.
+	Process int
 }
 
 // Outcome is what became of a call.

@@ -16,9 +16,24 @@ const (
 	minority = "minority" // the largest number that leaves a quorum
 	majority = "majority" // the smallest number that leaves none
 	all      = "all"
+	holder   = "holder" // a companion that holds something, such as a lock; nobody while none does
 )
 
 var aims = []string{one, leader, minority, majority, all}
+
+// orHolder returns aims that can be chosen, the holder among them.
+func orHolder(aims []string) []string { return append(slices.Clone(aims), holder) }
+
+// drawn returns aims that are drawn from: the holder is one where there can be any.
+func drawn(v harness.View, aims []string) []string {
+	if len(v.Companions) == 0 {
+		return aims
+	}
+	return orHolder(aims)
+}
+
+// companion is how the names of companions begin that are clients.
+const companion = 'c'
 
 // nodeSeparator is between the names of nodes that are aimed at: "n1:n3".
 const nodeSeparator = ":"
@@ -27,11 +42,19 @@ const nodeSeparator = ":"
 func named(aim string) []string {
 	nodes := strings.Split(aim, nodeSeparator)
 	for _, n := range nodes {
-		if number, err := strconv.Atoi(strings.TrimPrefix(n, "n")); err != nil || number < 1 || n[0] != 'n' {
+		if n == "" || n[0] != 'n' && n[0] != companion {
+			return nil
+		}
+		if number, err := strconv.Atoi(n[1:]); err != nil || number < 1 {
 			return nil
 		}
 	}
 	return nodes
+}
+
+// namesCompanion reports whether an aim names a companion of the cluster.
+func namesCompanion(aim string) bool {
+	return slices.ContainsFunc(named(aim), func(n string) bool { return n[0] == companion })
 }
 
 // draw returns aim, or one of the possible ones if it is empty.
@@ -46,14 +69,17 @@ func draw(r *rand.Rand, aim string, possible []string) string {
 // aim at.
 func targets(r *rand.Rand, v harness.View, aim string) []string {
 	if nodes := named(aim); nodes != nil {
-		if len(without(nodes, v.Nodes)) > 0 {
+		there := slices.Concat(v.Nodes, v.Companions)
+		if len(without(nodes, there)) > 0 {
 			return nil // some of them are not there
 		}
-		return slices.DeleteFunc(slices.Clone(v.Nodes), func(n string) bool { return !slices.Contains(nodes, n) })
+		return slices.DeleteFunc(there, func(n string) bool { return !slices.Contains(nodes, n) })
 	}
 	n := len(v.Nodes)
 	count := 1
 	switch aim {
+	case holder:
+		return shuffled(r, v.Holders)[:min(1, len(v.Holders))]
 	case leader:
 		return v.Leaders[:min(1, len(v.Leaders))]
 	case minority:

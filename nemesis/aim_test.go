@@ -39,6 +39,50 @@ func TestTargetsHaveTheirSize(t *testing.T) {
 
 func random() *rand.Rand { return rand.New(rand.NewPCG(1, 1)) }
 
+// Clients that hold something can be aimed at, in ways that mean something for a node that is on no side.
+func TestAimsAtHolders(t *testing.T) {
+	nodes := harness.NodeNames(3)
+	v := harness.View{Nodes: nodes, Up: nodes, Companions: []string{"c1", "c2", "guard"}}
+	r := random()
+	for _, spec := range []string{"kill@holder", "pause@holder", "unplug@holder", "partition@holder", "delay:long@holder", "partition:one-way@holder"} {
+		lanes, err := Default().Parse(spec, 1, 1)
+		require.NoError(t, err)
+		require.Nil(t, lanes[0].Nemesis.Next(r, v), "nobody holds anything")
+		v.Holders = []string{"c2"}
+		for range 20 {
+			f := lanes[0].Nemesis.Next(r, v)
+			require.Equal(t, []string{"c2"}, f.Nodes, spec)
+			require.Equal(t, holder, f.Aim)
+			require.NoError(t, Default().Deeds().Check(*f, append(harness.NodeNames(3), "c2")))
+			require.Error(t, Default().Deeds().Check(*f, nodes), "c2 is not there")
+			for _, l := range f.Deeds[0].Links {
+				require.Contains(t, nodes, map[bool]string{true: l.To, false: l.From}[l.From == "c2"], "the guard can be reached")
+			}
+		}
+		v.Holders = nil
+		require.False(t, harness.CanAct(lanes[0].Nemesis, harness.Layout{Nodes: nodes}))
+		require.True(t, harness.CanAct(lanes[0].Nemesis, harness.Layout{Nodes: nodes, Companions: []string{"c1"}}))
+	}
+	lanes, err := Default().Parse("partition:halves@holder", 1, 1)
+	require.NoError(t, err)
+	require.False(t, harness.CanAct(lanes[0].Nemesis, harness.Layout{Nodes: nodes, Companions: []string{"c1"}}))
+	lanes, err = Default().Parse("pause@c1:n2", 1, 1)
+	require.NoError(t, err)
+	require.Equal(t, []string{"n2", "c1"}, lanes[0].Nemesis.Next(r, v).Nodes)
+
+	// Where nobody holds anything, none is ever drawn; where somebody does, one is now and then.
+	lanes, err = Default().Parse("mix", 1, 1)
+	require.NoError(t, err)
+	v.Holders = []string{"c1"}
+	hit := 0
+	for range 300 {
+		if f := lanes[0].Nemesis.Next(r, v); f != nil && f.Aim == holder {
+			hit++
+		}
+	}
+	require.Greater(t, hit, 10)
+}
+
 // Nodes can be aimed at by their names, those that there are.
 func TestAimsMayNameNodes(t *testing.T) {
 	v := harness.View{Nodes: harness.NodeNames(3), Up: harness.NodeNames(3)}
@@ -47,7 +91,7 @@ func TestAimsMayNameNodes(t *testing.T) {
 	for _, shape := range []string{"bridge@n1:n2", "majorities-ring@n1"} {
 		lanes, err := Default().Parse("partition:"+shape, 1, 1)
 		require.NoError(t, err)
-		require.False(t, harness.CanAct(lanes[0].Nemesis, v.Nodes, harness.Sites{}), shape)
+		require.False(t, harness.CanAct(lanes[0].Nemesis, harness.Layout{Nodes: v.Nodes}), shape)
 	}
 	for _, aim := range []string{"", "one", "n", "n0", "n1:", "n1,n2", "node1"} {
 		require.Nil(t, named(aim), aim)
@@ -55,5 +99,5 @@ func TestAimsMayNameNodes(t *testing.T) {
 	lanes, err := Default().Parse("partition:halves@n2+kill@n1:n2", 1, 1)
 	require.NoError(t, err)
 	require.Equal(t, []string{"n2"}, lanes[0].Nemesis.Next(random(), v).Nodes)
-	require.False(t, harness.CanAct(lanes[0].Nemesis, []string{"n1"}, harness.Sites{}), "there is no n2")
+	require.False(t, harness.CanAct(lanes[0].Nemesis, harness.Layout{Nodes: []string{"n1"}}), "there is no n2")
 }

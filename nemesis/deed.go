@@ -70,11 +70,11 @@ func linkFamily[T any](
 		About:  about,
 		Rare:   true,
 		Shapes: shapes,
-		Aims:   aims,
+		Aims:   orHolder(aims),
 		Deeds:  harness.Deeds{deed: kind},
 		New: func(shape, aim string) harness.Nemesis {
 			return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
-				aim, shape := draw(r, aim, aims), draw(r, shape, shapes)
+				aim, shape := draw(r, aim, drawn(v, aims)), draw(r, shape, shapes)
 				return hitLinks(v, name, shape, aim, targets(r, v, aim), deed, settings[shape])
 			})
 		},

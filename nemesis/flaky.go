@@ -15,7 +15,7 @@ import (
 // what engineers know as flapping).
 var flaky = Family{
 	About: "cut links for short spells, again and again",
-	Aims:  aims,
+	Aims:  orHolder(aims),
 	Rare:  true,
 	Deeds: harness.Deeds{"flap": {
 		About: "cut links for short spells, again and again",
@@ -39,7 +39,7 @@ var flaky = Family{
 	}},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
-			aim := draw(r, aim, aims)
+			aim := draw(r, aim, drawn(v, aims))
 			return hitLinks(v, "flaky", "", aim, targets(r, v, aim), "flap", flapSettings{
 				Cut: harness.Time(40 * time.Millisecond), Open: harness.Time(120 * time.Millisecond), Seed: r.Uint64() >> 11,
 			})

@@ -66,6 +66,7 @@ func Default() Families {
 		"clients":     cutClients,
 		"amnesia":     amnesia,
 		"move-leader": moveLeader,
+		"compact":     compact,
 		"defragment":  defragment,
 		"snapshot":    snapshot,
 		"replace":     replace,
@@ -194,6 +195,8 @@ func (all Families) parseOne(text string) (harness.Nemesis, Family, error) {
 		return nil, family, choice(name, "shape", shape, family.Shapes)
 	case aimed && !slices.Contains(family.Aims, aim) && (family.Aims == nil || named(aim) == nil):
 		return nil, family, choice(name, "aim", aim, family.Aims)
+	case aimed && !slices.Contains(family.Aims, holder) && namesCompanion(aim):
+		return nil, family, fmt.Errorf("%s is done to members of the cluster, and %s names a client", name, aim)
 	}
 	return family.New(shape, aim), family, nil
 }

@@ -18,7 +18,7 @@ func TestCanAct(t *testing.T) {
 		lanes, err := Default().Parse(spec, time.Second, time.Second)
 		require.NoError(t, err)
 		for n := 1; n <= 5; n++ {
-			require.Equal(t, n >= fewest, harness.CanAct(lanes[0].Nemesis, harness.NodeNames(n), harness.Sites{}), "%s on %d", spec, n)
+			require.Equal(t, n >= fewest, harness.CanAct(lanes[0].Nemesis, harness.Layout{Nodes: harness.NodeNames(n)}), "%s on %d", spec, n)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 // takes the clients' way to the nodes too, and the interface vanishes under the node.
 var unplug = Family{
 	About: "pull out nodes' networks, clients' way to them included",
-	Aims:  aims,
+	Aims:  orHolder(aims),
 	Deeds: harness.Deeds{"unplug": holdNodes("pull out nodes' networks", harness.NodeUnplug, harness.State{
 		Name: "unplugged", NoNetwork: true,
 		Enter: func(ctx context.Context, n harness.Node) error {
@@ -33,7 +33,7 @@ var unplug = Family{
 	})},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
-			aim := draw(r, aim, aims)
+			aim := draw(r, aim, drawn(v, aims))
 			return hitNodes("unplug", aim, up(v, targets(r, v, aim)))
 		})
 	},

@@ -17,6 +17,7 @@ var (
 	moveLeader = operation("move-leader", "let the leader hand leadership over to another member", harness.MoveLeader)
 	defragment = operation("defragment", "let members rewrite what they store, to give space back", harness.Defragment)
 	snapshot   = operation("snapshot", "save a snapshot of a member's state, and throw it away", harness.SaveSnapshot)
+	compact    = operation("compact", "let the cluster forget all but the newest version of each key", harness.Compact)
 )
 
 // operationTimeout is how long a member may take.

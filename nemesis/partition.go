@@ -35,7 +35,7 @@ var (
 var partition = Family{
 	About:  "cut links between nodes",
 	Shapes: partitionShapes,
-	Aims:   partitionAims,
+	Aims:   orHolder(partitionAims),
 	Weight: 2,
 	Deeds: harness.Deeds{"cut": impairLinks("lose all that is sent", harness.LinkCut,
 		func(struct{}) (harness.Impairment, error) { return harness.Impairment{Drop: true}, nil },
@@ -47,7 +47,11 @@ var partition = Family{
 			if len(v.Sites) == 0 {
 				possible = without(possible, []string{bySites})
 			}
-			c := aimPartition(r, v, draw(r, shape, possible), draw(r, aim, partitionAims))
+			aim := draw(r, aim, drawn(v, partitionAims))
+			if aim == holder {
+				possible = []string{isolate, oneWay} // it is on no side
+			}
+			c := aimPartition(r, v, draw(r, shape, possible), aim)
 			if !noticed(v, c.links) {
 				return nil
 			}
@@ -70,7 +74,7 @@ type cuts struct {
 // ever notice.
 func noticed(v harness.View, links []harness.Link) bool {
 	return slices.ContainsFunc(links, func(l harness.Link) bool {
-		return slices.Contains(v.Up, l.From) && !slices.Contains(v.Unplugged, l.To)
+		return slices.Contains(slices.Concat(v.Up, v.Companions), l.From) && !slices.Contains(v.Unplugged, l.To)
 	})
 }
 
@@ -82,6 +86,10 @@ func aimPartition(r *rand.Rand, v harness.View, shape, aim string) cuts {
 	}
 	if nodes := named(aim); len(nodes) > 1 && shape == bridge || nodes != nil && shape == majoritiesRing {
 		return f // there is one bridge, and a ring hits all alike
+	}
+	beside := aim == holder || len(without(named(aim), v.Nodes)) > 0
+	if beside && shape != isolate && shape != oneWay {
+		return f // a companion is on no side
 	}
 	switch shape {
 	case isolate:
@@ -177,4 +185,12 @@ func ringCuts(ring []string) []harness.Link {
 		}
 	}
 	return links
+}
+
+// CutLinks is a lane that cuts links which somebody has named.
+func CutLinks(links ...harness.Link) harness.Lane {
+	f := &harness.Fault{Family: "partition", Shape: "links", Deeds: []harness.Deed{{Kind: "cut", Links: links}}}
+	return harness.Lane{Name: f.Name(), Deeds: partition.Deeds, Nemesis: aimFunc(
+		func(*rand.Rand, harness.View) *harness.Fault { return f },
+	)}
 }

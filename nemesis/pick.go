@@ -41,11 +41,21 @@ func (s *swarm) pick(r *rand.Rand, v harness.View) *harness.Fault {
 	return nil
 }
 
+// holderShare is how many faults come on one that is aimed at a client which holds something, where any does.
+const holderShare = 4
+
 // spice is how many faults come on one that is rare.
 const spice = 10
 
 // choose draws a family and an aim.
 func (s *swarm) choose(r *rand.Rand, v harness.View) (family, aim string) {
+	if len(v.Holders) > 0 && r.IntN(holderShare) == 0 {
+		if able := slices.DeleteFunc([]string{"pause", "pause", "partition", "kill"}, func(name string) bool {
+			return !s.able(v, name)
+		}); len(able) > 0 {
+			return able[r.IntN(len(able))], holder
+		}
+	}
 	draw := func() (string, string) {
 		family, aim := s.episode.names[r.IntN(len(s.episode.names))], one
 		if r.IntN(spice) == 0 && len(s.episode.rare) > 0 {

@@ -11,12 +11,12 @@ import (
 // kill ends nodes at once, as a crash does, and starts them again when healed.
 var kill = Family{
 	About:  "end processes with SIGKILL and start them again",
-	Aims:   aims,
+	Aims:   orHolder(aims),
 	Weight: 2,
 	Deeds:  harness.Deeds{"kill": holdNodes("end processes", harness.NodeKill, killed)},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
-			aim := draw(r, aim, aims)
+			aim := draw(r, aim, drawn(v, aims))
 			return hitNodes("kill", aim, up(v, targets(r, v, aim)))
 		})
 	},
@@ -32,7 +32,7 @@ var killed = harness.State{
 // pause stops nodes in their tracks and lets them go on when healed.
 var pause = Family{
 	About:  "stop processes and let them go on",
-	Aims:   aims,
+	Aims:   orHolder(aims),
 	Weight: 2,
 	Deeds: harness.Deeds{"pause": holdNodes("stop processes", harness.NodePause, harness.State{
 		Name: "paused", OfProcess: true,
@@ -41,7 +41,7 @@ var pause = Family{
 	})},
 	New: func(_, aim string) harness.Nemesis {
 		return aimFunc(func(r *rand.Rand, v harness.View) *harness.Fault {
-			aim := draw(r, aim, aims)
+			aim := draw(r, aim, drawn(v, aims))
 			nodes := targets(r, v, aim)
 			if len(up(v, nodes)) < len(nodes) {
 				return nil // who is dead cannot be paused; another time, then
@@ -59,7 +59,9 @@ func hitNodes(family, aim string, nodes []string) *harness.Fault {
 	return &harness.Fault{Family: family, Aim: aim, Nodes: nodes, Deeds: []harness.Deed{{Kind: family, Nodes: nodes}}}
 }
 
-// up returns those of some nodes that run and have a network.
+// up returns those of some nodes, or companions, that run and have a network.
 func up(v harness.View, nodes []string) []string {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return !slices.Contains(v.Up, n) })
+	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool {
+		return !slices.Contains(v.Up, n) && !slices.Contains(v.Companions, n)
+	})
 }

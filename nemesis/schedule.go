@@ -132,7 +132,7 @@ func (all Families) parseSentence(text string) (s harness.Scheduled, err error) 
 		aim = words[3]
 	}
 	s.For, s.Lane = harness.Time(hold), "schedule"
-	pick, err := all.pick(words[2], aim)
+	pick, err := all.Pick(words[2], aim)
 	if err != nil {
 		return bad(err)
 	}
@@ -140,8 +140,8 @@ func (all Families) parseSentence(text string) (s harness.Scheduled, err error) 
 	return s, nil
 }
 
-// pick returns the nemesis that a family, a shape, or both name, with an aim or names of nodes.
-func (all Families) pick(what, aim string) (harness.Lane, error) {
+// Pick returns the nemesis that a family, a shape, or both ("family:shape") name, with an aim or names of nodes ("n1,n3").
+func (all Families) Pick(what, aim string) (harness.Lane, error) {
 	name, shape, shaped := strings.Cut(what, ":")
 	if _, ok := all[name]; !ok && !shaped {
 		for _, family := range all.Names() {

@@ -128,6 +128,8 @@ func (s *swarm) take(v harness.View, r *rand.Rand) {
 		}
 		hold := max(exponential(r, s.episode.holds[f.Fault.Family]), leastHold)
 		switch {
+		case f.Fault.Aim == holder: // for less than it keeps what it holds, or longer
+			hold = max(time.Duration(logUniform(r, 0.3, 2.5)*float64(v.Lease)), leastHold)
 		case s.asksOnly(&f.Fault):
 			hold = leastHold
 		case r.Float64() < s.episode.brief:

@@ -182,11 +182,11 @@ func readRun(dir, name string, s Suite) (Found, error) {
 	}
 	run.Summary = r.Summary
 	if !run.ofSuite {
-		run.Status = statusOf(r.Summary, r.Trouble != "", "")
+		run.Status = statusOf(r.Summary, r.Trouble != "", r.Summary.Expect)
 		return run, nil
 	}
 	said := s.Outcomes[i]
-	run.Status = statusOf(r.Summary, r.Trouble != "", said.Expect)
+	run.Status = statusOf(r.Summary, r.Trouble != "", Expectation(said.Expect))
 	// The suite has seen how it ended. What its results say may be newer: they can be judged again.
 	if run.Status == Passed && (said.Status == Broken || said.Status == NotRun) {
 		run.Status = said.Status
@@ -199,11 +199,13 @@ func readRun(dir, name string, s Suite) (Found, error) {
 
 // statusOf measures a verdict by what was expected. By itself, a run with a planted bug is as it should be if that
 // was found; if not, its verdict is unknown.
-func statusOf(s Summary, trouble bool, expect string) Status {
+func statusOf(s Summary, trouble bool, expect Expectation) Status {
 	planted := expect == "" && s.Bug != ""
-	wanted := expect == checkers.Invalid.String() || planted && s.Verdict != checkers.Unknown
+	wanted := expect.Violation() || planted && s.Verdict != checkers.Unknown
 	switch {
-	case s.Verdict == checkers.Invalid && wanted:
+	case s.Verdict == checkers.Invalid && expect.Violation() && trouble:
+		return Broken
+	case s.Verdict == checkers.Invalid && wanted && (planted || expect.Unmet(s) == ""):
 		return Passed
 	case s.Verdict == checkers.Invalid:
 		return Failed

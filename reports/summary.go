@@ -28,6 +28,9 @@ type Summary struct {
 	Command  string           `json:"command"`
 	Verdict  checkers.Verdict `json:"verdict"`
 	Why      string           `json:"why"`
+	// Violated are the checkers that found a violation, and Expect how the run was to end; empty if it did not say.
+	Violated []string    `json:"violated,omitempty"`
+	Expect   Expectation `json:"expect,omitempty"`
 	// Found is the violation whose evidence was complete first; nil if there is none.
 	Found *Finding `json:"found,omitempty"`
 	// Coverage are the situations that a run can come to, and how often this one did; nil if it has no faults.
@@ -90,6 +93,7 @@ func describe(t history.Test) Summary {
 		Seed:     t.Seed,
 		Started:  t.Started,
 		Command:  t.Command,
+		Expect:   Expectation(t.Options["expect"]),
 	}
 	for _, name := range variants {
 		if v := t.Options[name]; v != "" && v != "false" && v != "0s" {
@@ -110,6 +114,11 @@ func (r Run) Summarize() Summary {
 	s.Why, s.Found = Sentence(s.Verdict, r.Results), r.firstFinding()
 	if starved := checkers.Starved(r.History); starved != "" {
 		s.Why += " But " + starved + "."
+	}
+	for _, result := range r.Results {
+		if result.Verdict == checkers.Invalid {
+			s.Violated = append(s.Violated, result.Checker)
+		}
 	}
 	if r.Trouble != "" {
 		s.Why = "The run ended early: " + r.Trouble

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -158,7 +159,12 @@ func (w *register) Operations() (all []harness.Operation) {
 }
 
 // Needs implements [harness.Workload].
-func (w *register) Needs() []harness.Capability { return []harness.Capability{harness.KV} }
+func (w *register) Needs() []harness.Capability {
+	if slices.Contains(w.mix.names, cas) {
+		return []harness.Capability{harness.KV, harness.CAS}
+	}
+	return []harness.Capability{harness.KV}
+}
 
 // Checkers implements [harness.Judged].
 func (w *register) Checkers() []string { return []string{"linear"} }

@@ -15,6 +15,8 @@ import (
 func Default() map[string]harness.WorkloadEntry {
 	return map[string]harness.WorkloadEntry{
 		"register": registerEntry(),
+		"lock":     lockEntry(),
+		"election": electionEntry(),
 	}
 }
 

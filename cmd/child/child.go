@@ -39,12 +39,16 @@ func (e Ended) Says() (v checkers.Verdict, same bool) {
 	return e.Summary.Verdict, e.Code == code || e.Code == Interrupted && e.Summary.Verdict == checkers.Invalid
 }
 
+// OwnFlagsEnv tells a process that all of its flags are given, and that sunder.yaml has none for it.
+const OwnFlagsEnv = "SUNDER_OWN_FLAGS"
+
 // Run runs `sunder run`. Its error is that there was no such process. An interrupt is handed on once: a terminal's
 // would reach the child as well, and a second one ends it at once.
 func Run(ctx context.Context, program, out string, args []string) (end Ended, err error) {
 	var stdout, stderr bytes.Buffer
 	child := exec.CommandContext(ctx, program, append([]string{"run", "--quiet", "--out", out}, args...)...)
 	child.Stdout, child.Stderr = &tail{w: &stdout}, &tail{w: &stderr}
+	child.Env = append(os.Environ(), OwnFlagsEnv+"=1")
 	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) } // it heals, judges and reports
 	child.WaitDelay = 3 * time.Minute

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,19 +14,27 @@ import (
 	"github.com/sunder-dev/sunder/harness/fleet/netns"
 	"github.com/sunder-dev/sunder/nemesis"
 	"github.com/sunder-dev/sunder/reports/page"
+	"github.com/sunder-dev/sunder/targets/bully"
 	"github.com/sunder-dev/sunder/targets/consul"
+	"github.com/sunder-dev/sunder/targets/described"
 	"github.com/sunder-dev/sunder/targets/etcd"
+	"github.com/sunder-dev/sunder/targets/paxos"
 	"github.com/sunder-dev/sunder/targets/raft"
+	"github.com/sunder-dev/sunder/targets/redis"
 	"github.com/sunder-dev/sunder/workloads"
 )
 
 // Catalogue is all that the command line knows, by name. A program of one's own adds entries to those of [Default].
 type Catalogue struct {
-	Targets   map[string]harness.TargetEntry
+	Targets map[string]harness.TargetEntry
+	// Describe reads a file that describes a target, which is then one like the others for a run. Nil reads none.
+	Describe  func(path string) (name string, e harness.TargetEntry, err error)
 	Fleets    map[string]harness.FleetEntry
 	Workloads map[string]harness.WorkloadEntry
 	Nemeses   nemesis.Families
 	Checkers  checkers.Registry
+	// Demos are runs that show something, in the order in which they are best seen.
+	Demos []Demo
 	// Renderers show in reports what checkers attach, by kind.
 	Renderers map[string]page.Renderer
 }
@@ -35,9 +44,13 @@ func Default() Catalogue {
 	return Catalogue{
 		Targets: map[string]harness.TargetEntry{
 			"raft":   raft.Entry(),
+			"bully":  bully.Entry(),
 			"etcd":   etcd.Entry(),
 			"consul": consul.Entry(),
+			"paxos":  paxos.Entry(),
+			"redis":  redis.Entry(),
 		},
+		Describe: described.Entry,
 		Fleets: map[string]harness.FleetEntry{
 			"local":  local.Entry(),
 			"docker": docker.Entry(),
@@ -46,13 +59,26 @@ func Default() Catalogue {
 		Workloads: workloads.Default(),
 		Nemeses:   nemesis.Default(),
 		Checkers:  checkers.Default(),
+		Demos:     demos(),
 		Renderers: page.Default(),
 	}
 }
 
+// described reports whether a target is named by a file that describes it.
+func (c Catalogue) described(spec string) bool {
+	return c.Describe != nil && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(spec))
+}
+
 // findTarget reads "etcd@v3.6.5" into the target and the version, which is its default if none is
-// named.
+// named, and "./mydb.yaml" into what the file describes.
 func (c Catalogue) findTarget(spec string) (name string, versions []string, entry harness.TargetEntry, err error) {
+	if c.described(spec) {
+		name, entry, err = c.Describe(spec)
+		if _, taken := c.Targets[name]; taken && err == nil {
+			err = fmt.Errorf("%s: name: %s is another target; give it a name of its own", spec, name)
+		}
+		return name, []string{""}, entry, err
+	}
 	name, version, versioned := strings.Cut(spec, "@")
 	entry, err = find("target", c.Targets, name)
 	switch {
@@ -74,14 +100,19 @@ func (c Catalogue) findTarget(spec string) (name string, versions []string, entr
 func find[E any](kind string, entries map[string]E, name string) (E, error) {
 	entry, ok := entries[name]
 	if !ok {
-		return entry, fmt.Errorf("unknown %s %q; known are %s", kind, name, names(entries))
+		return entry, unknown(kind, name, sorted(entries))
 	}
 	return entry, nil
 }
 
+// unknown says that nothing has a name, what has one, and what was probably meant.
+func unknown(kind, name string, known []string) error {
+	return fmt.Errorf("unknown %s %q; known are %s%s", kind, name, strings.Join(known, ", "), meant(name, known))
+}
+
 // names lists the names of entries for help texts.
 func names[E any](entries map[string]E) string {
-	return strings.Join(slices.Sorted(maps.Keys(entries)), ", ")
+	return strings.Join(sorted(entries), ", ")
 }
 
 // planted returns all bugs that can be planted, with the targets that have them, sorted by name.

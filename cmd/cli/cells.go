@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
 	"github.com/sunder-dev/sunder/cmd/suite"
 	"github.com/sunder-dev/sunder/reports"
-	"golang.org/x/term"
 )
 
 // runAll runs the cells of a suite, and says how each ended as soon as it has: to people, and in the
@@ -41,7 +42,7 @@ func (f *suiteFlags) runAll(cmd *cobra.Command, cells []suite.Cell, result *repo
 }
 
 func asExpected(o reports.Outcome) string {
-	if o.Status == reports.Passed && o.Expect == string(suite.Invalid) {
+	if o.Status == reports.Passed && reports.Expectation(o.Expect).Violation() {
 		return " (invalid, as expected)"
 	}
 	return ""

@@ -20,6 +20,7 @@ import (
 func (a app) newCheckCommand() *cobra.Command {
 	check := checkFlags{}
 	from := formatAuto
+	var format printed
 	var only []string
 	var initial string
 	cmd := &cobra.Command{
@@ -52,6 +53,9 @@ them may be compressed by gzip or zstd, and "-" is standard input. Nothing is wr
 			if o.Initial = json.RawMessage(initial); initial != "" && !json.Valid(o.Initial) {
 				return usage(cmd, fmt.Errorf("--initial: a JSON value, such as 0 or '\"a\"', not %s", initial))
 			}
+			if format == printedJSON {
+				return a.judgeForPrograms(cmd, h, only, o)
+			}
 			_, err = a.judge(cmd, h, only, o)
 			return err
 		},
@@ -68,7 +72,8 @@ them may be compressed by gzip or zstd, and "-" is standard input. Nothing is wr
 		"",
 		"what registers hold before anything is written, as JSON (default null)",
 	)
-	cmd.Flags().Var(&from, "format", "what the file is: "+formatNames())
+	cmd.Flags().Var(&from, "input", "what the file is: "+formatNames())
+	format.add(cmd.Flags())
 	check.add(cmd.Flags())
 	return cmd
 }
@@ -153,7 +158,7 @@ func (a app) judge(
 		fmt.Fprintln(cmd.OutOrStdout(), text)
 	}
 	verdict := checkers.Worst(results)
-	fmt.Fprintln(cmd.OutOrStdout(), summary(h, verdict))
+	fmt.Fprintln(cmd.OutOrStdout(), summary(cmd.OutOrStdout(), h, verdict))
 	if err := cmd.Context().Err(); err != nil {
 		return results, err
 	}
@@ -161,4 +166,22 @@ func (a app) judge(
 		return results, verdictError(verdict)
 	}
 	return results, nil
+}
+
+// judgeForPrograms runs checkers and prints a document of what they find.
+func (a app) judgeForPrograms(cmd *cobra.Command, h *history.History, names []string, o checkers.Options) error {
+	results, err := a.Checkers.Run(cmd.Context(), h, names, o)
+	if err != nil {
+		return err
+	}
+	verdict := checkers.Worst(results)
+	err = writeJSON(cmd.OutOrStdout(), struct {
+		Verdict  checkers.Verdict  `json:"verdict"`
+		Coverage reports.Coverage  `json:"coverage"`
+		Results  []checkers.Result `json:"results"`
+	}{verdict, reports.CoverageOf(h), results})
+	if err = errors.Join(err, cmd.Context().Err()); err != nil || verdict == checkers.Valid {
+		return err
+	}
+	return verdictError(verdict)
 }

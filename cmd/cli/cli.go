@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	sunder "github.com/sunder-dev/sunder"
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/cmd/child"
 	"github.com/sunder-dev/sunder/harness/fleet/netns"
@@ -130,16 +131,26 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad usage, 255 error, 130 interru
   sunder check runs/latest                       # judge a recorded run again`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          arguments(cobra.NoArgs),
+		Version:       sunder.BuildInfo()["sunder"],
+		Args:          subcommands,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRunE: a.applyDefaults,
 	}
-	root.SetFlagErrorFunc(usage)
+	root.SetVersionTemplate("sunder {{.Version}}\n")
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(
-		a.newRunCommand(), a.newSuiteCommand(), a.newScoreCommand(), newMergeCommand(),
+		a.newRunCommand(), a.newDemoCommand(), a.newUpCommand(), newDoCommand(), newDownCommand(),
+		a.newSuiteCommand(), a.newScoreCommand(), newMergeCommand(),
 		a.newShrinkCommand(), a.newCheckCommand(),
 		a.newReportCommand(), newServeCommand(), newExportCommand(), a.newListCommand(), newVersionCommand(),
-		newRaftdCommand(), newAgentCommand(), a.newBuildCommand(), a.newImagesCommand(), a.newCleanCommand(),
+		newRaftdCommand(), newMaelstromdCommand(),
+		newBullydCommand(), newPaxosdCommand(), newRedisdCommand(), a.newHolderdCommand(), newGuarddCommand(), newAgentCommand(),
+		a.newBuildCommand(), a.newImagesCommand(), a.newCleanCommand(),
 		a.newDoctorCommand(),
 	)
+	for _, cmd := range root.Commands() {
+		a.complete(cmd)
+	}
 	return root
 }

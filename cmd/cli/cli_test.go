@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +31,7 @@ import (
 func TestMain(m *testing.M) {
 	netns.Arrive()
 	inside := netns.Inside() && !strings.HasPrefix(os.Args[1], "-test.")
-	if len(os.Args) > 1 && (os.Args[1] == "raftd" || os.Getenv("SUNDER_TEST_MAIN") != "" || inside) {
+	if len(os.Args) > 1 && (slices.Contains([]string{"raftd", "maelstromd", "bullyd", "paxosd", "redisd", "holderd", "guardd"}, os.Args[1]) || os.Getenv("SUNDER_TEST_MAIN") != "" || inside) {
 		Main(Default())
 		return
 	}
@@ -236,7 +237,7 @@ func TestBadUsage(t *testing.T) {
 		args []string
 		says string
 	}{
-		"command":       {[]string{"walk"}, "unknown command"},
+		"command":       {[]string{"walk"}, "there is no command"},
 		"profile":       {[]string{"run", "--profile", "calm"}, `unknown profile "calm"; known are fixed, swarm`},
 		"rhythm":        {[]string{"run", "--nemesis", "watch", "--hold", "1s"}, "watch decides for itself"},
 		"rate of tides": {[]string{"run", "--load", "tides", "--rate", "9"}, "--rate is of --load steady"},
@@ -249,7 +250,7 @@ func TestBadUsage(t *testing.T) {
 		"workload":      {[]string{"run", "--workload", "queue"}, `unknown workload "queue"`},
 		"nemesis":       {[]string{"run", "--nemesis", "flood"}, `unknown family "flood"`},
 		"nodes":         {[]string{"run", "--nodes", "0"}, "0 nodes: at least 1"},
-		"output":        {[]string{"run", "--format", "xml"}, `--format: text or json, not "xml"`},
+		"output":        {[]string{"run", "--format", "xml"}, `text or json, not "xml"`},
 		"bug":           {[]string{"run", "--bug", "beetle"}, `unknown bug "beetle"`},
 		"mix":           {[]string{"run", "--mix", "append=1"}, `unknown operation "append"`},
 		"target flag":   {[]string{"run", "--target-flag", "fsync=false"}, `a node has no flag "fsync"`},
@@ -416,4 +417,35 @@ func TestAnInterruptedCheck(t *testing.T) {
 	var out, err bytes.Buffer
 	require.Equal(t, child.Interrupted, Execute(ctx, Default(), []string{"check", "../../checkers/testdata/valid-handover.jsonl"}, &out, &err))
 	require.Contains(t, out.String(), "UNKNOWN")
+}
+
+// What is meant for programs is one JSON document on standard output.
+func TestDocumentsForPrograms(t *testing.T) {
+	_, stdout, stderr := typed(t, short(t, "--nodes", "3")...)
+	dir := filepath.Dir(lastLine(stdout))
+	for _, args := range [][]string{{"check", dir}, {"list"}, {"doctor"}} {
+		_, stdout, _ := typed(t, append(args, "--format", "json")...)
+		require.True(t, json.Valid([]byte(stdout)), "%v: %s", args, stdout)
+	}
+	code, stdout, _ := typed(t, "check", dir, "--format", "json", "--checker", "leader")
+	require.Equal(t, child.Valid, code, stderr)
+	require.Contains(t, stdout, `"verdict": "valid"`)
+	require.Contains(t, stdout, `"checker": "leader"`)
+}
+
+// A line that is drawn again fits the terminal.
+func TestLinesAreCutToTheWidth(t *testing.T) {
+	require.Equal(t, "load  12…", cutTo("load  123 ok", 10))
+	require.Equal(t, "löad …", cutTo("löad  123 ok", 7))
+	require.Equal(t, "load", cutTo("load", 10))
+	require.Equal(t, "load", cutTo("load", 0), "a width that is not known")
+}
+
+// Colour is for terminals.
+func TestNoColourInFiles(t *testing.T) {
+	require.Equal(t, "VALID", coloured(&bytes.Buffer{}, checkers.Valid, "VALID"))
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	require.NoError(t, err)
+	defer f.Close()
+	require.Equal(t, "VALID", coloured(f, checkers.Valid, "VALID"))
 }

@@ -94,15 +94,22 @@ func TestRunsInContainers(t *testing.T) {
 	}
 }
 
+// staleReads are the flags of a run that finds that reads of a node's own state are stale. An isolated node answers reads for
+// as long as its clients do not wait for a write, and they are stale once the others have written, which takes them an
+// election if it was the leader: so reads are many, and faults longer than that.
+var staleReads = []string{
+	"--nodes", "3", "--nemesis", "partition:isolate", "--mix", "read=90,write=10", "--hold", "2s", "--time-limit", "15s",
+}
+
 // Reads that are documented to be stale are found to be stale, and pictured.
 func TestStaleReadsAreFound(t *testing.T) {
 	needContainers(t, "etcd", "consul")
 	for name, args := range map[string][]string{
-		"etcd":   {"--nodes", "3", "--nemesis", "partition:isolate", "--serializable", "--target", "etcd"},
-		"consul": {"--consistency", "stale", "--nemesis", "partition:isolate", "--nodes", "3", "--target", "consul"},
+		"etcd":   {"--serializable", "--target", "etcd"},
+		"consul": {"--consistency", "stale", "--target", "consul"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, stdout, stderr := contained(t, args...)
+			code, stdout, stderr := contained(t, slices.Concat(staleReads, args)...)
 			require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
 			require.Contains(t, stdout, "is not linearizable")
 			require.Regexp(t, `leader +valid`, stdout)
@@ -132,6 +139,9 @@ func TestTargetsInContainers(t *testing.T) {
 	c := Default()
 	options := newEntryOptions(c, pflag.NewFlagSet("", pflag.ContinueOnError))
 	for name, entry := range c.Targets {
+		if entry.Installed {
+			continue // it is a program of this machine
+		}
 		t.Run(name, func(t *testing.T) {
 			target, err := options.targets[name](harness.TargetConfig{Version: entry.Version})
 			require.NoError(t, err)

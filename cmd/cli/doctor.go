@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -13,31 +14,44 @@ import (
 )
 
 func (a app) newDoctorCommand() *cobra.Command {
-	return &cobra.Command{
+	var format printed
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine can do, and what each lack costs",
 		Long: `Look for a container engine and try, in a container that is removed again, what the kernel can do
 to packets. Each line is something that sunder can use; where it is missing, the line says what
 cannot be done without it. The built-in Raft on the local fleet needs nothing of all this.`,
-		Example: `  sunder doctor`,
-		Args:    arguments(cobra.NoArgs),
+		Example: `  sunder doctor
+  sunder doctor --format json`,
+		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), doctorTimeout)
 			defer cancel()
 			b := sunder.BuildInfo()
-			printFinding(cmd.OutOrStdout(), harness.Finding{What: "sunder", Has: b["sunder"] + ", " + b["go"] + ", " + b["os"]})
+			all := []harness.Finding{}
+			say := func(found harness.Finding) {
+				if all = append(all, found); format == printedText {
+					printFinding(cmd.OutOrStdout(), found)
+				}
+			}
+			say(harness.Finding{What: "sunder", Has: b["sunder"] + ", " + b["go"] + ", " + b["os"]})
 			each(a.Fleets, func(_ string, f harness.FleetEntry) {
 				if f.Examine == nil {
 					return
 				}
 				e := harness.Examination{Targets: a.Targets, Sunder: b["sunder"], Say: cmd.ErrOrStderr()}
 				for _, found := range f.Examine(ctx, e) {
-					printFinding(cmd.OutOrStdout(), found)
+					say(found)
 				}
 			})
+			if format == printedJSON {
+				return errors.Join(writeJSON(cmd.OutOrStdout(), all), cmd.Context().Err())
+			}
 			return cmd.Context().Err()
 		},
 	}
+	format.add(cmd.Flags())
+	return cmd
 }
 
 const doctorTimeout = 2 * time.Minute

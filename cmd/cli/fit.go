@@ -57,8 +57,8 @@ func (c Catalogue) fittingFleets(
 	asked string, demands []demand, options *entryOptions,
 ) (fit []string, why string, err error) {
 	if asked != fleetAuto {
-		if _, err := find("fleet", c.Fleets, asked); err != nil {
-			return nil, "", fmt.Errorf("--fleet: %w, %s", err, fleetAuto)
+		if _, ok := c.Fleets[asked]; !ok {
+			return nil, "", fmt.Errorf("--fleet: %w", unknown("fleet", asked, append(sorted(c.Fleets), fleetAuto)))
 		}
 		if err := c.fits(asked, demands); err != nil {
 			return nil, "", fmt.Errorf("--fleet %s: %w%s", asked, err, c.others(demands))
@@ -122,7 +122,7 @@ func (c Catalogue) matrix() (all []fit, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("workload %s: %w", workload, err)
 			}
-			unfit := harness.Fit("workload "+workload, w.Needs(), "target "+target, t.Can())
+			unfit := harness.Fit("workload "+workload, w.Needs(), "target "+target, harness.ClientsCan(t))
 			for _, nemesis := range c.Nemeses.Names() {
 				unfit := cmp.Or(unfit, harness.Fit("nemesis "+nemesis, c.Nemeses[nemesis].Asks(), "target "+target, t.Can()))
 				lane := demand{"nemesis " + nemesis, c.Nemeses[nemesis].Needs()}

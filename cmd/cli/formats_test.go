@@ -37,7 +37,7 @@ func writeFile(t *testing.T, name, text string) string {
 func TestForeignHistories(t *testing.T) {
 	for name, text := range map[string]string{"sunder": staleJSONL, "jepsen": staleEDN, "log": staleLog} {
 		path := writeFile(t, "history."+name, text)
-		for _, args := range [][]string{{"check", path}, {"check", path, "--format", name}, {"check", path, "--engine", "porcupine"}, {"check", path, "--engine", "compact"}} {
+		for _, args := range [][]string{{"check", path}, {"check", path, "--input", name}, {"check", path, "--engine", "porcupine"}, {"check", path, "--engine", "compact"}} {
 			code, stdout, stderr := typed(t, args...)
 			require.Equal(t, child.Invalid, code, "%v: %s%s", args, stdout, stderr)
 			require.Contains(t, stdout, "no order of 3 operations explains read -> 1")
@@ -55,11 +55,11 @@ func TestForeignHistories(t *testing.T) {
 	require.Equal(t, child.Invalid, code, "a directory of Jepsen's will do")
 
 	for want, args := range map[string][]string{
-		"no such format":          {"check", dir, "--format", "xml"},
+		"no such format":          {"check", dir, "--input", "xml"},
 		"no such engine":          {"check", dir, "--engine", "knossos"},
 		"a line is one JSON":      {"check", writeFile(t, "a", "hello\nyou"), "--engine", "unique"},
 		":1: an operation has no": {"check", writeFile(t, "a", "{}")},
-		"is not a history event":  {"check", writeFile(t, "a", staleEDN), "--format", "sunder"},
+		"is not a history event":  {"check", writeFile(t, "a", staleEDN), "--input", "sunder"},
 	} {
 		code, _, stderr := typed(t, args...)
 		require.Equal(t, child.Usage, code, "%v: %s", args, stderr)

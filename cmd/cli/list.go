@@ -2,7 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -19,7 +18,7 @@ import (
 )
 
 func (a app) newListCommand() *cobra.Command {
-	format := formatOfText
+	var format printed
 	parts := []string{"bugs", "matrix"}
 	cmd := &cobra.Command{
 		Use:   "list [" + strings.Join(parts, "|") + "]",
@@ -36,10 +35,8 @@ func (a app) newListCommand() *cobra.Command {
 			switch {
 			case err != nil:
 				return err
-			case format == formatOfJSON:
+			case format == printedJSON:
 				return a.listJSON(w, cells)
-			case format != formatOfText:
-				return usage(cmd, fmt.Errorf("--format: text or json, not %q", format))
 			case slices.Contains(args, "bugs"):
 				for _, b := range a.planted() {
 					fmt.Fprintf(w, "%-18s %s (%s; %s)\n%18s %s\n", b.Name, b.About, b.Layer, b.Source, "", b.command())
@@ -52,7 +49,7 @@ func (a app) newListCommand() *cobra.Command {
 			return a.listAll(w, cells)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", format, "what is printed: text, or json")
+	format.add(cmd.Flags())
 	return cmd
 }
 
@@ -150,9 +147,7 @@ func (a app) listJSON(w io.Writer, cells []fit) error {
 			"property": b.Property, "command": b.command(),
 		})
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(document)
+	return writeJSON(w, document)
 }
 
 func each[E any](entries map[string]E, do func(name string, e E)) {

@@ -34,7 +34,7 @@ Exit codes: those of sunder suite.`,
 			if err != nil {
 				return err
 			}
-			err = publish(cmd, out, joined, "text")
+			err = publish(cmd, out, joined, printedText)
 			if verdict := verdictOf(joined); err == nil || joined.Worst() == reports.Failed {
 				if err != nil {
 					fmt.Fprintf(cmd.ErrOrStderr(), "sunder: %v\n", err)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,8 +53,19 @@ func TestRunsInNamespaces(t *testing.T) {
 		"raft, by its packets": {
 			"--target", "raft", "--nodes", "3", "--nemesis", "reorder,duplicate,corrupt,rate,flaky", "--hold", "1s",
 		},
-		"members replaced":  {"--target", "etcd", "--nemesis", "replace", "--hold", "500ms", "--sites", "2,1"},
-		"two versions":      {"--target", "etcd@v3.6.15,v3.6.16", "--nodes", "3", "--nemesis", "version"},
+		"raft, replaced":   {"--target", "raft", "--nemesis", "replace@leader", "--hold", "500ms"},
+		"members replaced": {"--target", "etcd", "--nemesis", "replace", "--hold", "500ms", "--sites", "2,1"},
+		"two versions":     {"--target", "etcd@v3.6.15,v3.6.16", "--nodes", "3", "--nemesis", "version"},
+		"described": {
+			"--target", theStore, "--mix", "read=50,write=50", "--nodes", "3", "--nemesis", "partition,loss",
+		},
+		"locks": {
+			"--target", "etcd", "--workload", "lock", "--nodes", "3", "--ttl", "1s", "--nemesis", "pause@holder,kill@leader", "--hold", "2500ms",
+			"--time-limit", "14s",
+		},
+		"locks of consul": {
+			"--target", "consul", "--workload", "lock", "--nodes", "3", "--nemesis", "pause@holder", "--hold", "3s", "--time-limit", "20s",
+		},
 		"the default run":   {"--target", "etcd", "--profile", "swarm", "--hold", "1s"},
 		"a stranger's etcd": {"--target", "etcd", "--program", cached(t, "etcd")},
 	} {
@@ -76,10 +88,23 @@ func cached(t *testing.T, target string) string {
 }
 
 // Reads that are documented to be stale are found to be, as in containers.
+// Two servers take writes while one of them is cut off, and two clients hold one lock.
+func TestRedisInNamespaces(t *testing.T) {
+	needNamespaces(t)
+	if err := Default().Targets["redis"].Missing(); err != nil {
+		missing(t, "%v", err)
+	}
+	redis := []string{"--target", "redis", "--nodes", "3", "--fleet", "netns", "--time-limit", "14s"}
+	code, stdout, stderr := contained(t, append(redis, "--nemesis", "none")...)
+	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
+	code, stdout, stderr = contained(t, append(redis, "--workload", "lock", "--fencing=false",
+		"--nemesis", "partition:isolate@leader", "--hold", "7s", "--rest", "1s", "--expect", "invalid:leader:single,mutex")...)
+	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
+}
+
 func TestStaleReadsInNamespaces(t *testing.T) {
 	needNamespaces(t, "etcd")
-	code, stdout, stderr := contained(t, "--target", "etcd", "--nodes", "3", "--nemesis", "partition:isolate", "--serializable",
-		"--fleet", "netns")
+	code, stdout, stderr := contained(t, slices.Concat(staleReads, []string{"--target", "etcd", "--serializable", "--fleet", "netns"})...)
 	require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
 	require.Contains(t, stdout, "is not linearizable")
 }
@@ -100,7 +125,7 @@ func TestTargetsInNamespaces(t *testing.T) {
 	needNamespaces(t, "etcd", "consul")
 	if !netns.Inside() {
 		var said bytes.Buffer
-		code, err := netns.Enter(t.Context(), []string{"-test.run=^TestTargetsInNamespaces$", "-test.v"}, &said, &said)
+		code, err := netns.Enter(t.Context(), []string{"-test.run=^TestTargetsInNamespaces$", "-test.v"}, nil, &said, &said)
 		require.NoError(t, err)
 		require.Zero(t, code, said.String())
 		for name := range Default().Targets {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/sunder-dev/sunder/checkers"
@@ -16,16 +17,46 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// What is printed on standard output.
+// printed is what is printed on standard output; it implements [pflag.Value].
+type printed string
+
 const (
-	formatOfText = "text"
-	formatOfJSON = "json"
+	printedText printed = "text"
+	printedJSON printed = "json"
 )
+
+// add declares --format, which means the same for all commands that have it.
+func (p *printed) add(flags *pflag.FlagSet) {
+	*p = printedText
+	flags.Var(p, "format", "what is printed on standard output: text, or json")
+}
+
+// String implements [pflag.Value].
+func (p *printed) String() string { return string(*p) }
+
+// Type implements [pflag.Value].
+func (p *printed) Type() string { return "text|json" }
+
+// Set implements [pflag.Value].
+func (p *printed) Set(text string) error {
+	if *p = printed(text); *p != printedText && *p != printedJSON {
+		return fmt.Errorf("text or json, not %q", text)
+	}
+	return nil
+}
+
+// writeJSON writes a document for programs.
+func writeJSON(w io.Writer, document any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}
 
 // printResults prints a line for each checker, and the pictures that have a text.
 func printResults(w io.Writer, results []checkers.Result) {
 	for _, r := range results {
-		fmt.Fprintf(w, "%-9s %-8s %s (%.2f s)\n", r.Checker, r.Verdict, r.Why, r.Took.Seconds())
+		verdict := coloured(w, r.Verdict, fmt.Sprintf("%-8s", r.Verdict))
+		fmt.Fprintf(w, "%-9s %s %s (%.2f s)\n", r.Checker, verdict, r.Why, r.Took.Seconds())
 		for _, a := range r.Attach {
 			var t checkers.Timeline
 			if a.Kind == checkers.KindTimeline && json.Unmarshal(a.Data, &t) == nil {
@@ -35,11 +66,21 @@ func printResults(w io.Writer, results []checkers.Result) {
 	}
 }
 
+// coloured colours what is written to a terminal by a verdict, unless NO_COLOR says not to (https://no-color.org).
+func coloured(w io.Writer, v checkers.Verdict, text string) string {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return text
+	}
+	colour := map[checkers.Verdict]string{checkers.Valid: "32", checkers.Invalid: "31", checkers.Unknown: "33"}[v]
+	return "\x1b[1;" + colour + "m" + text + "\x1b[0m"
+}
+
 func indent(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
 
 // summary is the verdict and the command that leads to it.
-func summary(h *history.History, v checkers.Verdict) string {
-	text := strings.ToUpper(v.String())
+func summary(w io.Writer, h *history.History, v checkers.Verdict) string {
+	text := coloured(w, v, strings.ToUpper(v.String()))
 	if t, ok := h.Test(); ok {
 		text = fmt.Sprintf("%s  %s/%s/%s seed %d", text, oneLine(t.Target), oneLine(t.Workload), oneLine(t.Nemesis), t.Seed)
 	}
@@ -93,12 +134,28 @@ func (l *progressLine) update(p harness.Progress) {
 	}
 	switch {
 	case l.terminal:
-		fmt.Fprint(l.w, clearLine, text)
+		fmt.Fprint(l.w, clearLine, l.cut(text))
 		l.drawn = true
 	case p.Phase != l.phase || p.Elapsed >= l.next:
 		fmt.Fprintln(l.w, text)
 		l.phase, l.next = p.Phase, p.Elapsed+plainInterval
 	}
+}
+
+// cut cuts a line to the width of the terminal: one that is wrapped cannot be drawn anew.
+func (l *progressLine) cut(text string) string {
+	width := 0
+	if f, ok := l.w.(*os.File); ok {
+		width, _, _ = term.GetSize(int(f.Fd())) // 0 if it is not known
+	}
+	return cutTo(text, width)
+}
+
+func cutTo(text string, width int) string {
+	if runes := []rune(text); width > 1 && len(runes) > width-1 {
+		return string(runes[:width-2]) + "…"
+	}
+	return text
 }
 
 func (l *progressLine) end() {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"slices"
@@ -55,12 +56,14 @@ func closeTarget(t harness.Target) error {
 
 // plan puts the run together. Its errors are about flags.
 func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
-	if f.format != formatOfText && f.format != formatOfJSON {
-		return nil, fmt.Errorf("--format: text or json, not %q", f.format)
-	}
 	name, versions, entry, err := f.findTarget(f.target)
 	if err != nil {
 		return nil, fmt.Errorf("--target: %w", err)
+	}
+	if f.expect != "" {
+		if err := f.expect.Check(f.Checkers); err != nil {
+			return nil, fmt.Errorf("--expect: %w", err)
+		}
 	}
 	if len(f.bugs) > 0 && len(entry.Bugs) == 0 {
 		return nil, fmt.Errorf("--bug: no bugs can be planted in %s; 'sunder list bugs' shows those that there are", name)
@@ -73,7 +76,11 @@ func (f *runFlags) plan(flags *pflag.FlagSet) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	target, err := f.options.targets[name](harness.TargetConfig{
+	newTarget := f.options.targets[name]
+	if f.described(f.target) {
+		newTarget = entry.New(flag.NewFlagSet(name, flag.ContinueOnError))
+	}
+	target, err := newTarget(harness.TargetConfig{
 		Version: versions[0], OtherVersions: versions[1:], Flags: f.targetFlags, Bugs: f.bugs,
 	})
 	if err != nil {
@@ -98,7 +105,10 @@ func (f *runFlags) around(
 	if err != nil {
 		return nil, fmt.Errorf("workload %s: %w", f.workload, err)
 	}
-	if err := harness.Fit("workload "+f.workload, workload.Needs(), "target "+name, target.Can()); err != nil {
+	if err := harness.Fit("workload "+f.workload, workload.Needs(), "target "+name, harness.ClientsCan(target)); err != nil {
+		if lacks := (harness.Lacks{}); errors.As(err, &lacks) && slices.Equal(lacks.What, []harness.Capability{harness.CAS}) {
+			err = fmt.Errorf("%w; --mix read=50,write=50 does without", err)
+		}
 		return nil, fmt.Errorf("--workload: %w", err)
 	}
 	test := &harness.Test{
@@ -112,6 +122,9 @@ func (f *runFlags) around(
 			Bug: strings.Join(f.bugs, ","), Hunt: f.huntOf(f.bugs), Command: f.command(flags), Options: optionsOf(flags),
 			Build: sunder.BuildInfo(),
 		},
+	}
+	if f.byHand {
+		test.About.Nemesis = strings.TrimPrefix(f.nemesis+"+"+byHandNemesis, "none+")
 	}
 	if f.clients == 0 {
 		test.Clients = 2 * f.nodes
@@ -132,6 +145,9 @@ func (f *runFlags) around(
 	}
 	if test.MinRate, err = f.leastRate(flags); err != nil {
 		return nil, err
+	}
+	if _, ok := workload.(harness.Paced); ok && !flags.Changed("min-rate") {
+		test.MinRate = 0 // it says so itself
 	}
 	lanes, err := f.faults(flags, test, name)
 	if err != nil {
@@ -208,7 +224,11 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 					return nil, fmt.Errorf("--schedule: %w", err)
 				}
 			}
-			needs = append(needs, demand{"fault " + s.Name(), s.Needs(test.Deeds)})
+			need := demand{"fault " + s.Name(), s.Needs(test.Deeds)}
+			if err := harness.FitSpared(need.name, need.needs, "target "+target, test.Target); err != nil {
+				return nil, fmt.Errorf("--schedule: %w", err)
+			}
+			needs = append(needs, need)
 		}
 		return needs, nil
 	}
@@ -222,12 +242,20 @@ func (f *runFlags) faults(flags *pflag.FlagSet, test *harness.Test, target strin
 		if l.Direct != nil && len(test.Lanes) == 1 && (flags.Changed("hold") || flags.Changed("rest")) {
 			return nil, fmt.Errorf("--hold and --rest are of nemeses that have a rhythm; %s decides for itself", l.Name)
 		}
-		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, harness.NodeNames(f.nodes), test.Sites) {
+		if l.Direct == nil && f.nodes >= 1 && !harness.CanAct(l.Nemesis, test.Layout()) {
+			pretend := test.Layout()
+			if pretend.Companions = []string{"c1"}; len(test.Layout().Companions) == 0 && harness.CanAct(l.Nemesis, pretend) {
+				return nil, fmt.Errorf("--nemesis: %s is aimed at clients that hold something, and those of workload %s are no "+
+					"processes of their own and hold nothing; --workload lock has such", l.Name, f.workload)
+			}
 			return nil, fmt.Errorf("--nemesis: %s can do nothing to %d nodes; use more of them (--nodes), several "+
 				"sites (--sites), or another nemesis",
 				l.Name, f.nodes)
 		}
-		if err := harness.Fit("nemesis "+l.Name, l.Aiming, "target "+target, test.Target.Can()); err != nil {
+		if err := errors.Join(
+			harness.Fit("nemesis "+l.Name, l.Aiming, "target "+target, test.Target.Can()),
+			harness.FitSpared("nemesis "+l.Name, l.Needs(), "target "+target, test.Target),
+		); err != nil {
 			return nil, fmt.Errorf("--nemesis: %w", err)
 		}
 		needs = append(needs, demand{"nemesis " + l.Name, l.Needs()})
@@ -287,8 +315,11 @@ func (c Catalogue) huntOf(bugs []string) string {
 // the seed, which always is.
 func (f *runFlags) command(flags *pflag.FlagSet) string {
 	words := []string{"sunder run --profile " + profileFixed} // what was drawn is given
+	if f.byHand {
+		words = []string{"sunder up"}
+	}
 	flags.Visit(func(flag *pflag.Flag) {
-		if !slices.Contains([]string{"seed", "profile", "quiet", "out", "format"}, flag.Name) {
+		if !slices.Contains([]string{"seed", "profile", "quiet", "out", "format", "detach"}, flag.Name) {
 			word := "--" + flag.Name
 			switch {
 			case flag.Value.Type() != "bool":

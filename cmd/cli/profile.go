@@ -105,6 +105,11 @@ func (f *runFlags) draw(flags *pflag.FlagSet, target harness.TargetEntry) (map[s
 		"nodes":       f.schedule != "",                                   // it is of so many
 		"target-flag": flags.Changed("latency") || flags.Changed("sites"), // which not all timeouts bear
 	}
+	if f.byHand {
+		for name := range upDefaults {
+			pinned[name] = true
+		}
+	}
 	if flags.Changed("hold") || flags.Changed("rest") { // of which a nemesis that decides for itself has no use
 		drawn["nemesis"] = "mix"
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,10 +43,13 @@ type runFlags struct {
 	out                              string
 	check                            checkFlags
 	quiet, failFast                  bool
-	format                           string
+	expect                           reports.Expectation
+	format                           printed
 
 	app
 	options *entryOptions
+	// byHand lets somebody break the cluster while it is up.
+	byHand bool
 }
 
 func (a app) newRunCommand() *cobra.Command { return a.newRun(&runFlags{app: a}) }
@@ -73,7 +75,8 @@ repeated finds the same bug often, not always.`,
   sunder run --bug stale-read --seed 7
   sunder run --target-flag election-timeout=300ms --nodes 3
   sunder run --target etcd --sites 3,2 --sites-apart 20ms --nemesis partition:sites
-  sunder run --target etcd@v3.5.35,v3.6.16 --nemesis version,kill`,
+  sunder run --target etcd@v3.5.35,v3.6.16 --nemesis version,kill
+  sunder run --target ./mydb.yaml                # a system of your own (docs/bring-your-own.md)`,
 		Args: arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -91,8 +94,9 @@ func (f *runFlags) usage(cmd *cobra.Command) error {
 
 // declare declares the flags of a run: its own, and the options of all entries.
 func (f *runFlags) declare(flags *pflag.FlagSet) {
-	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+`; "etcd@v3.5.35" names a version, `+
-		`and "etcd@v3.5.35,v3.6.16" those that nodes can be restarted as, too`)
+	flags.StringVar(&f.target, "target", "raft", "system under test: "+names(f.Targets)+
+		`; "etcd@v3.5.35" names a version, `+
+		`"etcd@v3.5.35,v3.6.16" those that nodes can be restarted as, too, and "./mydb.yaml" describes one of your own`)
 	flags.StringVar(
 		&f.fleet,
 		"fleet",
@@ -153,10 +157,13 @@ func (f *runFlags) declare(flags *pflag.FlagSet) {
 	flags.StringToStringVar(&f.targetFlags, "target-flag", nil, "flags for the target's nodes, as name=value,...")
 	flags.StringVarP(&f.out, "out", "o", sunder.DefaultOut, "directory for run directories")
 	f.check.add(flags)
+	flags.StringVar((*string)(&f.expect), "expect", "",
+		`how the run is to end: valid, invalid, or invalid:CHECKER,... for these checkers and no `+
+			`others; exit code 0 if it does, 1 if not, and 2 if that is unknown`)
 	flags.BoolVar(&f.failFast, "fail-fast", false,
 		"end the load at the first violation; heal, read, judge and report as always")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "no progress")
-	flags.StringVar(&f.format, "format", "text", "what is printed on standard output: text, or json")
+	f.format.add(flags)
 	f.options = newEntryOptions(f.Catalogue, flags)
 }
 
@@ -169,6 +176,11 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return usage(cmd, err)
 	}
 	defer func() { _ = closeTarget(p.test.Target) }() // idle connections
+	if missing := p.config.Target.Missing; missing != nil {
+		if err := missing(); err != nil {
+			return fmt.Errorf("target %s: %w", p.test.About.Target, err)
+		}
+	}
 	if err := p.settle(cmd.Context(), f.options); err != nil {
 		return err
 	}
@@ -181,6 +193,9 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	}
 	if isEnclosed && !enclosed.Inside() {
 		args := append(slices.Clone(f.args), "--seed", strconv.FormatUint(f.seed, 10), "--fleet", test.About.Fleet)
+		if f.byHand {
+			config.Typed = terminalInput()
+		}
 		code, err := enclosed.Enter(cmd.Context(), config, args, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		if err != nil {
 			return fmt.Errorf("fleet %s: %w", test.About.Fleet, err)
@@ -200,8 +215,12 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 	show := newProgressLine(cmd.ErrOrStderr(), f.quiet)
 	test.Progress = show.update
 	say := cmd.OutOrStdout()
-	if f.format == formatOfJSON { // the document alone is on standard output
+	if f.format == printedJSON { // the document alone is on standard output
 		say = cmd.ErrOrStderr()
+	}
+	if f.byHand {
+		letGo := f.letHandsAct(cmd, say, test, fleet)
+		defer letGo()
 	}
 	runner := f.runner(f.check.options(cmd.ErrOrStderr()), cmd.ErrOrStderr())
 	runner.Judged = func(o sunder.Outcome) {
@@ -238,7 +257,7 @@ func (f *runFlags) say(w io.Writer, o sunder.Outcome) {
 	if text := o.Summary.Coverage.Sentence(); text != "" {
 		fmt.Fprintln(w, text)
 	}
-	fmt.Fprintln(w, summary(o.History, o.Verdict))
+	fmt.Fprintln(w, summary(w, o.History, o.Verdict))
 }
 
 // conclude says where the report is, renews the index, and turns what came of the run into one error: a violation is
@@ -251,11 +270,22 @@ func (f *runFlags) conclude(cmd *cobra.Command, say io.Writer, o sunder.Outcome,
 		if o.Report != "" {
 			fmt.Fprintln(say, o.Report)
 		}
-		if f.format == formatOfJSON {
+		if f.format == printedJSON {
 			err = errors.Join(err, writeDocument(cmd.OutOrStdout(), o))
 		}
 	}
 	switch {
+	case f.expect.Violation() && err != nil: // whatever was found, the run did not come to its end
+		return err
+	case f.expect.Violation() && o.Results != nil:
+		if unmet := f.expect.Unmet(o.Summary); unmet != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "sunder: not as expected (%s): %s\n", f.expect, unmet)
+			if o.Verdict == checkers.Unknown {
+				return verdictError(checkers.Unknown)
+			}
+			return verdictError(checkers.Invalid)
+		}
+		fmt.Fprintf(say, "as expected: %s\n", f.expect)
 	case o.Verdict == checkers.Invalid && !errors.Is(o.Trouble, context.Canceled):
 		if err != nil { // a violation is one, whatever else went wrong
 			fmt.Fprintf(cmd.ErrOrStderr(), "sunder: %v\n", err)
@@ -281,9 +311,7 @@ func writeDocument(w io.Writer, o sunder.Outcome) error {
 	if o.Trouble != nil && !errors.Is(o.Trouble, context.Canceled) {
 		document.Trouble = o.Trouble.Error()
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(document)
+	return writeJSON(w, document)
 }
 
 // linkLatest lets runs/latest point to a run. It is a convenience: where there are no links there is none.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,12 +21,13 @@ import (
 // scoreFlags are the flags of sunder score.
 type scoreFlags struct {
 	app
-	target, bugs, out, shard, format, baseline string
-	profiles                                   []string
-	seeds, rights                              int
-	seed                                       uint64
-	limit, budget                              time.Duration
-	list                                       bool
+	target, bugs, out, shard, baseline string
+	format                             printed
+	profiles                           []string
+	seeds, rights                      int
+	seed                               uint64
+	limit, budget                      time.Duration
+	list                               bool
 }
 
 // The groups of bugs that can be scored.
@@ -77,7 +77,7 @@ is found less often than before; else 0.`,
 	flags.StringVar(&f.baseline, "baseline", "",
 		"a former score: a bug that is found less often, by more than chance explains, is a failure")
 	flags.BoolVar(&f.list, "list", false, "run nothing: say what there is")
-	flags.StringVar(&f.format, "format", formatOfText, "what is printed on standard output: text, or json")
+	f.format.add(flags)
 	return cmd
 }
 
@@ -123,8 +123,6 @@ func (f *scoreFlags) plan() (cells []scoring.Cell, former *score.Score, err erro
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case f.format != formatOfText && f.format != formatOfJSON:
-		return nil, nil, fmt.Errorf("--format: text or json, not %q", f.format)
 	case f.seeds < 1:
 		return nil, nil, fmt.Errorf("--seeds: at least 1, not %d", f.seeds)
 	case f.budget < 0:
@@ -172,7 +170,7 @@ func (f *scoreFlags) choose() (cells []scoring.Cell, err error) {
 		if b.HeldOut {
 			group = bugsHeldOut
 		}
-		if f.bugs == bugsAll || f.bugs == group || slices.Contains(names, b.Name) {
+		if !b.Simulated && (f.bugs == bugsAll || f.bugs == group) || slices.Contains(names, b.Name) {
 			cells = append(cells, scoring.Cell{Target: b.Target, Bug: b.Name, HeldOut: b.HeldOut})
 		}
 	}
@@ -229,10 +227,8 @@ func (f *scoreFlags) begin(parts []string, former *score.Score) (s score.Score, 
 // conclude says what came of the score.
 func (f *scoreFlags) conclude(cmd *cobra.Command, s score.Score, former *score.Score) error {
 	w := cmd.OutOrStdout()
-	if f.format == formatOfJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", " ")
-		if err := e.Encode(s); err != nil {
+	if f.format == printedJSON {
+		if err := writeJSON(w, s); err != nil {
 			return err
 		}
 		w = cmd.ErrOrStderr()

@@ -2,13 +2,18 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sunder-dev/sunder/cmd/byhand"
 	"github.com/sunder-dev/sunder/reports/server"
 )
 
@@ -18,7 +23,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve [DIR]",
 		Short: "Show the runs in a directory in a browser",
 		Long: `Serve a directory of runs (default runs) on loopback: the index, the reports, and what a run that is
-under way has come to. For programs there are parts of histories as JSON lines, and runs as archives:
+under way has come to. A cluster that 'sunder up' holds up is broken by clicking its links and nodes; that takes the token
+that the address has, as it is printed. For programs there are parts of histories as JSON lines, and runs as archives:
 
   /api/runs/RUN/events?from=12.4&to=13.1&key=r1.0   at most 10,000 events
   /api/runs/RUN/zip
@@ -31,7 +37,11 @@ under way has come to. For programs there are parts of histories as JSON lines, 
 			if len(args) > 0 {
 				dir = args[0]
 			}
-			handler, err := server.Server{Dir: dir}.Handler()
+			token := rand.Text()
+			handler, err := server.Server{
+				Dir: dir, Token: token,
+				Hands: func(run string) server.Hands { return handsOf{byhand.Remote{Dir: filepath.Join(dir, run)}} },
+			}.Handler()
 			if err != nil {
 				return usage(cmd, err)
 			}
@@ -46,7 +56,7 @@ under way has come to. For programs there are parts of histories as JSON lines, 
 			}
 			stop := context.AfterFunc(cmd.Context(), func() { _ = server.Close() })
 			defer stop()
-			fmt.Fprintf(cmd.OutOrStdout(), "http://%s/\n", l.Addr())
+			fmt.Fprintf(cmd.OutOrStdout(), "http://%s/#token=%s\n", l.Addr(), token)
 			if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return err
 			}
@@ -55,4 +65,19 @@ under way has come to. For programs there are parts of histories as JSON lines, 
 	}
 	cmd.Flags().IntVar(&port, "port", 0, "port (default one that is free)")
 	return cmd
+}
+
+// handsOf is how the server reaches a cluster that 'sunder up' holds up.
+type handsOf struct{ byhand.Remote }
+
+// State implements [server.Hands].
+func (h handsOf) State(ctx context.Context) (json.RawMessage, error) {
+	s, err := h.Remote.State(ctx)
+	if errors.Is(err, byhand.ErrNotUp) {
+		err = fmt.Errorf("%w: %w", server.ErrNobody, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
 }

@@ -57,6 +57,10 @@ func (f *shrinkFlags) run(cmd *cobra.Command, dir string) error {
 	if !ok || len(test.Options) == 0 {
 		return usage(cmd, fmt.Errorf("%s does not say how to run it again", dir))
 	}
+	if strings.Contains(test.Nemesis, byHandNemesis) {
+		return usage(cmd, fmt.Errorf("%s was broken by hand, and nobody is there to do it again: replay it by 'sunder run "+
+			"--schedule %s', and shrink that run", dir, dir))
+	}
 	results, err := f.Checkers.Run(cmd.Context(), h, checkers.ForHistory(h), checkers.Defaults())
 	if err != nil {
 		return err
@@ -99,7 +103,7 @@ func (a app) changed(options map[string]string) map[string]string {
 		value, known := options[f.Name]
 		switch {
 		case f.Name == "nemesis" && options["schedule"] != "": // which has the faults
-		case !known, f.Name == "out", f.Name == "profile", f.Name == "quiet", f.Name == "format",
+		case !known, f.Name == "out", f.Name == "profile", f.Name == "quiet", f.Name == "format", f.Name == "expect",
 			strings.HasPrefix(f.Name, "check-"):
 		case value != flagValue(f),
 			f.Name == "seed",

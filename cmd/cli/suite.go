@@ -43,10 +43,10 @@ func (a app) suiteNames() []string {
 // bugSuiteText is a suite in which each planted bug that has a hunt is hunted, and must be found.
 func (a app) bugSuiteText() ([]byte, error) {
 	type run struct {
-		Target  string            `json:"target"`
-		Nemesis string            `json:"nemesis"`
-		Flags   map[string]string `json:"flags"`
-		Expect  suite.Expectation `json:"expect"`
+		Target  string              `json:"target"`
+		Nemesis string              `json:"nemesis"`
+		Flags   map[string]string   `json:"flags"`
+		Expect  reports.Expectation `json:"expect"`
 	}
 	var runs []run
 	for _, b := range a.hunted() {
@@ -54,7 +54,7 @@ func (a app) bugSuiteText() ([]byte, error) {
 		if err := flags.Parse(strings.Fields(b.Hunt)); err != nil {
 			return nil, fmt.Errorf("bug %s: %w", b.Name, err)
 		}
-		r := run{Target: b.Target, Flags: map[string]string{"bug": b.Name, "profile": profileFixed}, Expect: suite.Invalid}
+		r := run{Target: b.Target, Flags: map[string]string{"bug": b.Name, "profile": profileFixed}, Expect: reports.ExpectInvalid}
 		flags.Visit(func(f *pflag.Flag) { r.Flags[f.Name] = flagValue(f) })
 		r.Nemesis = flagValue(flags.Lookup("nemesis")) // a field of its own
 		delete(r.Flags, "nemesis")
@@ -68,11 +68,12 @@ func (a app) bugSuiteText() ([]byte, error) {
 // suiteFlags are the flags of sunder suite.
 type suiteFlags struct {
 	app
-	out, only, shard, format string
-	seed                     uint64
-	jobs                     int
-	budget                   time.Duration
-	list                     bool
+	out, only, shard string
+	format           printed
+	seed             uint64
+	jobs             int
+	budget           time.Duration
+	list             bool
 }
 
 func (a app) newSuiteCommand() *cobra.Command {
@@ -104,7 +105,7 @@ Exit codes: 1 if a run failed, else 255 if one broke, else 2 if one is unknown o
 	flags.IntVar(&f.jobs, "jobs", 1, "runs at a time; clusters that starve each other are slow, and may look broken")
 	flags.DurationVar(&f.budget, "time-budget", 0, "no run is begun that would end later than this (default no limit)")
 	flags.BoolVar(&f.list, "list", false, "say what would be run, and run nothing")
-	flags.StringVar(&f.format, "format", "text", "what is printed on standard output: text, or json")
+	f.format.add(flags)
 	return cmd
 }
 
@@ -117,9 +118,6 @@ func (f *suiteFlags) run(cmd *cobra.Command, name string) error {
 	s, err := f.readSuite(name)
 	if err == nil {
 		s.Cells, err = f.choose(s.Cells)
-	}
-	if err == nil && f.format != "text" && f.format != "json" {
-		err = fmt.Errorf("--format: text or json, not %q", f.format)
 	}
 	if err == nil && f.jobs < 1 {
 		err = errors.New("--jobs: at least 1")
@@ -194,7 +192,7 @@ func verdictOf(s reports.Suite) error {
 
 // publish says what became of a suite where people look, and writes all that it leaves. What was found is said whatever
 // cannot be written.
-func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) error {
+func publish(cmd *cobra.Command, dir string, s reports.Suite, format printed) error {
 	w := cmd.OutOrStdout()
 	if os.Getenv("GITHUB_ACTIONS") == "true" {
 		fmt.Fprint(cmd.ErrOrStderr(), index.Annotations(s))
@@ -204,10 +202,8 @@ func publish(cmd *cobra.Command, dir string, s reports.Suite, format string) err
 			}
 		}
 	}
-	if format == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return errors.Join(e.Encode(s), index.WriteSuite(dir, s), writeIndexes(dir))
+	if format == printedJSON {
+		return errors.Join(writeJSON(w, s), index.WriteSuite(dir, s), writeIndexes(dir))
 	}
 	for _, o := range s.Outcomes {
 		if o.Status != reports.Passed {

@@ -14,7 +14,6 @@ import (
 
 	sunder "github.com/sunder-dev/sunder"
 	"github.com/sunder-dev/sunder/cmd/child"
-	"github.com/sunder-dev/sunder/cmd/suite"
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/reports/index"
 )
@@ -32,7 +31,7 @@ func TestEmbeddedSuites(t *testing.T) {
 	require.NoError(t, err)
 	var planted []string
 	for _, c := range s.Cells {
-		require.Equal(t, suite.Invalid, c.Expect)
+		require.Equal(t, reports.ExpectInvalid, c.Expect)
 		planted = append(planted, c.Flags["bug"])
 	}
 	var named []string
@@ -180,7 +179,7 @@ func TestSuiteBudget(t *testing.T) {
 		"no run matches": {"suite", "smoke", "--only", "mysql"}, "--jobs: at least 1": {"suite", "smoke", "--jobs", "0"},
 		"mine.yaml:2:13: sunder run has no flag --bugg": {"suite", writeFile(t, "mine.yaml", "flags:\n  bugg:     x\nruns: [{seed: 1}]")},
 		"unknown target \"mysql\"":                      {"suite", writeFile(t, "mine.yaml", "runs: [{target: mysql}]")},
-		"--format: text or json":                        {"suite", "smoke", "--format", "xml"},
+		"text or json, not":                             {"suite", "smoke", "--format", "xml"},
 		"does not exist":                                {"merge", t.TempDir() + "/x", t.TempDir() + "/nowhere"},
 		"--time-budget: a time from 0":                  {"suite", "smoke", "--time-budget", "-5s"},
 	} {

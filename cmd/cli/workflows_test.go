@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sunder-dev/sunder/reports"
@@ -105,4 +107,73 @@ func TestANightBesideOthers(t *testing.T) {
 	page, err = os.ReadFile("nights/index.html")
 	require.NoError(t, err)
 	require.Contains(t, string(page), "part 2 of night", "the part that is missing")
+}
+
+// action is what a composite action of GitHub's has.
+type action struct {
+	Inputs map[string]struct {
+		Default  string `yaml:"default"`
+		Required bool   `yaml:"required"`
+	} `yaml:"inputs"`
+	Runs struct {
+		Steps []struct {
+			Uses string            `yaml:"uses"`
+			Run  string            `yaml:"run"`
+			Env  map[string]string `yaml:"env"`
+		} `yaml:"steps"`
+	} `yaml:"runs"`
+}
+
+// The action for other repositories installs sunder and runs a suite, as its steps say; those of others are pinned as ours
+// are. The suite is the one that the page about it has.
+func TestTheActionForOthers(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, ".github", "actions", "suite", "action.yml"))
+	require.NoError(t, err)
+	var a action
+	require.NoError(t, yaml.Unmarshal(text, &a))
+	require.True(t, a.Inputs["suite"].Required)
+	page, err := os.ReadFile(filepath.Join(root, "docs", "installing.md"))
+	require.NoError(t, err)
+	suites := regexp.MustCompile("(?s)```yaml\n(about: .*?)```").FindSubmatch(page)
+	require.NotNil(t, suites)
+	bin, said := t.TempDir(), filepath.Join(t.TempDir(), "said")
+	program, err := filepath.Abs(os.Args[0])
+	require.NoError(t, err)
+	t.Chdir(root)
+	suite := filepath.Join(bin, "nightly.yaml")
+	require.NoError(t, os.WriteFile(suite, suites[1], 0o600))
+	write := func(name, script string) {
+		require.NoError(t, os.MkdirAll(filepath.Join(bin, "bin"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "bin", name), []byte("#!/bin/sh\n"+script), 0o755))
+	}
+	write("go", "echo go \"$@\" >>"+said+"; echo "+bin)
+	write("sudo", "echo sudo \"$@\" >>"+said)
+	write("sysctl", "echo 1")
+	write("sunder", "SUNDER_TEST_MAIN=1 GITHUB_ACTIONS= exec "+program+" \"$@\" --list")
+	inputs := map[string]string{"suite": suite, "flags": "--seed 2", "version": a.Inputs["version"].Default}
+	var out []byte
+	for _, step := range a.Runs.Steps {
+		if step.Uses != "" {
+			require.Regexp(t, `^[a-z-]+/[a-z-]+@[0-9a-f]{40}$`, step.Uses)
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", step.Run)
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Join(bin, "bin")+":"+os.Getenv("PATH"))
+		for name, value := range step.Env {
+			for input, given := range inputs {
+				value = strings.ReplaceAll(value, "${{ inputs."+input+" }}", given)
+			}
+			require.NotContains(t, value, "${{")
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+		require.NotContains(t, step.Run, "${{", "what is given must not become a script")
+		more, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(more))
+		out = append(out, more...)
+	}
+	require.Equal(t, 9, strings.Count(string(out), "seed "), "%s", out)
+	text, err = os.ReadFile(said)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "go install github.com/sunder-dev/sunder/cmd/sunder@latest\n")
+	require.Contains(t, string(text), "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0\n")
 }

@@ -80,15 +80,15 @@ func (r Runner) runCell(ctx context.Context, c Cell, o reports.Outcome) reports.
 		o.Why, o.Command = end.Summary.Why, end.Summary.Command
 	}
 	switch verdict, ok := end.Says(); {
-	case verdict == checkers.Invalid && c.Expect == Valid: // that stands however the run ended
-		o.Status = reports.Failed
+	case verdict == checkers.Invalid && c.Expect.Unmet(*end.Summary) != "": // that stands however the run ended
+		o.Status, o.Why = reports.Failed, c.Expect.Unmet(*end.Summary)
 	case err != nil:
 		o.Status, o.Why = reports.Broken, err.Error()
-	case ok && end.Summary.Missed && c.Expect == Invalid:
+	case ok && end.Summary.Missed && c.Expect.Violation():
 		o.Status = reports.Failed
 	case ok && verdict == checkers.Unknown:
 		o.Status = reports.Unknown
-	case ok && verdict != checkers.Unknown && string(c.Expect) == verdict.String():
+	case ok && c.Expect.Unmet(*end.Summary) == "":
 		o.Status = reports.Passed
 	case ok && verdict == checkers.Valid:
 		o.Status, o.Why = reports.Failed, "a violation was expected, and none was found"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	"github.com/sunder-dev/sunder/cmd/child/childtest"
 	"github.com/sunder-dev/sunder/reports"
 )
@@ -14,24 +15,24 @@ import (
 func TestRunCell(t *testing.T) {
 	for name, c := range map[string]struct {
 		script  string
-		expect  Expectation
+		expect  reports.Expectation
 		results string
 		want    reports.Status
 		why     string
 	}{
-		"exit 1 without results":     {"echo fatal >&2; exit 1", Invalid, "", reports.Broken, "exit code 1 and no verdict: fatal"},
-		"exit 0 without results":     {"exit 0", Valid, "", reports.Broken, "exit code 0 and no verdict"},
-		"a crash of Go":              {"echo 'panic: in a goroutine' >&2; exit 2", Valid, "", reports.Broken, "panic: in a goroutine"},
-		"killed":                     {"kill -9 $$", Valid, "", reports.Broken, "signal: killed"},
-		"valid":                      {"exit 0", Valid, "valid", reports.Passed, "why"},
-		"invalid":                    {"exit 1", Valid, "invalid", reports.Failed, "why"},
-		"invalid, as expected":       {"exit 1", Invalid, "invalid", reports.Passed, "why"},
-		"valid, but it was expected": {"exit 0", Invalid, "valid", reports.Failed, "a violation was expected, and none was found"},
-		"unknown":                    {"exit 2", Invalid, "unknown", reports.Unknown, "why"},
-		"they differ":                {"exit 0", Invalid, "invalid", reports.Broken, "why"},
-		"invalid, however it ended":  {"kill -9 $$", Valid, "invalid", reports.Failed, "why"},
-		"no results that are any":    {"exit 0", Valid, "purple", reports.Broken, "is no verdict"},
-		"interrupted by itself":      {"exit 130", Valid, "valid", reports.Broken, "why"},
+		"exit 1 without results":     {"echo fatal >&2; exit 1", reports.ExpectInvalid, "", reports.Broken, "exit code 1 and no verdict: fatal"},
+		"exit 0 without results":     {"exit 0", reports.ExpectValid, "", reports.Broken, "exit code 0 and no verdict"},
+		"a crash of Go":              {"echo 'panic: in a goroutine' >&2; exit 2", reports.ExpectValid, "", reports.Broken, "panic: in a goroutine"},
+		"killed":                     {"kill -9 $$", reports.ExpectValid, "", reports.Broken, "signal: killed"},
+		"valid":                      {"exit 0", reports.ExpectValid, "valid", reports.Passed, "why"},
+		"invalid":                    {"exit 1", reports.ExpectValid, "invalid", reports.Failed, "why"},
+		"invalid, as expected":       {"exit 1", reports.ExpectInvalid, "invalid", reports.Passed, "why"},
+		"valid, but it was expected": {"exit 0", reports.ExpectInvalid, "valid", reports.Failed, "a violation was expected, and none was found"},
+		"unknown":                    {"exit 2", reports.ExpectInvalid, "unknown", reports.Unknown, "why"},
+		"they differ":                {"exit 0", reports.ExpectInvalid, "invalid", reports.Broken, "why"},
+		"invalid, however it ended":  {"kill -9 $$", reports.ExpectValid, "invalid", reports.Failed, "why"},
+		"no results that are any":    {"exit 0", reports.ExpectValid, "purple", reports.Broken, "is no verdict"},
+		"interrupted by itself":      {"exit 130", reports.ExpectValid, "valid", reports.Broken, "why"},
 	} {
 		out, script := t.TempDir(), ""
 		if c.results != "" {

@@ -3,6 +3,7 @@
 package suite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +14,9 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/sunder-dev/sunder/checkers"
+	"github.com/sunder-dev/sunder/reports"
 )
 
 // Suite is a list of runs.
@@ -28,18 +32,8 @@ type Cell struct {
 	Seed                             uint64
 	Flags                            map[string]string // of sunder run, without dashes
 	Own                              map[string]string // those of them that not all runs of the suite have
-	Expect                           Expectation
+	Expect                           reports.Expectation
 }
-
-// Expectation is how a run is to end.
-type Expectation string
-
-// The expectations. A run that is expected to find a violation and finds none is a failure: the tool, or the
-// recipe, has stopped to see.
-const (
-	Valid   Expectation = "valid"
-	Invalid Expectation = "invalid"
-)
 
 // Name names the cell, with the flags that set it apart from others. No two of a suite have the same.
 func (c Cell) Name() string { return fmt.Sprintf("%s seed %d", c.Class(), c.Seed) }
@@ -96,13 +90,13 @@ type file struct {
 
 // entry is a part of the matrix.
 type entry struct {
-	Target   many              `yaml:"target"`
-	Fleet    many              `yaml:"fleet"`
-	Workload many              `yaml:"workload"`
-	Nemesis  many              `yaml:"nemesis"`
-	Seed     many              `yaml:"seed"`
-	Flags    map[string]string `yaml:"flags"`
-	Expect   Expectation       `yaml:"expect"`
+	Target   many                `yaml:"target"`
+	Fleet    many                `yaml:"fleet"`
+	Workload many                `yaml:"workload"`
+	Nemesis  many                `yaml:"nemesis"`
+	Seed     many                `yaml:"seed"`
+	Flags    map[string]string   `yaml:"flags"`
+	Expect   reports.Expectation `yaml:"expect"`
 }
 
 // Rules say what is wrong with a flag of a run, or with a run as a whole; nil if nothing is.
@@ -263,19 +257,16 @@ func (e entry) cells(common map[string]string) (cells []Cell, field string, err 
 			return nil, "", fmt.Errorf("there are more than %d runs", maxCells)
 		}
 	}
-	switch e.Expect {
-	case "":
-		e.Expect = Valid
-	case Valid, Invalid:
-	default:
-		return nil, ".expect", fmt.Errorf("a run is expected to be %s or %s, not %q", Valid, Invalid, e.Expect)
+	e.Expect = cmp.Or(e.Expect, reports.ExpectValid)
+	if err := e.Expect.Check(checkers.Default()); err != nil {
+		return nil, ".expect", err
 	}
 	flags := maps.Clone(common)
 	if flags == nil {
 		flags = make(map[string]string)
 	}
 	maps.Copy(flags, e.Flags)
-	for _, reserved := range []string{"target", "fleet", "workload", "nemesis", "seed", "out", "format"} {
+	for _, reserved := range []string{"target", "fleet", "workload", "nemesis", "seed", "out", "format", "expect"} {
 		if _, ok := flags[reserved]; ok {
 			return nil, ".flags", fmt.Errorf(
 				"%s is no flag of a run in a suite: it is a field beside flags, or the suite's own",

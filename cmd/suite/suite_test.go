@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sunder-dev/sunder/reports"
 )
 
 var anything = Rules{
@@ -40,10 +42,10 @@ runs:
 	require.NoError(t, err)
 	require.Equal(t, "what runs at night", s.About)
 	require.Len(t, s.Cells, 9)
-	require.Equal(t, Cell{"etcd@v3.6.16", "docker", "register", "partition", 1, map[string]string{"time-limit": "20s"}, nil, Valid}, s.Cells[0])
+	require.Equal(t, Cell{"etcd@v3.6.16", "docker", "register", "partition", 1, map[string]string{"time-limit": "20s"}, nil, reports.ExpectValid}, s.Cells[0])
 	require.Equal(t, "consul/docker/register/kill,pause seed 2", s.Cells[7].Name())
 	last := s.Cells[8]
-	require.Equal(t, Invalid, last.Expect)
+	require.Equal(t, reports.ExpectInvalid, last.Expect)
 	require.Equal(t, "raft/auto/register/mix bug=stale-read nodes=3 time-limit=5s seed 1", last.Name())
 	require.Equal(t, []string{"--target=raft", "--fleet=auto", "--workload=register", "--nemesis=mix", "--seed=1", "--bug=stale-read", "--nodes=3", "--time-limit=5s"}, last.Args())
 }
@@ -58,7 +60,7 @@ func TestParseRefuses(t *testing.T) {
 		"runs:\n  - target: {a: 1}": "a value or a list of values is expected",
 		"runs:\n  - seed: [1, x]":   `s.yaml:2:11: a seed is a number from 0, not "x"`,
 		"runs:\n  - seed: -1":       `a seed is a number from 0, not "-1"`,
-		"runs:\n  - expect: fail":   `s.yaml:2:13: a run is expected to be valid or invalid, not "fail"`,
+		"runs:\n  - expect: fail":   `s.yaml:2:13: a run is expected to be valid, invalid or invalid:CHECKER, not "fail"`,
 		"runs:\n  - flags:\n      bugg: stale-read":      `s.yaml:3:13: there is no flag "bugg"`,
 		"flags:\n  bugg: stale-read\nruns:\n  - seed: 1": `s.yaml:2:9: there is no flag "bugg"`,
 		"runs:\n  - seed: 1\n  - target: [raft, mysql]":  `raft/auto/register/mix seed 1 is there twice`,

@@ -33,6 +33,7 @@ type Mistakes struct {
 	LaunchFails bool
 	Exits       bool // n1 ends by itself after a second
 	NeverServes bool // no node ever leads
+	SilentAgain bool // nodes that are started again do not say that they serve
 	Diverged    bool // the last node's state has another hash
 	// TurnedAway is how often nodes that join end at once.
 	TurnedAway int
@@ -53,6 +54,8 @@ type Fake struct {
 	Mistakes Mistakes
 	// Claims makes leaders say so in their logs.
 	Claims bool
+	// Announcing makes nodes say in their logs that they serve, a second after they were started.
+	Announcing bool
 
 	mu      sync.Mutex
 	names   []string
@@ -68,6 +71,7 @@ type Fake struct {
 	calm    time.Time // nobody leads before
 	Closed  bool
 
+	beside   []string
 	outside  map[string]string // how nodes that are no members stand to the cluster
 	launched []harness.NodeSpec
 }
@@ -101,14 +105,24 @@ func (f *Fake) Spec(p harness.Placement) harness.NodeSpec {
 
 // Plan implements [harness.Fleet].
 func (f *Fake) Plan(_ context.Context, nodes, _ []string) error {
-	f.names = nodes
+	f.names = slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return slices.Contains(f.beside, n) })
 	return nil
+}
+
+// PlanBeside implements [harness.Beside]: companions are no members.
+func (f *Fake) PlanBeside(companions []string) { f.beside = companions }
+
+// Print lets a node, or a companion, print a line.
+func (f *Fake) Print(node, line string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintln(f.nodes[node].log, line)
 }
 
 // Placement implements [harness.Fleet].
 func (f *Fake) Placement(node string) harness.Placement {
 	p := harness.Placement{Node: node, DataDir: "/" + node}
-	for _, name := range f.names {
+	for _, name := range slices.Concat(f.names, f.beside) {
 		p.Members = append(p.Members, harness.Member{Name: name, Addr: map[string]string{
 			"peer": name + ":peer", "client": name + ":client",
 		}})
@@ -139,6 +153,7 @@ func (f *Fake) Launch(_ context.Context, s harness.NodeSpec, log io.Writer) (har
 			}
 		})
 	}
+	n.announce()
 	return n, nil
 }
 
@@ -328,7 +343,7 @@ func (f *Fake) lead(name string) {
 // Can implements [harness.Target] and [harness.Fleet]: it is both in one.
 func (f *Fake) Can() []harness.Capability {
 	return []harness.Capability{
-		harness.KV,
+		harness.KV, harness.CAS,
 		harness.Leader,
 		harness.NodeKill,
 		harness.NodePause,
@@ -346,6 +361,7 @@ func (f *Fake) Can() []harness.Capability {
 		harness.MoveLeader,
 		harness.Defragment,
 		harness.SaveSnapshot,
+		harness.Compact,
 		harness.ReplaceMember,
 		harness.MixVersions,
 	}
@@ -385,6 +401,12 @@ func (f *Fake) Claim(line []byte) (term uint64, ok bool) {
 	_, err := fmt.Sscanf(string(line), "leader %d", &term)
 	return term, err == nil
 }
+
+// Announces implements [harness.Announcer].
+func (f *Fake) Announces() bool { return f.Announcing }
+
+// Serves implements [harness.Announcer].
+func (f *Fake) Serves(line []byte) bool { return string(line) == "serving" }
 
 // Status implements [harness.Reporter].
 func (f *Fake) Status(ctx context.Context, hn harness.Node) (history.Status, error) {

@@ -17,7 +17,7 @@ func (l Leaderless) Ports() []string { return l.Fake.Ports() }
 func (l Leaderless) Spec(p harness.Placement) harness.NodeSpec { return l.Fake.Spec(p) }
 
 // Can implements [harness.Target].
-func (l Leaderless) Can() []harness.Capability { return []harness.Capability{harness.KV} }
+func (l Leaderless) Can() []harness.Capability { return []harness.Capability{harness.KV, harness.CAS} }
 
 // Ready implements [harness.Target].
 func (l Leaderless) Ready(ctx context.Context, n harness.Node) error {

@@ -59,6 +59,9 @@ func (n *node) Start(context.Context) error {
 	if n.killed {
 		n.killed, n.wiped, n.version = false, false, n.next
 		n.exited = make(chan struct{})
+		if !n.fake.Mistakes.SilentAgain {
+			n.announce()
+		}
 	}
 	if n.fake.outside[n.name] == learner && n.fake.Mistakes.TurnedAway > 0 {
 		n.fake.Mistakes.TurnedAway--
@@ -66,6 +69,17 @@ func (n *node) Start(context.Context) error {
 		close(n.exited)
 	}
 	return nil
+}
+
+// announce says in a second that the node serves, if it is one that does.
+func (n *node) announce() {
+	if n.fake.Announcing {
+		time.AfterFunc(time.Second, func() {
+			n.fake.mu.Lock() // as with all that it logs
+			defer n.fake.mu.Unlock()
+			_, _ = io.WriteString(n.log, "serving\nand then") // a line that the node does not end
+		})
+	}
 }
 
 // LaunchAs implements [harness.Relauncher].

@@ -54,7 +54,7 @@ func (r *noteReader) fault(e Event) error {
 			Healed:     Never,
 			Err:        e.Err,
 		}
-		if err := f.take(r.member); err != nil {
+		if err := f.take(r.either); err != nil {
 			return fmt.Errorf("fault %d: %w", v.ID, err)
 		}
 		r.faults[v.ID] = len(r.Faults)

@@ -20,6 +20,9 @@ type Notes struct {
 	Hashes   []Said[Hash]
 	Exits    []Said[Exit]
 	Told     []Said[Told]
+	// Lost are the losses of locks that their holders were told of, and Guarded all writes to guarded resources.
+	Lost    []Said[Lost]
+	Guarded []Said[Guarded]
 	// Memberships are the changes of who is a member; see [Notes.MembersAt].
 	Memberships []Said[Members]
 	// Machine, Recovery and Last are nil if the run did not tell.
@@ -169,12 +172,28 @@ func (r *noteReader) in() Phase {
 	return ""
 }
 
-// member says what is wrong with a name that is to be that of a node of the run, if the run says which those are.
+// member says what is wrong with a name that is to be that of a member of the cluster, if the run says which those are.
 func (r *noteReader) member(node string) error {
 	if r.Test != nil && len(r.Test.Nodes) > 0 && !slices.Contains(r.Test.Nodes, node) {
 		return fmt.Errorf("%s is no node of the run", quote(node))
 	}
 	return nil
+}
+
+// companion says what is wrong with a name that is to be that of a companion.
+func (r *noteReader) companion(node string) error {
+	if r.Test != nil && !slices.Contains(r.Test.Companions, node) {
+		return fmt.Errorf("%s is no companion of the cluster", quote(node))
+	}
+	return nil
+}
+
+// either says what is wrong with a name that is to be that of a member or of a companion.
+func (r *noteReader) either(node string) error {
+	if r.companion(node) == nil {
+		return nil
+	}
+	return r.member(node)
 }
 
 // read reads one event that is no client's.
@@ -229,7 +248,14 @@ func (r *noteReader) observed(i int, rec *record, f string) error {
 	if node == "" {
 		return fmt.Errorf("the %s does not say of which node it is", quote(f))
 	}
-	if err := r.member(node); err != nil {
+	known := r.member
+	switch f {
+	case FLost, FGuarded:
+		known = r.companion
+	case FExit:
+		known = r.either
+	}
+	if err := known(node); err != nil {
 		return fmt.Errorf("the %s: %w", quote(f), err)
 	}
 	switch f {
@@ -265,6 +291,28 @@ func (r *noteReader) observed(i int, rec *record, f string) error {
 			return fmt.Errorf("what %s tells: %w", quote(node), err)
 		}
 		r.Told = append(r.Told, Said[Told]{i, rec.at, node, t})
+	case FLost:
+		l, err := Strictly[Lost](value.Text(), "process", "lock", "token", "at_ns")
+		if err == nil {
+			err = l.validate(rec.at)
+		}
+		if err != nil {
+			return fmt.Errorf("the loss at %s: %w", quote(node), err)
+		}
+		r.Lost = append(r.Lost, Said[Lost]{i, rec.at, node, l})
+	case FGuarded:
+		g, err := Strictly[Guarded](value.Text(), "seq", "process", "lock", "token", "highest", "value", "accepted")
+		last := uint64(0)
+		if n := len(r.Guarded); n > 0 {
+			last = r.Guarded[n-1].What.Seq
+		}
+		if err == nil {
+			err = g.validate(last)
+		}
+		if err != nil {
+			return fmt.Errorf("the write to %s: %w", quote(node), err)
+		}
+		r.Guarded = append(r.Guarded, Said[Guarded]{i, rec.at, node, g})
 	case FExit:
 		var e Exit
 		if !value.Empty() {
@@ -302,7 +350,7 @@ func (r *noteReader) test(i int, value json.RawMessage) error {
 		return errors.New("the description of the run has a least rate, or a time to recover, below 0")
 	}
 	known := make(map[string]bool)
-	for _, n := range t.Nodes {
+	for _, n := range slices.Concat(t.Nodes, t.Companions) {
 		if n == "" || known[n] {
 			return fmt.Errorf("the description of the run names node %s twice, or one without a name", quote(n))
 		}

@@ -68,6 +68,10 @@ func TestNotesAreReadStrictly(t *testing.T) {
 	begin := []string{"-3 note test - " + aTest, `-3 note phase - "launch"`, `-3 note phase - "load"`}
 	kill := append(begin[:3:3], `-1 invoke kill - {"id":0,"fault":{"nodes":["n1"]}}`)
 	killed := append(kill[:4:4], `-1 ok kill - {"id":0,"evidence":{"killed":["n1"]}}`)
+	beside := []string{`-3 note test - {"version":1,"checkers":["mutex"],"nodes":["n1"],"companions":["c1"]}`, begin[1], begin[2]}
+	guarded := func(seq int) string {
+		return fmt.Sprintf(`-2 note guarded c1 {"seq":%d,"process":1,"lock":"a","token":1,"highest":0,"value":1,"accepted":true}`, seq)
+	}
 	for name, c := range map[string]struct {
 		before []string
 		event  string
@@ -134,6 +138,17 @@ func TestNotesAreReadStrictly(t *testing.T) {
 		"a machine out of bounds":         {begin, `-3 note machine - {"late_p99_ns":1,"late_max_ns":1,"idle":1.5}`, "cannot spend"},
 		"a node that is named twice":      {nil, `-3 note test - {"version":1,"checkers":["linear"],"nodes":["n1","n1"]}`, "twice"},
 		"a rate below 0":                  {nil, `-3 note test - {"version":1,"checkers":["linear"],"min_rate":-1}`, "below 0"},
+		"a loss of a member":              {begin, `-2 note lost n1 {"process":1,"lock":"a","token":1,"at_ns":0}`, `"n1" is no companion`},
+		"a loss of no lock":               {beside, `-2 note lost c1 {"process":1,"lock":"","token":1,"at_ns":0}`, "does not say which lock"},
+		"a loss of nobody":                {beside, `-2 note lost c1 {"process":-1,"lock":"a","token":1,"at_ns":0}`, "process -1 is no client"},
+		"a loss that is to come":          {beside, `-2 note lost c1 {"process":1,"lock":"a","token":1,"at_ns":1000000000000}`, "and told of at"},
+		"a loss without a token":          {beside, `-2 note lost c1 {"process":1,"lock":"a","at_ns":0}`, `field "token" is missing`},
+		"a write that is left out":        {beside, guarded(2), "write 2 comes after write 0"},
+		"a write that comes twice":        {append(beside[:3:3], guarded(1)), guarded(1), "write 1 comes after write 1"},
+		"a write of no lock":              {beside, strings.Replace(guarded(1), `"a"`, `""`, 1), "does not say of which lock"},
+		"a write of nobody":               {beside, strings.Replace(guarded(1), `"process":1`, `"process":-1`, 1), "process -1 is no client"},
+		"a write with more":               {beside, strings.Replace(guarded(1), `"seq"`, `"x":1,"seq"`, 1), "unknown field"},
+		"a companion that is a member":    {nil, `-3 note test - {"version":1,"checkers":["mutex"],"nodes":["n1"],"companions":["n1"]}`, "twice"},
 		"a client before the load":        {begin[:2], `0 invoke read n1 `, "a client calls before phase load"},
 		"a client after the end":          {append(begin[:3:3], `-3 note phase - "end"`), `0 invoke read n1 `, "after phase end"},
 	} {

@@ -16,6 +16,8 @@ const (
 	FStatus   = "status"   // Observer: a [Status] of the event's node
 	FHash     = "hash"     // Observer: a [Hash] of the event's node
 	FTold     = "told"     // Observer: what the event's node tells in its log, a [Told]
+	FLost     = "lost"     // Observer: a client at the event's node holds something no more, a [Lost]
+	FGuarded  = "guarded"  // Observer: what the resource at the event's node did with a write, a [Guarded]
 	FExit     = "exit"     // Observer: the event's node ended by itself, an [Exit]; Err says how
 	FMembers  = "members"  // Controller: who is a member of the cluster from now on
 	FFinding  = "finding"  // Controller: a violation was found while the run is under way, a [Finding]
@@ -32,6 +34,8 @@ type Test struct {
 	Nemesis  string    `json:"nemesis"`
 	Seed     uint64    `json:"seed"`
 	Nodes    []string  `json:"nodes"`
+	// Companions are the nodes beside the cluster: clients in processes of their own, the resource that a lock guards.
+	Companions []string `json:"companions,omitempty"`
 	// Sites are the nodes that are near each other, if there are several, and SitesApart how long what goes from one to
 	// another takes, one way.
 	Sites      [][]string    `json:"sites,omitempty"`
@@ -142,6 +146,8 @@ type Recovery struct {
 // Last are the calls that are to be made at every member at the end.
 type Last struct {
 	Calls []LastCall `json:"calls"`
+	// Nothing says that clients leave nothing that could be read at the end.
+	Nothing bool `json:"nothing,omitempty"`
 }
 
 // LastCall is a call that is to be made at the end.

@@ -32,6 +32,7 @@ var (
 		"amnesia":     {Kind: "amnesia", Nodes: []string{"n3"}},
 		"strand":      {Kind: "strand", Nodes: []string{"n2", "n4"}, With: json.RawMessage(`{"lost":"both"}`)},
 		"move-leader": {Kind: "move-leader", Nodes: []string{"n1"}},
+		"compact":     {Kind: "compact", Nodes: []string{"n3"}},
 		"defragment":  {Kind: "defragment", Nodes: []string{"n1", "n2"}},
 		"replace":     {Kind: "replace", Nodes: []string{"n2"}},
 		"run-version": {Kind: "run-version", Nodes: []string{"n2", "n3"}, With: json.RawMessage(`{"version":"v2"}`)},

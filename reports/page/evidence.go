@@ -24,6 +24,7 @@ type Renderer func(p *Page, of string, data json.RawMessage) error
 func Default() map[string]Renderer {
 	return map[string]Renderer{
 		checkers.KindTimeline: (*Page).timeline,
+		checkers.KindTenures:  (*Page).tenures,
 		checkers.KindClaims:   (*Page).claims,
 		checkers.KindStates:   (*Page).states,
 		checkers.KindExits:    (*Page).exits,
@@ -34,8 +35,12 @@ func Default() map[string]Renderer {
 	}
 }
 
-// maxEvidence bounds how much of what a checker found is shown. results.json has all of it.
-const maxEvidence = 5
+// maxEvidence bounds how much of what a checker found is shown, and allEvidence what all of them did, but for the first
+// of each. results.json has all of it.
+const (
+	maxEvidence = 5
+	allEvidence = 30
+)
 
 // Evidence is what one attachment shows, with the moment of the run that it is about.
 type Evidence struct {
@@ -44,6 +49,7 @@ type Evidence struct {
 	Table       Table
 	Text        string
 	From, To    time.Duration // both 0 if it is of no moment
+	Drawn       bool          // its figures show the faults and leaders of that moment
 	// What the page adds.
 	Anchor   string // its place in the page, if it is the first of its checker
 	Window   string // of the run, as the page's address has it
@@ -84,8 +90,8 @@ func (p *Page) show(r reports.Run, renderers map[string]Renderer, faults []histo
 	}
 	if len(p.Evidence) > maxEvidence {
 		// Some of each checker's: the first of one explains more than the tenth of another.
-		kept := make(map[string]int)
-		p.Evidence = slices.DeleteFunc(p.Evidence, func(e Evidence) bool { kept[e.Of]++; return kept[e.Of] > maxEvidence })
+		kept, most := make(map[string]int), max(1, min(maxEvidence, allEvidence/len(r.Results)))
+		p.Evidence = slices.DeleteFunc(p.Evidence, func(e Evidence) bool { kept[e.Of]++; return kept[e.Of] > most })
 	}
 	room := maxLogBytes
 	for i := range p.Evidence {
@@ -97,8 +103,10 @@ func (p *Page) show(r reports.Run, renderers map[string]Renderer, faults []histo
 			continue
 		}
 		e.Window = view.Window(e.From-margin, e.To+margin)
-		picture := moment(faults, p.leaders, e.From, e.To)
-		e.Moment = &picture
+		if !e.Drawn {
+			picture := moment(faults, p.leaders, e.From, e.To)
+			e.Moment = &picture
+		}
 		if p.Known {
 			e.Logs, e.LogsLeft = nodeLogs(r.Dir, p.Test.Started, e.From-margin, e.To+margin)
 			e.Logs = append(e.Logs, answers(r.History, e.From-margin, e.To+margin)...)

@@ -66,6 +66,7 @@ type Page struct {
 	ScriptHash               template.HTMLAttr
 
 	leaders leaders
+	faults  []history.Fault
 }
 
 type counted struct {
@@ -114,7 +115,7 @@ func draw(w io.Writer, r reports.Run, renderers map[string]Renderer) (err error)
 	p := Page{
 		Verdict: checkers.Worst(r.Results), Results: r.Results, Trouble: r.Trouble,
 		Summary: s, Duration: r.History.End(), Files: files(r.Dir), Shown: make(map[string]bool),
-		leaders: leadersOf(r.History),
+		leaders: leadersOf(r.History), faults: faults,
 	}
 	if err := notes.Err(); err != nil {
 		p.NotesError = err.Error()

@@ -4,6 +4,7 @@ package server
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -25,9 +26,14 @@ import (
 )
 
 // Server shows a directory of runs on loopback: the index and the reports as they are on disk, what runs that are
-// under way have come to, parts of histories, and runs as archives. It writes nothing.
+// under way have come to, parts of histories, and runs as archives. It writes nothing. Clusters that somebody holds up
+// can be broken from a page.
 type Server struct {
 	Dir string
+	// Hands returns who holds up the cluster of a run, by its directory's name; nil if nobody does.
+	Hands func(run string) Hands
+	// Token is what a page must show to break anything; without one, none can.
+	Token string
 	// Interval is how often news of runs that are under way are sent; 0 is every second.
 	Interval time.Duration
 }
@@ -39,7 +45,11 @@ func (s Server) Handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Hands == nil {
+		s.Hands = func(string) Hands { return nobody{} }
+	}
 	mux := http.NewServeMux()
+	s.handle(mux)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, livePage)
@@ -103,6 +113,8 @@ type progress struct {
 	Fail   int     `json:"fail"`
 	Info   int     `json:"info"`
 	Faults int     `json:"faults"`
+	// ByHand says that somebody holds the cluster up, to be broken by hand.
+	ByHand bool `json:"by_hand,omitempty"`
 	// Found says which violation was found first; empty if none was.
 	Found string `json:"found,omitempty"`
 
@@ -122,7 +134,7 @@ func (s Server) live(w http.ResponseWriter, r *http.Request) {
 	defer tick.Stop()
 	known := make(map[string]*progress)
 	for {
-		list := s.underWay(known)
+		list := s.underWay(r.Context(), known)
 		b, err := json.Marshal(list)
 		if err != nil {
 			return
@@ -139,7 +151,7 @@ func (s Server) live(w http.ResponseWriter, r *http.Request) {
 }
 
 // underWay reads on in the histories of runs that have no results yet, also of a suite's.
-func (s Server) underWay(known map[string]*progress) []*progress {
+func (s Server) underWay(ctx context.Context, known map[string]*progress) []*progress {
 	list := []*progress{}
 	var look func(below string, suites bool)
 	look = func(below string, suites bool) {
@@ -155,6 +167,10 @@ func (s Server) underWay(known map[string]*progress) []*progress {
 					known[name] = &progress{Run: filepath.ToSlash(name)}
 				}
 				if known[name].readOn(filepath.Join(dir, history.File)) == nil {
+					asking, done := context.WithTimeout(ctx, handsPatience)
+					_, err := s.Hands(known[name].Run).State(asking)
+					done()
+					known[name].ByHand = err == nil
 					list = append(list, known[name])
 				}
 			}
@@ -163,6 +179,9 @@ func (s Server) underWay(known map[string]*progress) []*progress {
 	look("", true)
 	return list
 }
+
+// handsPatience bounds the look at a cluster that is held up: others are shown in the same stream.
+const handsPatience = 500 * time.Millisecond
 
 // readOn counts the lines that have come since. It is an error if there is no history, or nobody writes it any more.
 func (p *progress) readOn(path string) error {

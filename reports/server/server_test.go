@@ -121,7 +121,7 @@ func TestArchivesOfOddRuns(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe", "history.jsonl"), 0o644))
 	code, _ = get("/api/runs/pipe/events")
 	require.Equal(t, http.StatusNotFound, code)
-	require.Empty(t, Server{Dir: dir}.underWay(map[string]*progress{}))
+	require.Empty(t, Server{Dir: dir}.underWay(t.Context(), map[string]*progress{}))
 }
 
 // Whoever has an index.html of their own keeps it: what is served is made for whoever asks.

@@ -50,6 +50,7 @@ func Entry() harness.TargetEntry {
 		Version: DefaultVersion,
 		Image:   func(version string) string { return "hashicorp/consul:" + strings.TrimPrefix(version, "v") },
 		Recipe:  Recipe,
+		Shell:   func(clients []string) string { return "consul kv get -recurse -http-addr=http://" + clients[0] },
 		New: func(flags *flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
 			consistency := flags.String("consistency", "",
 				"consistency of reads: consistent, default or stale (default consistent)")
@@ -100,6 +101,8 @@ const (
 // Target launches servers of a Consul cluster.
 type Target struct {
 	Consistency Consistency
+	// LockDelay is for how long nobody can acquire a lock whose session was lost.
+	LockDelay time.Duration
 	// Others are versions that servers may be restarted as.
 	Others []string
 	// Flags are passed to the agent, beside what the placement says.
@@ -126,7 +129,7 @@ func New(version string, c Consistency, flags []string) (*Target, error) {
 		return nil, fmt.Errorf("consul has no consistency %q; known are %s, %s, %s", c, Consistent, Default, Stale)
 	}
 	return &Target{
-		Consistency: c, Flags: flags, status: newHTTP(), names: map[string]string{}, removed: map[string]string{},
+		Consistency: c, LockDelay: DefaultLockDelay, Flags: flags, status: newHTTP(), names: map[string]string{}, removed: map[string]string{},
 	}, nil
 }
 
@@ -187,6 +190,7 @@ autopilot {
 raft_snapshot_threshold = 1000
 raft_snapshot_interval = "2s"
 raft_trailing_logs = 500
+session_ttl_min = "1s"
 limits {
   http_max_conns_per_client = 2000
   rpc_max_conns_per_client = 2000
@@ -318,7 +322,7 @@ type self struct {
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
 	can := []harness.Capability{
-		harness.KV, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember,
+		harness.KV, harness.CAS, harness.Lock, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember,
 	}
 	if len(t.Others) > 0 {
 		can = append(can, harness.MixVersions)

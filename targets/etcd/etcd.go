@@ -52,7 +52,10 @@ func Entry() harness.TargetEntry {
 		Version: DefaultVersion,
 		Image:   func(version string) string { return "gcr.io/etcd-development/etcd:" + version },
 		Recipe:  Recipe,
-		Draw:    draw,
+		Shell: func(clients []string) string {
+			return "etcdctl --endpoints=" + strings.Join(clients, ",") + " endpoint status"
+		},
+		Draw: draw,
 		New: func(flags *flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
 			serializable := flags.Bool("serializable", false,
 				"read from the state of the node that is asked, which may be stale")
@@ -293,7 +296,8 @@ func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
 	can := []harness.Capability{
-		harness.KV, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot,
+		harness.KV, harness.CAS, harness.Lock, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot,
+		harness.Compact,
 	}
 	if v, err := parse(t.Version); err == nil && v.minor > 4 { // where a quorum says who is a member
 		can = append(can, harness.ReplaceMember)

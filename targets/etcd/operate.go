@@ -27,6 +27,8 @@ func (t *Target) Operate(ctx context.Context, n harness.Node, what harness.Capab
 		_, err = c.Defragment(ctx, &etcdserverpb.DefragmentRequest{})
 	case harness.SaveSnapshot:
 		err = readSnapshot(ctx, c)
+	case harness.Compact:
+		return t.compact(ctx, n, c)
 	default:
 		return fmt.Errorf("%s: %w", what, harness.ErrNotApplied) // nothing was asked
 	}
@@ -56,6 +58,27 @@ func (t *Target) moveLeader(ctx context.Context, c etcdserverpb.MaintenanceClien
 	case err == nil:
 		return nil
 	case strings.Contains(err.Error(), "not leader"): // it looks before it begins (v3rpc/maintenance.go: MoveLeader)
+		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
+	}
+	return judge(err)
+}
+
+// compact lets the cluster forget what keys held before the newest revision that a member has applied, as Kubernetes does
+// every five minutes with what is older than that.
+func (t *Target) compact(ctx context.Context, n harness.Node, c etcdserverpb.MaintenanceClient) error {
+	s, err := c.Status(ctx, &etcdserverpb.StatusRequest{})
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // it was not asked yet
+	}
+	conn, err := t.conn(n)
+	if err != nil {
+		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // nor here
+	}
+	_, err = etcdserverpb.NewKVClient(conn).Compact(ctx, &etcdserverpb.CompactionRequest{Revision: s.Header.Revision})
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(err.Error(), "has been compacted"): // another member was asked for as much before
 		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
 	}
 	return judge(err)

@@ -79,6 +79,27 @@ func Bugs() []harness.Bug {
 			Hunt:     "--nemesis none --time-limit 10s",
 		},
 		{
+			Name: "change-before-noop", Layer: "members", Source: "raft-dev, 10 July 2015",
+			About:     "changes members before the leader has committed an entry of its own term",
+			Property:  "linear or state",
+			Breaks:    []string{leaderCompleteness, stateMachineSafety, electionSafety},
+			Simulated: true,
+		},
+		{
+			Name: "change-not-rolled-back", Layer: "members", Source: "Ongaro's thesis 4.1",
+			About:     "a change of members stays in force when another leader's entries replace it",
+			Property:  "linear or state",
+			Breaks:    []string{leaderCompleteness, stateMachineSafety, electionSafety},
+			Simulated: true,
+		},
+		{
+			Name: "changes-overlap", Layer: "members", Source: "Ongaro's thesis 4.1",
+			About:     "changes members before the last change is committed",
+			Property:  "linear or state",
+			Breaks:    []string{leaderCompleteness, stateMachineSafety, electionSafety, readFreshness},
+			Simulated: true,
+		},
+		{
 			Name: "commit-by-two", Layer: "core", Source: "Raft §5.3",
 			About:    "commits what the leader and one more have, whatever the size of the cluster",
 			Property: "linear or state", HeldOut: true,
@@ -147,6 +168,13 @@ func Bugs() []harness.Bug {
 			Breaks:   []string{readFreshness},
 			Hunt: "--target-flag election-timeout=300ms --nemesis " +
 				"partition:halves@leader=2500ms/300ms+pause@leader=1500ms/100ms --time-limit 40s",
+		},
+		{
+			Name: "learners-count", Layer: "members", Source: "Ongaro's thesis 4.2.1",
+			About:     "counts what learners have as replicated",
+			Property:  "linear or state",
+			Breaks:    []string{leaderCompleteness, stateMachineSafety, electionSafety, readFreshness},
+			Simulated: true,
 		},
 		{
 			Name: "match-on-send", Layer: "core", Source: "Raft §5.3",

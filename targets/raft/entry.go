@@ -20,6 +20,7 @@ func Entry() harness.TargetEntry {
 		Self:  true,
 		Bugs:  Bugs(),
 		Draw:  draw,
+		Shell: func(clients []string) string { return "curl http://" + clients[0] + "/status" },
 		New: func(*flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
 			return func(c harness.TargetConfig) (harness.Target, error) { return New(c.Flags, c.Bugs...) }
 		},

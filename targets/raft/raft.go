@@ -7,18 +7,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/targets/kvhttp"
 	"github.com/sunder-dev/sunder/targets/raft/node"
 )
 
@@ -56,7 +53,7 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		}
 	}
 	command := []string{
-		cmp.Or(t.Program, p.Program), "raftd", "--id", p.Node, "--peers", strings.Join(peers, ","), "--client", client,
+		cmp.Or(t.Program, p.Program), "raftd", "--id", serverID(p.Node, p.Incarnation), "--peers", strings.Join(peers, ","), "--client", client,
 		"--dir", p.DataDir, "--seed", fmt.Sprint(p.Seed),
 	}
 	return harness.NodeSpec{Name: p.Node, Command: append(command, t.Flags...), DataDir: p.DataDir}
@@ -64,12 +61,12 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 
 // Dial implements [harness.Target]. Nothing is sent yet.
 func (t *Target) Dial(_ context.Context, n harness.Node) (harness.Client, error) {
-	return newClient(n.Addr(portClient)), nil
+	return kvhttp.NewClient(n.Addr(portClient)), nil
 }
 
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
-	return []harness.Capability{harness.KV, harness.Leader, harness.MoveLeader}
+	return []harness.Capability{harness.KV, harness.CAS, harness.Leader, harness.MoveLeader, harness.ReplaceMember}
 }
 
 // Operate implements [harness.Operated].
@@ -77,10 +74,10 @@ func (t *Target) Operate(ctx context.Context, n harness.Node, what harness.Capab
 	if what != harness.MoveLeader {
 		return fmt.Errorf("%s: %w", what, harness.ErrNotApplied) // nothing was asked
 	}
-	c := newClient(n.Addr(portClient))
+	c := kvhttp.NewClient(n.Addr(portClient))
 	defer c.Close()
-	var answer node.Reply
-	code, err := c.do(ctx, http.MethodPost, "/transfer", nil, &answer)
+	var answer kvhttp.Reply
+	code, err := c.Do(ctx, http.MethodPost, "/transfer", nil, &answer)
 	switch {
 	case err != nil:
 		return err
@@ -102,10 +99,10 @@ func (t *Target) Ready(ctx context.Context, n harness.Node) error {
 
 // Status implements [harness.Reporter].
 func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {
-	c := newClient(n.Addr(portClient))
+	c := kvhttp.NewClient(n.Addr(portClient))
 	defer c.Close()
 	var s node.Status
-	code, err := c.do(ctx, http.MethodGet, "/status", nil, &s)
+	code, err := c.Do(ctx, http.MethodGet, "/status", nil, &s)
 	if err != nil {
 		return history.Status{}, err
 	}
@@ -160,114 +157,4 @@ func (t *Target) Tell(line []byte) (what history.Told, ok bool) {
 	}
 	what = history.Told{What: told[said.Msg], Term: said.Term}
 	return what, what.What != ""
-}
-
-// Client talks to one node. It never retries.
-type Client struct {
-	base      string
-	transport *http.Transport
-	http      http.Client
-}
-
-func newClient(addr string) *Client {
-	// One connection, kept: a process has one call open at a time. Go's transport sends a
-	// request again only if not a byte of it was written, or if it is a GET.
-	transport := &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true}
-	return &Client{base: "http://" + addr, transport: transport, http: http.Client{Transport: transport}}
-}
-
-// Close closes the connection.
-func (c *Client) Close() error {
-	c.transport.CloseIdleConnections()
-	return nil
-}
-
-// Read returns the value of a key, or nil if there is none. The read is linearizable.
-func (c *Client) Read(ctx context.Context, key string) (*string, history.Stamp, error) {
-	var r node.Reply
-	code, err := c.do(ctx, http.MethodGet, keyPath(key), nil, &r)
-	switch {
-	case err != nil:
-		return nil, history.Stamp{}, err
-	case code == http.StatusOK && r.Value != nil:
-		return r.Value, history.Stamp{}, nil
-	case code == http.StatusNotFound:
-		return nil, history.Stamp{}, nil
-	}
-	return nil, history.Stamp{}, answerError(code, r)
-}
-
-// Write sets a key.
-func (c *Client) Write(ctx context.Context, key, value string) (history.Stamp, error) {
-	var r node.Reply
-	code, err := c.do(ctx, http.MethodPut, keyPath(key), node.Request{Value: value}, &r)
-	if err == nil && code != http.StatusOK {
-		err = answerError(code, r)
-	}
-	return history.Stamp{}, err
-}
-
-// CompareAndSet sets a key if it holds old. A [harness.Refusal] says that it holds another value, or none.
-func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
-	var r node.Reply
-	code, err := c.do(ctx, http.MethodPost, keyPath(key)+"/cas", node.Request{Old: old, Value: value}, &r)
-	switch {
-	case err != nil:
-		return history.Stamp{}, err
-	case code == http.StatusOK:
-		return history.Stamp{}, nil
-	case code == http.StatusConflict:
-		// Proof: the command went through the log and was applied, and comparing was all it did.
-		return history.Stamp{}, harness.Refusal{Reason: history.Mismatch, Found: r.Value, Known: true}
-	}
-	return history.Stamp{}, answerError(code, r)
-}
-
-func keyPath(key string) string { return "/kv/" + url.PathEscape(key) }
-
-// answerError turns an answer that is neither yes nor no into an error.
-func answerError(code int, r node.Reply) error {
-	err := fmt.Errorf("%d: %s", code, r.Error)
-	switch code {
-	case http.StatusServiceUnavailable:
-		// Proof: the node says so only of a request that it neither put into its own log nor
-		// sent to another node, and that it has forgotten since.
-		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
-	case http.StatusBadRequest:
-		// Proof: the body was refused before anything was made of it.
-		return fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
-	}
-	return err
-}
-
-// maxAnswer bounds what a node can make us read.
-const maxAnswer = 1 << 20
-
-func (c *Client) do(ctx context.Context, method, path string, body, answer any) (code int, err error) {
-	var content io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // nothing was sent
-		}
-		content = bytes.NewReader(b)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // nothing was sent
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
-			// Proof: without a connection, no byte of the request has left.
-			return 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied)
-		}
-		return 0, err
-	}
-	defer response.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(answer); err != nil {
-		return 0, fmt.Errorf("answer of %s %s: %w", method, path, err)
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // so that the connection is used again
-	return response.StatusCode, nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/sunder-dev/sunder/harness"
@@ -56,7 +55,7 @@ func (n *Node) Config() (c node.Config, err error) {
 	if c.Peers, err = parsePeers(n.peers); err != nil {
 		return c, err
 	}
-	if c.ID, err = parseID(n.id); err != nil {
+	if c.ID, err = node.ParseID(n.id); err != nil {
 		return c, err
 	}
 	c.Bugs, err = parseBugs(n.bugs)
@@ -93,14 +92,6 @@ func ServeIfNode() {
 	os.Exit(0)
 }
 
-func parseID(name string) (core.ID, error) {
-	n, err := strconv.ParseUint(strings.TrimPrefix(name, "n"), 10, 32)
-	if err != nil || n == 0 || core.ID(n).String() != name {
-		return core.None, fmt.Errorf("node %q: nodes are named n1, n2 and so on", name)
-	}
-	return core.ID(n), nil
-}
-
 func parsePeers(list string) (map[core.ID]string, error) {
 	peers := map[core.ID]string{}
 	for peer := range strings.SplitSeq(list, ",") {
@@ -108,7 +99,10 @@ func parsePeers(list string) (map[core.ID]string, error) {
 		if !ok {
 			return nil, fmt.Errorf("--peers: %q is not of the form n1=host:port", peer)
 		}
-		id, err := parseID(name)
+		id, err := node.ParseID(name)
+		if err == nil && id.Incarnation() > 0 {
+			err = fmt.Errorf("%v is not the first at its place", id)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--peers: %w", err)
 		}

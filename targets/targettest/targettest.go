@@ -20,6 +20,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/harnesstest"
+	"github.com/sunder-dev/sunder/harness/history"
 	"github.com/sunder-dev/sunder/workloads"
 )
 
@@ -223,7 +224,9 @@ func running(ctx context.Context, c Config) (err error) {
 func operations(ctx context.Context, t harness.Target, c *harness.Cluster) error {
 	o, ok := t.(harness.Operated)
 	var asked []harness.Capability
-	for _, what := range []harness.Capability{harness.MoveLeader, harness.Defragment, harness.SaveSnapshot} {
+	for _, what := range []harness.Capability{
+		harness.MoveLeader, harness.Defragment, harness.SaveSnapshot, harness.Compact,
+	} {
 		if slices.Contains(t.Can(), what) {
 			asked = append(asked, what)
 		}
@@ -284,7 +287,7 @@ func claims(ctx context.Context, t harness.Target, c *harness.Cluster, logs map[
 	})
 }
 
-// keyValue proves what the workloads rely on of clients that read, write, and compare-and-set.
+// keyValue proves what the workloads rely on of clients that read, write, and, if they can, compare-and-set.
 func keyValue(ctx context.Context, t harness.Target, cluster *harness.Cluster) (err error) {
 	var clients []workloads.KV
 	for _, name := range cluster.Nodes() {
@@ -320,22 +323,28 @@ func keyValue(ctx context.Context, t harness.Target, cluster *harness.Cluster) (
 	if err := holds(second, "1"); err != nil {
 		return fmt.Errorf("at another member after a write: %w", err)
 	}
-	two, err := second.CompareAndSet(ctx, "k", "1", "2")
+	change := second.CompareAndSet
+	if !slices.Contains(t.Can(), harness.CAS) {
+		change = func(ctx context.Context, key, _, value string) (history.Stamp, error) {
+			return second.Write(ctx, key, value)
+		}
+	}
+	two, err := change(ctx, "k", "1", "2")
 	if err != nil {
 		return fmt.Errorf("compare-and-set: %w", err)
 	}
 	if one.Version > two.Version || one.Revision > two.Revision {
 		return fmt.Errorf("a change at %+v comes after one at %+v", two, one)
 	}
-	var refusal harness.Refusal
-	if _, err := first.CompareAndSet(ctx, "k", "1", "3"); !errors.As(err, &refusal) {
-		return fmt.Errorf("a compare-and-set that finds another value is a refusal, not %w", err)
-	}
-	if refusal.Known && (refusal.Found == nil || *refusal.Found != "2") {
-		return fmt.Errorf("a compare-and-set found %s, and the key holds 2", shown(refusal.Found))
+	if slices.Contains(t.Can(), harness.CAS) {
+		if err := refuses(ctx, first); err != nil {
+			return err
+		}
+	} else if _, err := first.CompareAndSet(ctx, "k", "2", "3"); !errors.Is(err, harness.ErrNotApplied) {
+		return fmt.Errorf("a compare-and-set, which the target says that it cannot do, is answered with %w", err)
 	}
 	if err := holds(clients[2], "2"); err != nil {
-		return fmt.Errorf("after a compare-and-set, and one that was refused: %w", err)
+		return fmt.Errorf("after two changes, and one that was refused: %w", err)
 	}
 	odd := "</script> \x00 \"é\" 漢字"
 	if _, err := first.Write(ctx, "odd/key ?&#", odd); err != nil {
@@ -344,6 +353,18 @@ func keyValue(ctx context.Context, t harness.Target, cluster *harness.Cluster) (
 	value, _, err := second.Read(ctx, "odd/key ?&#")
 	if err != nil || value == nil || *value != odd {
 		return fmt.Errorf("an odd value was read as %s (%w)", shown(value), err)
+	}
+	return nil
+}
+
+// refuses proves that a compare-and-set compares: the key holds 2.
+func refuses(ctx context.Context, kv workloads.KV) error {
+	var refusal harness.Refusal
+	if _, err := kv.CompareAndSet(ctx, "k", "1", "3"); !errors.As(err, &refusal) {
+		return fmt.Errorf("a compare-and-set that finds another value is a refusal, not %w", err)
+	}
+	if refusal.Known && (refusal.Found == nil || *refusal.Found != "2") {
+		return fmt.Errorf("a compare-and-set found %s, and the key holds 2", shown(refusal.Found))
 	}
 	return nil
 }

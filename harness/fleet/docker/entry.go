@@ -57,6 +57,9 @@ type options struct{ image string }
 
 // Check implements [harness.FleetOptions].
 func (o *options) Check(c harness.FleetConfig) error {
+	if c.Target.Installed {
+		return errors.New("the target's program is one of this machine, and not in an image")
+	}
 	if !c.Target.Self && c.Target.Image == nil && c.Target.Recipe == nil && o.image == "" {
 		return errors.New("the target has no image; name one by --image")
 	}

@@ -402,8 +402,12 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 		k, v, _ := strings.Cut(e, "=")
 		env[k] = v
 	}
+	image, command := f.Image, s.Command
+	if s.Self {
+		image, command = f.Agent, append([]string{AgentProgram}, s.Command...)
+	}
 	id, err := f.create(ctx, testcontainers.ContainerRequest{
-		Name: name, Image: f.Image, Labels: f.labels(), Entrypoint: s.Command, Env: env,
+		Name: name, Image: image, Labels: f.labels(), Entrypoint: command, Env: env,
 		Mounts:         testcontainers.Mounts(testcontainers.VolumeMount(name, containerData)),
 		ConfigModifier: func(c *container.Config) { c.User = "0:0" }, // of its own volume, and with no capabilities
 		HostConfigModifier: func(h *container.HostConfig) {

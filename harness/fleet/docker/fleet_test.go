@@ -20,6 +20,7 @@ import (
 
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/fleet/fleettest"
+	"github.com/sunder-dev/sunder/targets/kvhttp"
 	"github.com/sunder-dev/sunder/targets/raft"
 )
 
@@ -163,7 +164,7 @@ func TestAKilledNodeComesBackAsItWas(t *testing.T) {
 	victim := p.leader("n1")
 	client, err := p.target.Dial(t.Context(), p.nodes[victim])
 	require.NoError(t, err)
-	_, err = client.(*raft.Client).Write(t.Context(), "k", "1")
+	_, err = client.(*kvhttp.Client).Write(t.Context(), "k", "1")
 	require.NoError(t, err)
 	require.NoError(t, client.Close())
 
@@ -202,7 +203,7 @@ func TestAKilledNodeComesBackAsItWas(t *testing.T) {
 	client, err = p.target.Dial(t.Context(), n)
 	require.NoError(t, err)
 	defer client.Close()
-	value, _, err := client.(*raft.Client).Read(t.Context(), "k")
+	value, _, err := client.(*kvhttp.Client).Read(t.Context(), "k")
 	require.NoError(t, err)
 	require.Equal(t, "1", *value)
 	require.Equal(t, 2, strings.Count(p.logs[victim].String(), `"serving"`))

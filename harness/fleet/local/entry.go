@@ -34,8 +34,8 @@ func (o *options) Check(c harness.FleetConfig) error {
 	switch {
 	case o.latency < 0:
 		return fmt.Errorf("--latency %s: not below 0s", o.latency)
-	case !c.Target.Self:
-		return errors.New("the local fleet has no program but sunder itself")
+	case !c.Target.Self && !c.Target.Installed:
+		return errors.New("the local fleet runs sunder itself and programs that a description names, and no other")
 	case o.latency == 0 || c.Nodes == 1 || c.Timing == nil:
 		return nil
 	}

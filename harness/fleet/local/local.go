@@ -31,6 +31,7 @@ type Fleet struct {
 	mu      sync.Mutex
 	plan    map[string]map[string]string // node -> port -> address it listens on
 	order   []string
+	beside  []string
 	peer    string // the port that nodes talk to each other on
 	links   *links
 	proxies []*proxy
@@ -58,6 +59,20 @@ func Can() []harness.Capability {
 // Can implements [harness.Fleet].
 func (f *Fleet) Can() []harness.Capability { return Can() }
 
+// clientPort is where clients connect to members; companions are clients, or are called by them at their first port.
+const clientPort = "client"
+
+// PlanBeside implements [harness.Beside].
+func (f *Fleet) PlanBeside(companions []string) { f.beside = companions }
+
+// port returns the port of a node that another one calls.
+func (f *Fleet) port(l harness.Link) string {
+	if slices.Contains(f.beside, l.From) && !slices.Contains(f.beside, l.To) {
+		return clientPort
+	}
+	return f.peer
+}
+
 // Plan implements [harness.Fleet]. The first port is the one that nodes talk to each other on.
 func (f *Fleet) Plan(ctx context.Context, nodes, ports []string) error {
 	f.mu.Lock()
@@ -79,10 +94,11 @@ func (f *Fleet) Plan(ctx context.Context, nodes, ports []string) error {
 	}
 	for _, from := range nodes {
 		for _, to := range nodes {
-			if from == to {
-				continue
+			if from == to || slices.Contains(f.beside, to) && !slices.Contains(f.beside, from) {
+				continue // members do not call companions
 			}
-			p, err := newProxy(ctx, harness.Link{From: from, To: to}, f.plan[to][f.peer], f.links)
+			link := harness.Link{From: from, To: to}
+			p, err := newProxy(ctx, link, f.plan[to][f.port(link)], f.links)
 			if err != nil {
 				return fmt.Errorf("proxy %s>%s: %w", from, to, err)
 			}
@@ -146,7 +162,7 @@ func (f *Fleet) Placement(node string) harness.Placement {
 		}
 		for _, p := range f.proxies {
 			if p.link == (harness.Link{From: node, To: name}) {
-				member.Addr[f.peer] = p.addr()
+				member.Addr[f.port(p.link)] = p.addr()
 			}
 		}
 		place.Members = append(place.Members, member)
@@ -163,6 +179,9 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 	}
 	if err := os.MkdirAll(s.DataDir, 0o755); err != nil {
 		return nil, err
+	}
+	if s.Self {
+		s.Command = append([]string{f.program}, s.Command...)
 	}
 	p := process.New(s, f.plan[s.Name], log, f.thread)
 	f.nodes = append(f.nodes, p)
@@ -199,29 +218,32 @@ func (f *Fleet) Patience() time.Duration { return patience }
 
 // Probe implements [harness.Prober].
 func (f *Fleet) Probe(ctx context.Context, links []harness.Link) error {
-	return f.each(links, func(p *proxy) error { return p.probe(ctx, nil) })
+	return f.each(links, func(p *proxy, l harness.Link) error { return p.probe(ctx, l, nil) })
 }
 
 // Delays implements [harness.Timer].
 func (f *Fleet) Delays(ctx context.Context, links []harness.Link) (map[harness.Link]time.Duration, error) {
 	var mu sync.Mutex
 	took := make(map[harness.Link]time.Duration, len(links))
-	err := f.each(links, func(p *proxy) error {
-		return p.probe(ctx, func(d time.Duration) {
+	err := f.each(links, func(p *proxy, l harness.Link) error {
+		return p.probe(ctx, l, func(d time.Duration) {
 			mu.Lock()
 			defer mu.Unlock()
-			took[p.link] = d
+			took[l] = d
 		})
 	})
 	return took, err
 }
 
-// each does something with the proxies of links, side by side.
-func (f *Fleet) each(links []harness.Link, do func(*proxy) error) error {
+// each does something with the proxies of links, side by side. What a member sends to a companion are answers: they
+// come back through the companion's proxy to it.
+func (f *Fleet) each(links []harness.Link, do func(*proxy, harness.Link) error) error {
 	var group errgroup.Group
 	for _, p := range f.proxies {
-		if slices.Contains(links, p.link) {
-			group.Go(func() error { return do(p) })
+		for _, l := range p.link.Both() {
+			if slices.Contains(links, l) && (l == p.link || f.port(p.link) == clientPort) {
+				group.Go(func() error { return do(p, l) })
+			}
 		}
 	}
 	return group.Wait()

@@ -316,7 +316,7 @@ func TestNarrowAndJittery(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond)
 	seen, err := r.fleet.Traffic(t.Context(), []harness.Link{l})
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, seen[l].Queued, uint64(5))
+	require.Positive(t, seen[l].Queued, "pieces, which several lines may be in")
 
 	shape(harness.Impairment{Jitter: 100 * time.Millisecond})
 	var took []time.Duration

@@ -145,12 +145,18 @@ func (p *proxy) pump(c *pipe, from, to net.Conn, l harness.Link) {
 	}
 }
 
-// probe sends a byte over the link, the way that nodes' bytes go: through everything but their sockets. It returns once
-// the byte is on its way or, if somebody is to be told how long that took, once it has arrived or is taken for lost.
-func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
-	ours, down := net.Pipe()
-	up, sink := net.Pipe()
-	c := &pipe{down: down, lost: map[harness.Link]bool{}}
+// probe sends a byte over the link, or over the way back, the way that nodes' bytes go: through everything but their
+// sockets. It returns once the byte is on its way or, if somebody is to be told how long that took, once it has arrived
+// or is taken for lost.
+func (p *proxy) probe(ctx context.Context, l harness.Link, arrived func(time.Duration)) error {
+	ours, in := net.Pipe()
+	out, sink := net.Pipe()
+	c := &pipe{down: in, lost: map[harness.Link]bool{}}
+	carry := func() { p.carry(c, func() (net.Conn, error) { return out, nil }) }
+	if l == p.back() {
+		c.down, c.up = out, in
+		carry = func() { defer p.end(c); p.pump(c, in, out, l) }
+	}
 	p.mu.Lock()
 	if p.over {
 		p.mu.Unlock()
@@ -158,9 +164,9 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 	}
 	p.conns[c] = struct{}{}
 	p.mu.Unlock()
-	p.wait.Go(func() { p.carry(c, func() (net.Conn, error) { return up, nil }) })
+	p.wait.Go(carry)
 	defer func() { ours.Close(); sink.Close() }()
-	link, _ := p.links.now(p.link)
+	link, _ := p.links.now(l)
 	patience := 2*(link.Delay+link.Jitter) + probeSlack
 	deadline := time.Now().Add(patience)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
@@ -174,7 +180,7 @@ func (p *proxy) probe(ctx context.Context, arrived func(time.Duration)) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil // a busy machine has not come to it: it is as if it was lost
 	case err != nil:
-		return fmt.Errorf("%v: %w", p.link, err)
+		return fmt.Errorf("%v: %w", l, err)
 	}
 	if arrived == nil {
 		return nil

@@ -17,6 +17,9 @@ import (
 // roleEnv tells a process that it is inside, and what it is there for.
 const roleEnv = "SUNDER_NETNS"
 
+// outsideEnv tells a process inside which process has made the namespaces, by its number outside.
+const outsideEnv = "SUNDER_NETNS_OUTSIDE"
+
 // What a process inside is there for.
 const (
 	roleRun      = "run"        // a run, in a process namespace of its own too
@@ -30,6 +33,11 @@ const interruptedFor = 3 * time.Minute
 
 // Inside reports whether this process is in namespaces that [Enter] made.
 func Inside() bool { return strings.HasPrefix(os.Getenv(roleEnv), roleRun) }
+
+// Door returns the words before a command that let it reach the nodes, for another terminal.
+func Door() string {
+	return fmt.Sprintf("nsenter --preserve-credentials -U -n -t $(pgrep -P %s)", os.Getenv(outsideEnv))
+}
 
 // Arrive is to be called first of all by a program that calls [Enter]: inside, it makes ready what the process needs
 // there. Elsewhere it does nothing.
@@ -100,22 +108,27 @@ func settle(ownPID bool) *trial {
 // Enter runs this program again, with other arguments, in user, network, mount, process and IPC namespaces of its own,
 // where it is root and reaches nothing but what it makes itself, and returns its exit code. Whatever ends this process
 // ends that one, and what it started: the kernel sees to it.
-func Enter(ctx context.Context, args []string, stdout, stderr io.Writer) (code int, err error) {
+func Enter(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.Writer) (code int, err error) {
 	role, err := works(ctx)
 	if err != nil {
 		return 0, err
 	}
-	return enter(ctx, role, args, stdout, stderr)
+	return enter(ctx, role, args, stdin, stdout, stderr)
 }
 
-func enter(ctx context.Context, role string, args []string, stdout, stderr io.Writer) (code int, err error) {
+func enter(
+	ctx context.Context, role string, args []string, stdin *os.File, stdout, stderr io.Writer,
+) (code int, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return 0, err
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
-	cmd.Env = append(os.Environ(), roleEnv+"="+role)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if stdin != nil {
+		cmd.Stdin = stdin
+	}
+	cmd.Env = append(os.Environ(), roleEnv+"="+role, fmt.Sprintf("%s=%d", outsideEnv, os.Getpid()))
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it heals, judges and reports
 	cmd.WaitDelay = interruptedFor
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -41,9 +41,9 @@ func TestMain(m *testing.M) {
 	var code int
 	var err error
 	if role := os.Getenv(insideEnv); role != "" {
-		code, err = enter(context.Background(), role, os.Args[1:], os.Stdout, os.Stderr)
+		code, err = enter(context.Background(), role, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	} else {
-		code, err = Enter(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+		code, err = Enter(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -50,8 +50,10 @@ func (o *options) Check(c harness.FleetConfig) error {
 	switch {
 	case runtime.GOOS != "linux":
 		return errors.New("network namespaces are Linux's")
-	case o.program == "" && !c.Target.Self && c.Target.Recipe == nil:
+	case o.program == "" && !c.Target.Self && !c.Target.Installed && c.Target.Recipe == nil:
 		return errors.New("it is not known how the target is built; name its program by --program")
+	case o.program != "" && c.Target.Installed:
+		return errors.New("--program: what describes the target names its program")
 	case o.program != "" && len(c.OtherVersions) > 0:
 		return errors.New("--program is one program, and several versions are asked for")
 	case c.Nodes > mostNodes:
@@ -81,8 +83,11 @@ func (o *options) Enter(
 			return 0, err
 		}
 	}
-	return Enter(ctx, args, stdout, stderr)
+	return Enter(ctx, args, c.Typed, stdout, stderr)
 }
+
+// Door implements [harness.Doored].
+func (o *options) Door() string { return Door() }
 
 // Open implements [harness.FleetOptions].
 func (o *options) Open(ctx context.Context, c harness.FleetConfig) (harness.Fleet, map[string]string, error) {
@@ -120,6 +125,9 @@ func (o *options) find(
 			err = fmt.Errorf("--program %s: it is no program: %w", o.program, errors.Join(statErr, os.ErrInvalid))
 		}
 		return program, "--program", err
+	}
+	if c.Target.Installed {
+		return "", "the target's description", nil
 	}
 	if c.Target.Self {
 		program, err = os.Executable()

@@ -160,6 +160,13 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 	if err := os.MkdirAll(s.DataDir, 0o755); err != nil {
 		return nil, err
 	}
+	if s.Self {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, err
+		}
+		s.Command = append([]string{self}, s.Command...)
+	}
 	p := f.places[s.Name]
 	n := &node{Node: process.New(asNode(s), f.addrs(s.Name), log, p.thread), place: p}
 	f.nodes = append(f.nodes, n.Node)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 
 	"github.com/sunder-dev/sunder/harness"
 )
@@ -19,9 +20,12 @@ func Arrive() {}
 func Inside() bool { return false }
 
 // Enter fails here.
-func Enter(context.Context, []string, io.Writer, io.Writer) (code int, err error) {
+func Enter(context.Context, []string, *os.File, io.Writer, io.Writer) (code int, err error) {
 	return 0, errNotLinux
 }
+
+// Door is nowhere here.
+func Door() string { return "" }
 
 // New returns nothing here: nobody is inside.
 func New(string, string) harness.Fleet { return nil }

@@ -108,7 +108,7 @@ func attempt(ctx context.Context, role string) *trial {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	var said, complained strings.Builder
-	code, err := enter(ctx, role, nil, &said, &complained)
+	code, err := enter(ctx, role, nil, nil, &said, &complained)
 	if err != nil {
 		return failed(stepClone, err)
 	}

@@ -79,8 +79,6 @@ func (p *Node) Start(context.Context) error {
 	cmd.Env = append(append(os.Environ(), p.spec.Env...), fmt.Sprintf("%s=3", harness.WatchdogEnv))
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.ExtraFiles = []*os.File{read} // becomes descriptor 3
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	dieWithParent(cmd.SysProcAttr)
 	// A grandchild that holds the output open must not keep us waiting.
 	cmd.WaitDelay = time.Second
 	if err := p.thread.Start(cmd); err != nil {

@@ -9,9 +9,6 @@ import (
 	"syscall"
 )
 
-// dieWithParent makes the kernel kill the child when the thread that started it ends.
-func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }
-
 // Thread starts children on one thread of the system's that lives until it is closed: the kernel ties Pdeathsig, and a
 // network namespace, to the starting thread, and Go ends threads as it likes (golang/go#27505).
 type Thread struct{ jobs chan func() }
@@ -50,8 +47,11 @@ func (t Thread) Do(job func() error) error {
 	return <-done
 }
 
-// Start starts a child.
-func (t Thread) Start(cmd *exec.Cmd) error { return t.Do(cmd.Start) }
+// Start starts a child, in a process group of its own. The kernel kills it when the thread ends.
+func (t Thread) Start(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return t.Do(cmd.Start)
+}
 
 // Close ends the thread, and with it the children that it started.
 func (t Thread) Close() { close(t.jobs) }

@@ -9,17 +9,17 @@ import (
 	"syscall"
 )
 
-// dieWithParent does nothing here: the watchdog pipe does it.
-func dieWithParent(*syscall.SysProcAttr) {}
-
 // Thread starts children; it matters only on Linux from which thread.
 type Thread struct{}
 
 // NewThread returns a thread.
 func NewThread() Thread { return Thread{} }
 
-// Start starts a child.
-func (Thread) Start(cmd *exec.Cmd) error { return cmd.Start() }
+// Start starts a child, in a process group of its own. That it ends with us is up to a pipe that it reads.
+func (Thread) Start(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd.Start()
+}
 
 // Close ends the thread.
 func (Thread) Close() {}

@@ -65,6 +65,14 @@ const (
 	OldLeaderObeyed Bug = "old-leader-obeyed"
 	// RestartCommitsAll takes all that is in the log at the start for committed.
 	RestartCommitsAll Bug = "restart-commits-all"
+	// ChangesOverlap begins a change of members before the one before it is committed.
+	ChangesOverlap Bug = "changes-overlap"
+	// ChangeBeforeNoop begins a change of members before the leader has committed an entry of its own term.
+	ChangeBeforeNoop Bug = "change-before-noop"
+	// ChangeNotRolledBack keeps a change of members in force when another leader's entries replace it.
+	ChangeNotRolledBack Bug = "change-not-rolled-back"
+	// LearnersCount counts what learners have as replicated.
+	LearnersCount Bug = "learners-count"
 	// SnapshotOverNewer installs every snapshot that comes, and drops a log that is further.
 	SnapshotOverNewer Bug = "snapshot-over-newer"
 )

@@ -46,7 +46,7 @@ func TestMessagesAreBoundedByBytes(t *testing.T) {
 
 // What is kept behind a snapshot is bounded too.
 func TestCompactionIsBoundedByBytes(t *testing.T) {
-	l := raftLog{}
+	l := raftLog{configs: []config{{}}}
 	for i := range 10 {
 		l.add(Entry{Index: uint64(i + 1), Term: 1, Data: make([]byte, 100)})
 	}

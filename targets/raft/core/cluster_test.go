@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -49,6 +50,16 @@ func plain(c *Config) { c.PreVote, c.CheckQuorum = false, false }
 
 func withBug(b Bug) func(*Config) { return func(c *Config) { c.Bugs = Bugs{b: true} } }
 
+// join starts a server that is no member.
+func (c *cluster) join(id ID) {
+	cfg := c.nodes[1].cfg
+	cfg.ID, cfg.Rand = id, rand.New(rand.NewPCG(1, uint64(id)))
+	c.nodes[id] = &member{cfg: cfg}
+	c.start(id)
+}
+
+func (c *cluster) ids() []ID { return slices.Sorted(maps.Keys(c.nodes)) }
+
 // start starts a node from its disk, as after a crash.
 func (c *cluster) start(id ID) {
 	m := c.nodes[id]
@@ -83,6 +94,10 @@ func (c *cluster) settle(id ID) {
 		c.mail = append(c.mail, rd.Messages...)
 		for _, e := range rd.Committed {
 			m.applied = append(m.applied, e)
+			if e.Members != nil {
+				c.note("%v applies %d/%d %v", id, e.Index, e.Term, *e.Members)
+				continue
+			}
 			c.note("%v applies %d/%d %q", id, e.Index, e.Term, e.Data)
 		}
 		for _, r := range rd.Reads {
@@ -106,8 +121,10 @@ func (c *cluster) deliver(accept func(Message) bool) {
 			continue
 		}
 		c.note("%s", show(m))
-		c.nodes[m.To].Step(m)
-		c.settle(m.To)
+		if c.nodes[m.To] != nil {
+			c.nodes[m.To].Step(m)
+			c.settle(m.To)
+		}
 	}
 	panic("messages go in circles")
 }

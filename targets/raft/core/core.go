@@ -1,11 +1,12 @@
 // Package core is the consensus of the built-in Raft, after "In Search of an Understandable
 // Consensus Algorithm" (Ongaro and Ousterhout, 2014; section numbers refer to its extended
-// version) with two additions of Ongaro's thesis: pre-vote (§9.6) and leaders that step down
-// without contact to a quorum (§6.2, "check quorum").
+// version) with additions of Ongaro's thesis: changes of members, one server at a time (§4.1),
+// pre-vote (§9.6), leaders that step down without contact to a quorum (§6.2, "check quorum"), and
+// leaders that hand over (§3.10).
 //
 // It is pure: no I/O, no clock, no goroutine. Time is [Raft.Tick], the network is [Raft.Step],
 // and everything that has to be done outside comes out of [Raft.Ready], in an order that the
-// caller must keep. Membership is fixed.
+// caller must keep.
 package core
 
 import (
@@ -34,8 +35,10 @@ func (r Role) String() string {
 
 // Config is what a node must know from the start.
 type Config struct {
-	ID    ID
-	Peers []ID // all nodes of the cluster, ID among them
+	ID ID
+	// Peers are the voters before the first entry of the log, the same for all nodes. One that joins later is not among
+	// them: it learns from the log who is.
+	Peers []ID
 	// HeartbeatTicks is the interval of a leader's heartbeats. An election starts after
 	// ElectionTicks to 2*ElectionTicks-1 ticks without one, drawn anew each time (§5.2).
 	HeartbeatTicks, ElectionTicks int
@@ -54,7 +57,9 @@ func (c *Config) validate() error {
 	switch {
 	case c.ID == None:
 		return errors.New("raft: a node's ID must not be 0")
-	case !slices.Contains(c.Peers, c.ID):
+	case len(c.Peers) == 0:
+		return errors.New("raft: there must be voters at first")
+	case c.ID.Incarnation() == 0 && !slices.Contains(c.Peers, c.ID):
 		return fmt.Errorf("raft: %v is not among its peers %v", c.ID, c.Peers)
 	case c.HeartbeatTicks < 1 || c.ElectionTicks <= c.HeartbeatTicks:
 		return fmt.Errorf(
@@ -79,8 +84,7 @@ type Stored struct {
 
 // Raft is one node's consensus state. It is not safe for concurrent use.
 type Raft struct {
-	cfg   Config
-	peers []ID // sorted: iteration order must not depend on anything
+	cfg Config
 
 	HardState
 	role   Role
@@ -118,18 +122,18 @@ func New(cfg Config, s Stored, snapshot func() Snapshot) (*Raft, error) {
 	}
 	r := &Raft{
 		cfg:       cfg,
-		peers:     slices.Sorted(slices.Values(cfg.Peers)),
 		HardState: s.HardState,
 		saved:     s.HardState,
 		snapshot:  snapshot,
 	}
-	r.log = raftLog{
-		base:      s.Snapshot.Index,
-		baseTerm:  s.Snapshot.Term,
-		entries:   s.Entries,
-		committed: s.Snapshot.Index, applied: s.Snapshot.Index,
+	if s.Snapshot.Index == 0 {
+		s.Snapshot.Members = Members{Voters: slices.Sorted(slices.Values(cfg.Peers))}
 	}
-	r.log.handed, r.log.bytes = r.log.lastIndex(), weight(s.Entries)
+	r.log.sticky = cfg.Bugs[ChangeNotRolledBack]
+	r.log.drop(s.Snapshot)
+	r.log.entries, r.log.bytes = s.Entries, weight(s.Entries)
+	r.log.handed = r.log.lastIndex()
+	r.log.note(s.Entries)
 	if cfg.Bugs[ForgetVote] {
 		r.Vote = None
 	}
@@ -148,6 +152,9 @@ type Status struct {
 	Vote, Leader                    ID
 	FirstIndex, LastIndex, LastTerm uint64
 	Committed, Applied              uint64
+	// Members are those by the log, committed or not, and ChangedAt is the index from which on they are.
+	Members   Members
+	ChangedAt uint64
 }
 
 // Status returns the state as it is now.
@@ -156,6 +163,7 @@ func (r *Raft) Status() Status {
 		ID: r.cfg.ID, Role: r.role, Term: r.Term, Vote: r.Vote, Leader: r.leader,
 		FirstIndex: r.log.firstIndex(), LastIndex: r.log.lastIndex(), LastTerm: r.log.lastTerm(),
 		Committed: r.log.committed, Applied: r.log.applied,
+		Members: r.log.members(), ChangedAt: r.log.changedAt(),
 	}
 }
 
@@ -165,6 +173,15 @@ func (r *Raft) Entry(i uint64) (Entry, bool) {
 		return Entry{}, false
 	}
 	return r.log.entries[i-r.log.firstIndex()], true
+}
+
+// Snapshot returns the snapshot of a state of the application at index i, or false if the log does not hold that entry.
+func (r *Raft) Snapshot(i uint64, data []byte) (Snapshot, bool) {
+	e, ok := r.Entry(i)
+	if !ok {
+		return Snapshot{}, false
+	}
+	return Snapshot{Index: i, Term: e.Term, Data: data, Members: r.log.membersAt(i)}, true
 }
 
 // Compact tells the log that a snapshot at s is stored. Up to keep entries before it stay, and no more than keepBytes
@@ -178,12 +195,13 @@ func (r *Raft) Compact(s Snapshot, keep uint64, keepBytes int) {
 // LogBytes is what the entries weigh that are in memory.
 func (r *Raft) LogBytes() int { return r.log.bytes }
 
-// quorum is the size of a majority.
+// quorum is the size of a majority of the voters.
 func (r *Raft) quorum() int {
+	n := len(r.log.members().Voters)
 	if r.cfg.Bugs[QuorumMinusOne] {
-		return max(1, len(r.peers)/2)
+		return max(1, n/2)
 	}
-	return len(r.peers)/2 + 1
+	return n/2 + 1
 }
 
 // become changes the role within the current term.
@@ -211,8 +229,10 @@ func (r *Raft) Tick() {
 		r.transferee = None
 	}
 	switch {
-	case r.role != Leader && r.elapsed >= r.timeout:
+	case r.role != Leader && r.elapsed >= r.timeout && r.mayLead():
 		r.campaign()
+	case r.role != Leader && r.elapsed >= r.timeout:
+		r.become(Follower, None)
 	case r.role == Leader && r.cfg.CheckQuorum && r.quorumAge() >= r.cfg.ElectionTicks:
 		r.become(Follower, None)
 	case r.role == Leader && r.heartbeat >= r.cfg.HeartbeatTicks:
@@ -224,7 +244,8 @@ func (r *Raft) Tick() {
 
 // Step takes in a message from another node. Replies and consequences come out of [Raft.Ready].
 func (r *Raft) Step(m Message) {
-	if !slices.Contains(r.peers, m.From) || m.From == r.cfg.ID || m.To != r.cfg.ID {
+	// Whether the sender is a member does not matter: who knows less of the log than others may not know who is (§4.1).
+	if m.From == None || m.From == r.cfg.ID || m.To != r.cfg.ID {
 		return
 	}
 	switch {
@@ -320,7 +341,8 @@ func (r *Raft) send(m Message) {
 	r.messages = append(r.messages, m)
 }
 
-// others returns all peers but this node, in order.
-func (r *Raft) others() []ID {
-	return slices.DeleteFunc(slices.Clone(r.peers), func(id ID) bool { return id == r.cfg.ID })
-}
+// others returns all members but this node, in order, which must not depend on anything.
+func (r *Raft) others() []ID { return without(r.log.members().all(), r.cfg.ID) }
+
+// otherVoters returns those of them that vote.
+func (r *Raft) otherVoters() []ID { return without(r.log.members().Voters, r.cfg.ID) }

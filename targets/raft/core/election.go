@@ -37,7 +37,7 @@ func (r *Raft) solicit() {
 	if r.role == PreCandidate {
 		m.Type, m.Term = PreVote, r.Term+1
 	}
-	for _, id := range r.others() {
+	for _, id := range r.otherVoters() {
 		if _, answered := r.votes[id]; !answered {
 			m.To = id
 			r.send(m)
@@ -104,13 +104,15 @@ func (r *Raft) handleVoteReply(m Message) {
 
 // tally counts the votes and draws the consequence, if there is one yet.
 func (r *Raft) tally() {
-	granted := r.again
-	for _, yes := range r.votes {
-		if yes {
+	granted, rejected := r.again, 0
+	for _, id := range r.log.members().Voters {
+		if yes, voted := r.votes[id]; yes {
 			granted++
+		} else if voted {
+			rejected++
 		}
 	}
-	switch rejected := len(r.votes) + r.again - granted; {
+	switch {
 	case granted >= r.quorum() && r.role == PreCandidate && r.cfg.Bugs[PreVoteElects]:
 		r.Term, r.Vote = r.Term+1, r.cfg.ID
 		r.lead()
@@ -126,13 +128,11 @@ func (r *Raft) tally() {
 // lead begins the leadership of this term.
 func (r *Raft) lead() {
 	r.become(Leader, r.cfg.ID)
-	r.progress = make(map[ID]*progress, len(r.peers))
-	for _, id := range r.peers {
-		r.progress[id] = &progress{next: r.log.lastIndex() + 1, probing: true, heard: r.clock}
-	}
+	r.progress = map[ID]*progress{r.cfg.ID: r.stranger()}
+	r.reconfigure()
 	r.progress[r.cfg.ID].match = r.log.lastIndex()
 	if !r.cfg.Bugs[CommitOldTerm] {
-		r.append(nil) // a no-op, so that entries of former terms get committed (§8)
+		r.append(Entry{}) // a no-op, so that entries of former terms get committed (§8)
 	}
 	r.commit()
 	r.broadcastHeartbeat()

@@ -1,6 +1,9 @@
 package core
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // raftLog is the log in memory: the entries after a base, which stands for all that is compacted.
 type raftLog struct {
@@ -10,6 +13,53 @@ type raftLog struct {
 	handed         uint64  // highest index handed out to be stored
 	applied        uint64  // highest index handed out to be applied
 	bytes          int     // what the entries weigh
+	// configs are the members at the base, and after each entry that changes them.
+	configs []config
+	sticky  bool // planted bug change-not-rolled-back: they stay in force when their entries are cut off
+}
+
+// config says who the members are from an index on.
+type config struct {
+	index   uint64
+	members Members
+}
+
+// members are those of the last entry that changes them, whether or not it is committed, and changedAt is its index, or
+// the base.
+func (l *raftLog) members() Members  { return l.configs[len(l.configs)-1].members }
+func (l *raftLog) changedAt() uint64 { return l.configs[len(l.configs)-1].index }
+
+// membersAt returns the members as of index i, which is not before the base.
+func (l *raftLog) membersAt(i uint64) Members { return l.since(i)[0] }
+
+// since returns the members as of index i, and all that they become after it.
+func (l *raftLog) since(i uint64) (all []Members) {
+	for n, c := range l.configs {
+		if n+1 == len(l.configs) || l.configs[n+1].index > i {
+			all = append(all, c.members)
+		}
+	}
+	return all
+}
+
+// note takes note of the changes of members in entries that were added, and forget undoes those behind index i.
+func (l *raftLog) note(entries []Entry) {
+	for _, e := range entries {
+		if e.Members != nil {
+			l.configs = append(l.configs, config{e.Index, *e.Members})
+		}
+	}
+}
+
+func (l *raftLog) forget(i uint64) {
+	if l.sticky {
+		return
+	}
+	keep := 1
+	for keep < len(l.configs) && l.configs[keep].index <= i {
+		keep++
+	}
+	l.configs = slices.Clip(l.configs[:keep])
 }
 
 // entryOverhead is what an entry weighs without its data.
@@ -64,6 +114,7 @@ func (l *raftLog) slice(low, high uint64) []Entry {
 func (l *raftLog) add(e Entry) {
 	l.entries = append(l.entries, e)
 	l.bytes += entryOverhead + len(e.Data)
+	l.note([]Entry{e})
 }
 
 // replace puts entries in their places and drops whatever conflicts with them and follows
@@ -77,13 +128,18 @@ func (l *raftLog) replace(entries []Entry) {
 		l.bytes += weight(entries[i:]) - weight(l.slice(e.Index, max(e.Index, l.lastIndex()+1)))
 		l.entries = append(l.slice(l.firstIndex(), e.Index), entries[i:]...)
 		l.handed = min(l.handed, e.Index-1)
+		l.forget(e.Index - 1)
+		l.note(entries[i:])
 		return
 	}
 }
 
 // drop begins anew after a snapshot.
 func (l *raftLog) drop(s Snapshot) {
-	*l = raftLog{base: s.Index, baseTerm: s.Term, committed: s.Index, handed: s.Index, applied: s.Index}
+	*l = raftLog{
+		base: s.Index, baseTerm: s.Term, committed: s.Index, handed: s.Index, applied: s.Index,
+		configs: []config{{s.Index, s.Members}}, sticky: l.sticky,
+	}
 }
 
 // truncate drops what comes after index i.
@@ -93,6 +149,7 @@ func (l *raftLog) truncate(i uint64) {
 	}
 	l.bytes -= weight(l.slice(i+1, l.lastIndex()+1))
 	l.entries, l.handed = l.slice(l.firstIndex(), i+1), min(l.handed, i)
+	l.forget(i)
 }
 
 // compact makes s the base of the log, but keeps up to keep entries before it, and keepBytes of them at the most if
@@ -109,6 +166,11 @@ func (l *raftLog) compact(s Snapshot, keep uint64, keepBytes int) {
 		}
 	}
 	tail := append([]Entry(nil), l.slice(base+1, l.lastIndex()+1)...) // lets go of the rest
+	first := config{base, l.membersAt(base)}
+	for len(l.configs) > 0 && l.configs[0].index <= base {
+		l.configs = l.configs[1:]
+	}
+	l.configs = append([]config{first}, l.configs...)
 	l.base, l.baseTerm, l.entries, l.bytes = base, l.mustTerm(base), tail, weight(tail)
 }
 

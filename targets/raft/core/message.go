@@ -2,19 +2,37 @@ package core
 
 import "fmt"
 
-// ID is a node's number in the cluster, from 1. None is no node.
+// ID is a server: a place in the cluster, from 1, and how many servers have stood there before it. What one has promised
+// or acknowledged must not be taken for the word of the next, which has an empty disk. None is no server.
 type ID uint64
 
 // None is the zero ID: no vote, no known leader.
 const None ID = 0
 
-// String returns the ID as nodes are named in logs: n1, n2, ...
-func (id ID) String() string { return fmt.Sprintf("n%d", uint64(id)) }
+const placeBits = 16
 
-// Entry is one record of the replicated log. An entry without data is a no-op.
+// NewID returns the server at a place, of which there were as many before as incarnation says.
+func NewID(place uint16, incarnation int) ID { return ID(place) | ID(incarnation)<<placeBits }
+
+// Place returns the first server that stood where this one does, whose name is that of the place.
+func (id ID) Place() ID { return id & (1<<placeBits - 1) }
+
+// Incarnation is how many servers have stood there before.
+func (id ID) Incarnation() int { return int(id >> placeBits) }
+
+// String returns the ID as servers are named in logs: n1, n2 and so on, and n1.1 for the second one at the place of n1.
+func (id ID) String() string {
+	if id.Incarnation() > 0 {
+		return fmt.Sprintf("n%d.%d", uint64(id.Place()), id.Incarnation())
+	}
+	return fmt.Sprintf("n%d", uint64(id))
+}
+
+// Entry is one record of the replicated log: a command, or a change of members. One without either is a no-op.
 type Entry struct {
 	Index, Term uint64
 	Data        []byte
+	Members     *Members // from this entry on, or nil
 }
 
 // HardState is what must be on stable storage before a message leaves (Figure 2, "persistent
@@ -24,10 +42,12 @@ type HardState struct {
 	Vote ID
 }
 
-// Snapshot is the state of the application after the entry at Index, which has the given Term.
+// Snapshot is the state of the application after the entry at Index, which has the given Term. Members are those at
+// that index, or nobody at index 0.
 type Snapshot struct {
 	Index, Term uint64
 	Data        []byte
+	Members     Members
 }
 
 // MessageType says what a message asks or answers.

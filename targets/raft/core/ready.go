@@ -30,6 +30,7 @@ func (r *Raft) Ready() Ready {
 		for _, id := range r.others() {
 			r.sendAppends(id) // all that was proposed since the last time, in one message
 		}
+		r.retire()
 	}
 	out := Ready{Snapshot: r.installed, Messages: r.messages, Reads: r.readies}
 	r.installed, r.messages, r.readies = nil, nil, nil

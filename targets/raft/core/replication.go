@@ -63,13 +63,18 @@ func (r *Raft) Propose(data []byte) (index, term uint64, ok bool) {
 	if r.role != Leader || r.transferee != None {
 		return 0, 0, false
 	}
-	r.append(data)
+	r.append(Entry{Data: data})
 	r.commit()
 	return r.log.lastIndex(), r.Term, true
 }
 
-func (r *Raft) append(data []byte) {
-	r.log.add(Entry{Index: r.log.lastIndex() + 1, Term: r.Term, Data: data})
+// append gives an entry its place at the end of the log.
+func (r *Raft) append(e Entry) {
+	e.Index, e.Term = r.log.lastIndex()+1, r.Term
+	r.log.add(e)
+	if e.Members != nil {
+		r.reconfigure()
+	}
 	// The leader counts itself before the entry is stored. That is sound because nothing that
 	// depends on it leaves before: Ready's order is store, send, apply.
 	r.progress[r.cfg.ID].match = r.log.lastIndex()
@@ -160,10 +165,10 @@ func (r *Raft) handleInstall(m Message) {
 }
 
 func (r *Raft) handleAppendReply(m Message) {
-	if r.role != Leader {
+	p := r.progress[m.From]
+	if r.role != Leader || p == nil { // it was removed
 		return
 	}
-	p := r.progress[m.From]
 	p.heard, p.advanced = r.clock, r.clock
 	p.answered()
 	if m.Reject && (r.cfg.Bugs[MatchOnSend] || r.cfg.Bugs[StaleAppendTruncates]) {
@@ -195,7 +200,7 @@ func (r *Raft) handleAppendReply(m Message) {
 // those are committed by counting replicas (§5.4.2).
 func (r *Raft) commit() {
 	index := r.quorumth(func(p *progress) uint64 { return p.match })
-	if r.cfg.Bugs[CommitByTwo] && len(r.peers) > 1 {
+	if r.cfg.Bugs[CommitByTwo] && len(r.log.members().Voters) > 1 {
 		index = r.secondMatch()
 	}
 	if index <= r.log.committed {
@@ -214,7 +219,7 @@ func (r *Raft) commit() {
 // secondMatch is what the leader and one more have, which is a quorum of three only.
 func (r *Raft) secondMatch() uint64 {
 	var most, second uint64
-	for _, id := range r.peers {
+	for _, id := range r.log.members().Voters {
 		m := r.progress[id].match
 		most, second = max(most, m), max(second, min(most, m))
 	}
@@ -225,10 +230,14 @@ func (r *Raft) commitTo(index uint64) {
 	r.log.committed = max(r.log.committed, min(index, r.log.lastIndex()))
 }
 
-// quorumth returns the highest figure that a quorum of nodes has reached.
+// quorumth returns the highest figure that a quorum of voters has reached. The leader need not be one of them (§4.2.2).
 func (r *Raft) quorumth(figure func(*progress) uint64) uint64 {
-	figures := make([]uint64, 0, len(r.peers))
-	for _, id := range r.peers {
+	counted := r.log.members().Voters
+	if r.cfg.Bugs[LearnersCount] {
+		counted = r.log.members().all()
+	}
+	figures := make([]uint64, 0, len(counted))
+	for _, id := range counted {
 		figures = append(figures, figure(r.progress[id]))
 	}
 	slices.Sort(figures)
@@ -256,10 +265,10 @@ func (r *Raft) broadcastHeartbeat() {
 func (r *Raft) handleHeartbeatReply(m Message) {
 	// What was refused is a heartbeat of a former term, perhaps one that this node sent before it was started again: its
 	// round of reads is of another count, and must not confirm any of today's.
-	if r.role != Leader || m.Reject && !r.cfg.Bugs[NoStepDown] {
+	p := r.progress[m.From]
+	if r.role != Leader || p == nil || m.Reject && !r.cfg.Bugs[NoStepDown] {
 		return
 	}
-	p := r.progress[m.From]
 	p.heard = r.clock
 	if m.Read > p.read {
 		p.read = m.Read

@@ -53,9 +53,10 @@ func play(t *testing.T, c *cluster, d *datadriven.TestData) string {
 				continue
 			}
 			for _, v := range append(slices.Clone(arg.Vals), map[bool][]string{true: {arg.Key}}[name == ""]...) {
-				var id uint64
-				if _, err := fmt.Sscanf(v, "n%d", &id); err == nil {
-					list = append(list, ID(id))
+				var place uint16
+				var incarnation int
+				if read, _ := fmt.Sscanf(v, "n%d.%d", &place, &incarnation); read > 0 {
+					list = append(list, NewID(place, incarnation))
 				}
 			}
 		}
@@ -78,6 +79,21 @@ func play(t *testing.T, c *cluster, d *datadriven.TestData) string {
 			return fmt.Sprintf("%v hands over to nobody\n", nodes[0])
 		}
 		c.settle(nodes[0])
+	case "join": // a new server with an empty disk, which nobody has been told of
+		c.join(nodes[0])
+	case "change": // "change n1 add-learner n2.1"
+		kinds := map[string]ChangeKind{"add-learner": AddLearner, "promote": Promote, "remove": Remove}
+		if err := c.nodes[nodes[0]].Change(Change{Kind: kinds[d.CmdArgs[1].Key], ID: nodes[1]}); err != nil {
+			return fmt.Sprintf("%v refuses: %v\n", nodes[0], err)
+		}
+		c.settle(nodes[0])
+	case "members":
+		var b strings.Builder
+		for _, id := range c.ids() {
+			s := c.nodes[id].Status()
+			fmt.Fprintf(&b, "%v %v %v\n", id, s.Role, s.Members)
+		}
+		return b.String()
 	case "tick":
 		c.tick(nodes[0], number("n", 1))
 	case "deliver": // all messages, or those of a type, or to some nodes
@@ -108,13 +124,13 @@ func play(t *testing.T, c *cluster, d *datadriven.TestData) string {
 	case "snapshot": // of what is applied, keeping nothing before it
 		m := c.nodes[nodes[0]]
 		last := m.applied[len(m.applied)-1]
-		s := Snapshot{Index: last.Index, Term: last.Term}
+		s, _ := m.Snapshot(last.Index, nil)
 		m.stored.Snapshot = s
 		m.stored.Entries = slices.DeleteFunc(m.stored.Entries, func(e Entry) bool { return e.Index <= s.Index })
 		m.Compact(s, 0, 0)
 	case "status":
 		var b strings.Builder
-		for id := ID(1); id <= ID(len(c.nodes)); id++ {
+		for _, id := range c.ids() {
 			s := c.nodes[id].Status()
 			fmt.Fprintf(&b, "%v %v term=%d vote=%v leader=%v commit=%d log from %d: %s\n",
 				id, s.Role, s.Term, s.Vote, s.Leader, s.Committed, s.FirstIndex, c.log(id))

@@ -7,7 +7,7 @@ func (r *Raft) Transfer() ID {
 	if r.role != Leader || r.transferee != None {
 		return r.transferee
 	}
-	for _, id := range r.others() {
+	for _, id := range r.otherVoters() {
 		p := r.progress[id]
 		if r.clock-p.heard < r.cfg.ElectionTicks && (r.transferee == None || p.match > r.progress[r.transferee].match) {
 			r.transferee = id
@@ -28,7 +28,7 @@ func (r *Raft) handOver() {
 // handleTimeoutNow starts an election without waiting for a timeout. No pre-vote asks whether it can be won, and those who
 // hear the leader vote all the same: it is the leader that asks for it.
 func (r *Raft) handleTimeoutNow() {
-	if r.role != Leader { // a second leader of one term: only a planted bug can bring it here
+	if r.role != Leader && r.mayLead() { // a second leader of one term: only a planted bug can bring it here
 		r.elect(true)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sunder-dev/sunder/targets/kvhttp"
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
@@ -18,34 +19,26 @@ import (
 //	DELETE /kv/{key}                          -> 200 Reply, 404 Reply
 //	GET    /status                            -> 200 Status
 //	POST   /transfer                          -> 200 once another node leads, 409 if this one does not lead
+//	PUT    /members/{id}                      -> 200 once it is a learner, or a voter
+//	POST   /members/{id}/promote              -> 200 once it is a voter
+//	DELETE /members/{id}                      -> 200 once it is no member; 409 for these three if nothing came of it, such as
+//	                                             that this node does not lead
 //
 // 503 says that the request was never handed to a leader and so has not happened; 504 says that
 // nobody knows.
 
-// Reply is the body of every answer about a key.
-type Reply struct {
-	// Value is what the key holds (get) or held before (put, cas, delete); null if nothing.
-	Value *string `json:"value"`
-	// Index is the place in the log at which this was so.
-	Index uint64 `json:"index,omitempty"`
-	Error string `json:"error,omitempty"`
-}
-
-// Request is the body of a put or cas.
-type Request struct {
-	Value string `json:"value"`
-	Old   string `json:"old,omitempty"`
-}
-
 // Status is the body of an answer to /status.
 type Status struct {
-	ID        string `json:"id"`
-	Role      string `json:"role"`
-	Term      uint64 `json:"term"`
-	Leader    string `json:"leader,omitempty"`
-	LastIndex uint64 `json:"last_index"`
-	Commit    uint64 `json:"commit"`
-	Applied   uint64 `json:"applied"`
+	ID     string `json:"id"`
+	Role   string `json:"role"`
+	Term   uint64 `json:"term"`
+	Leader string `json:"leader,omitempty"` // its place
+	// Voters and Learners are the members, committed or not.
+	Voters    []string `json:"voters"`
+	Learners  []string `json:"learners,omitempty"`
+	LastIndex uint64   `json:"last_index"`
+	Commit    uint64   `json:"commit"`
+	Applied   uint64   `json:"applied"`
 	// Hash is of the state after the entry at Applied.
 	Hash uint64 `json:"hash,string"`
 }
@@ -61,6 +54,9 @@ func (n *node) handler() http.Handler {
 	mux.HandleFunc("DELETE /kv/{key}", func(w http.ResponseWriter, r *http.Request) { n.handleChange(w, r, opDelete) })
 	mux.HandleFunc("GET /status", n.handleStatus)
 	mux.HandleFunc("POST /transfer", n.handleTransfer)
+	mux.HandleFunc("PUT /members/{id}", n.handleMembers(core.AddLearner))
+	mux.HandleFunc("POST /members/{id}/promote", n.handleMembers(core.Promote))
+	mux.HandleFunc("DELETE /members/{id}", n.handleMembers(core.Remove))
 	return mux
 }
 
@@ -76,9 +72,11 @@ func (n *node) handleStatus(w http.ResponseWriter, _ *http.Request) {
 			Commit:    s.Committed,
 			Applied:   n.store.Applied,
 			Hash:      n.store.Hash,
+			Voters:    names(s.Members.Voters),
+			Learners:  names(s.Members.Learners),
 		}
 		if s.Leader != 0 {
-			out.Leader = s.Leader.String()
+			out.Leader = s.Leader.Place().String()
 		}
 		status <- out
 	})
@@ -86,7 +84,7 @@ func (n *node) handleStatus(w http.ResponseWriter, _ *http.Request) {
 	case s := <-status:
 		reply(w, http.StatusOK, s)
 	case <-n.ctx.Done():
-		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+		reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "the node is stopping"})
 	}
 }
 
@@ -99,13 +97,18 @@ func (n *node) handleTransfer(w http.ResponseWriter, r *http.Request) {
 	select {
 	case id := <-to:
 		if id == core.None {
-			reply(w, http.StatusConflict, Reply{Error: "it does not lead, or hears nobody"})
+			reply(w, http.StatusConflict, kvhttp.Reply{Error: "it does not lead, or hears nobody"})
 			return
 		}
 	case <-n.ctx.Done():
-		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+		reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "the node is stopping"})
 		return
 	}
+	n.await(ctx, w, func(s core.Status) bool { return s.Leader != core.None && s.Leader != s.ID })
+}
+
+// await answers 200 as soon as the node's state is as asked for, and 504 if it is not in time.
+func (n *node) await(ctx context.Context, w http.ResponseWriter, is func(core.Status) bool) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -113,18 +116,18 @@ func (n *node) handleTransfer(w http.ResponseWriter, r *http.Request) {
 		n.do(func() { status <- n.raft.Status() })
 		select {
 		case s := <-status:
-			if s.Leader != core.None && s.Leader != s.ID {
-				reply(w, http.StatusOK, Reply{})
+			if is(s) {
+				reply(w, http.StatusOK, kvhttp.Reply{})
 				return
 			}
 		case <-n.ctx.Done():
-			reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+			reply(w, http.StatusGatewayTimeout, kvhttp.Reply{Error: "the node is stopping"})
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			reply(w, http.StatusServiceUnavailable, Reply{Error: "no other node leads yet"})
+			reply(w, http.StatusGatewayTimeout, kvhttp.Reply{Error: "it did not come about in time"})
 			return
 		}
 	}
@@ -155,7 +158,7 @@ func (n *node) handleGet(w http.ResponseWriter, r *http.Request) {
 	select {
 	case read = <-requests:
 	case <-n.ctx.Done():
-		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+		reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "the node is stopping"})
 		return
 	}
 	select {
@@ -164,26 +167,26 @@ func (n *node) handleGet(w http.ResponseWriter, r *http.Request) {
 		if a.outcome.Value == nil {
 			code = http.StatusNotFound
 		}
-		reply(w, code, Reply{Value: a.outcome.Value, Index: a.index})
+		reply(w, code, kvhttp.Reply{Value: a.outcome.Value, Index: a.index})
 	case <-ctx.Done():
 		n.do(func() { delete(n.requests.reads, id) })
-		reply(w, http.StatusServiceUnavailable, Reply{Error: "no leader confirmed the read in time"})
+		reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "no leader confirmed the read in time"})
 	case <-n.ctx.Done():
-		reply(w, http.StatusServiceUnavailable, Reply{Error: "the node is stopping"})
+		reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "the node is stopping"})
 	}
 }
 
 func (n *node) handleChange(w http.ResponseWriter, r *http.Request, op operation) {
-	var body Request
+	var body kvhttp.Request
 	if !utf8.ValidString(r.PathValue("key")) {
-		reply(w, http.StatusBadRequest, Reply{Error: "the key is not UTF-8"}) // nor would it survive JSON
+		reply(w, http.StatusBadRequest, kvhttp.Reply{Error: "the key is not UTF-8"}) // nor would it survive JSON
 		return
 	}
 	if op != opDelete {
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&body); err != nil {
-			reply(w, http.StatusBadRequest, Reply{Error: "body: " + err.Error()})
+			reply(w, http.StatusBadRequest, kvhttp.Reply{Error: "body: " + err.Error()})
 			return
 		}
 	}
@@ -212,23 +215,23 @@ func (n *node) handleChange(w http.ResponseWriter, r *http.Request, op operation
 	select {
 	case p = <-changes:
 	case <-ctx.Done():
-		reply(w, http.StatusGatewayTimeout, Reply{Error: "the node is busy"})
+		reply(w, http.StatusGatewayTimeout, kvhttp.Reply{Error: "the node is busy"})
 		return
 	case <-n.ctx.Done():
-		reply(w, http.StatusGatewayTimeout, Reply{Error: "the node is stopping"})
+		reply(w, http.StatusGatewayTimeout, kvhttp.Reply{Error: "the node is stopping"})
 		return
 	}
 	select {
 	case a := <-p.answer:
 		if a.refused {
-			reply(w, http.StatusServiceUnavailable, Reply{Error: "leadership was lost"})
+			reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "leadership was lost"})
 			return
 		}
-		reply(w, code(op, a.outcome), Reply{Value: a.outcome.Value, Index: a.index})
+		reply(w, code(op, a.outcome), kvhttp.Reply{Value: a.outcome.Value, Index: a.index})
 	case <-ctx.Done():
 		n.giveUp(w, p)
 	case <-n.ctx.Done():
-		reply(w, http.StatusGatewayTimeout, Reply{Error: "the node is stopping"})
+		reply(w, http.StatusGatewayTimeout, kvhttp.Reply{Error: "the node is stopping"})
 	}
 }
 
@@ -254,12 +257,12 @@ func (n *node) giveUp(w http.ResponseWriter, p *change) {
 	select {
 	case never := <-unsent:
 		if never {
-			reply(w, http.StatusServiceUnavailable, Reply{Error: "there was no leader to hand the request to"})
+			reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "there was no leader to hand the request to"})
 			return
 		}
 	case <-n.ctx.Done():
 	}
-	reply(w, http.StatusGatewayTimeout, Reply{Error: "no answer in time: the request may or may not take effect"})
+	reply(w, http.StatusGatewayTimeout, kvhttp.Reply{Error: "no answer in time: the request may or may not take effect"})
 }
 
 func reply(w http.ResponseWriter, code int, body any) {

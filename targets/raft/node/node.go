@@ -64,10 +64,12 @@ const (
 
 // Config is what a node must know from the start.
 type Config struct {
-	ID     core.ID
-	Peers  map[core.ID]string // where to reach the others, and where to listen for them
-	Client string             // where to listen for clients
-	Dir    string             // for the log and the snapshot
+	ID core.ID
+	// Peers are the places, where to reach who stands there, and where this node listens for the others. The first to
+	// stand there are the cluster's first members.
+	Peers  map[core.ID]string
+	Client string // where to listen for clients
+	Dir    string // for the log and the snapshot
 
 	Heartbeat, ElectionTimeout time.Duration // elections start after 1 to 2 times ElectionTimeout
 	RequestTimeout             time.Duration // after which a client is told that its request is in doubt
@@ -104,7 +106,7 @@ func (c *Config) tick() time.Duration { return c.Heartbeat / ticksPerHeartbeat }
 
 func (c *Config) validate() error {
 	switch {
-	case c.Peers[c.ID] == "":
+	case c.Peers[c.ID.Place()] == "":
 		return fmt.Errorf("node %v: its own address is not among the peers", c.ID)
 	case c.Client == "":
 		return errors.New("node: no address to listen on for clients")
@@ -174,7 +176,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, n.wal.close()) }()
 
 	var listen net.ListenConfig
-	peers, err := listen.Listen(ctx, "tcp", cfg.Peers[cfg.ID])
+	peers, err := listen.Listen(ctx, "tcp", cfg.Peers[cfg.ID.Place()])
 	if err != nil {
 		return fmt.Errorf("listen for peers: %w", err)
 	}
@@ -188,7 +190,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 	var running sync.WaitGroup
 	running.Go(func() { n.transport.run(ctx, peers) })
 	running.Go(func() { _ = api.Serve(clients) })
-	n.log.Info("serving", "peer", cfg.Peers[cfg.ID], "client", cfg.Client, "bugs", cfg.Bugs.String(), "term", n.raft.Term,
+	n.log.Info("serving", "peer", cfg.Peers[cfg.ID.Place()], "client", cfg.Client, "bugs", cfg.Bugs.String(), "term", n.raft.Term,
 		"settings", cfg.settings())
 
 	err = n.loop()
@@ -321,6 +323,9 @@ func (n *node) process() error {
 
 // apply applies a committed entry and answers whoever waits for it at this node.
 func (n *node) apply(e core.Entry) {
+	if e.Members != nil {
+		n.log.Info("members changed", "index", e.Index, "members", e.Members.String())
+	}
 	if len(e.Data) == 0 {
 		n.store.Applied = e.Index
 		return
@@ -347,10 +352,6 @@ func (n *node) install(s core.Snapshot) error {
 
 // takeSnapshot stores the applied state and drops the log before it.
 func (n *node) takeSnapshot() error {
-	last, ok := n.raft.Entry(n.store.Applied)
-	if !ok {
-		return nil // only a planted bug truncates what is applied
-	}
 	data, err := n.store.snapshot()
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
@@ -358,7 +359,10 @@ func (n *node) takeSnapshot() error {
 	if n.image != nil {
 		data, n.image = n.image, nil
 	}
-	s := core.Snapshot{Index: last.Index, Term: last.Term, Data: data}
+	s, ok := n.raft.Snapshot(n.store.Applied, data)
+	if !ok {
+		return nil // only a planted bug truncates what is applied
+	}
 	var after []core.Entry
 	for i := s.Index + 1; i <= n.raft.Status().LastIndex; i++ {
 		e, _ := n.raft.Entry(i)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sunder-dev/sunder/targets/kvhttp"
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
@@ -88,24 +89,24 @@ func (m *members) stop(i int) {
 	}
 }
 
-func (m *members) call(i int, method, path, body string) (int, Reply) {
+func (m *members) call(i int, method, path, body string) (int, kvhttp.Reply) {
 	m.t.Helper()
 	request, err := http.NewRequestWithContext(m.t.Context(), method, "http://"+m.configs[i].Client+path, strings.NewReader(body))
 	require.NoError(m.t, err)
 	response, err := m.client.Do(request)
 	if err != nil {
-		return 0, Reply{}
+		return 0, kvhttp.Reply{}
 	}
 	defer response.Body.Close()
-	var r Reply
+	var r kvhttp.Reply
 	require.NoError(m.t, json.NewDecoder(response.Body).Decode(&r))
 	return response.StatusCode, r
 }
 
 // eventually calls until the answer has the wanted code.
-func (m *members) eventually(i int, method, path, body string, want int) Reply {
+func (m *members) eventually(i int, method, path, body string, want int) kvhttp.Reply {
 	m.t.Helper()
-	var reply Reply
+	var reply kvhttp.Reply
 	require.Eventually(m.t, func() bool {
 		var code int
 		code, reply = m.call(i, method, path, body)

@@ -27,7 +27,7 @@ const (
 // dropped: the protocol copes with loss, and old messages are worth nothing.
 type transport struct {
 	self   core.ID
-	peers  map[core.ID]*peer
+	peers  map[core.ID]*peer               // by place
 	accept func(kind byte, content []byte) // called from many goroutines
 	log    *slog.Logger
 	wait   sync.WaitGroup
@@ -55,7 +55,7 @@ func newTransport(
 ) *transport {
 	t := &transport{self: self, peers: map[core.ID]*peer{}, accept: accept, log: log}
 	for id, addr := range addrs {
-		if id != self {
+		if id != self.Place() {
 			t.peers[id] = &peer{addr: addr, queue: make(chan frame, queueFrames)}
 		}
 	}
@@ -83,7 +83,7 @@ func (t *transport) run(ctx context.Context, listener net.Listener) {
 
 // send queues a frame for a node, or drops it if too many wait already, or too much.
 func (t *transport) send(to core.ID, kind byte, content []byte) {
-	p, ok := t.peers[to]
+	p, ok := t.peers[to.Place()]
 	if !ok {
 		return
 	}

@@ -36,7 +36,8 @@ type wal struct {
 const (
 	recordHardState = iota + 1
 	recordEntry
-	recordBase // index and term of the snapshot that the entries follow
+	recordBase   // index and term of the snapshot that the entries follow
+	recordChange // an entry that changes the members, which are its data
 )
 
 const (
@@ -153,7 +154,7 @@ func restore(stored *core.Stored, kind byte, content []byte) error {
 			return fmt.Errorf("the log follows a snapshot at index %d, and the newest one is at %d", base, stored.Snapshot.Index)
 		}
 		stored.Entries = nil
-	case recordEntry:
+	case recordEntry, recordChange:
 		if len(content) < 16 {
 			return fmt.Errorf("entry of %d bytes", len(content))
 		}
@@ -161,6 +162,13 @@ func restore(stored *core.Stored, kind byte, content []byte) error {
 			Index: binary.BigEndian.Uint64(content),
 			Term:  binary.BigEndian.Uint64(content[8:]),
 			Data:  content[16:],
+		}
+		if kind == recordChange {
+			members, err := decodeMembers(e.Data)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", e.Index, err)
+			}
+			e.Data, e.Members = nil, &members
 		}
 		if e.Index <= stored.Snapshot.Index {
 			// The snapshot is newer than this part of the log: a crash came between storing
@@ -203,7 +211,7 @@ func (w *wal) save(hard *core.HardState, entries []core.Entry) error {
 		w.write(recordHardState, hard.Term, uint64(hard.Vote), nil)
 	}
 	for _, e := range entries {
-		w.write(recordEntry, e.Index, e.Term, e.Data)
+		w.writeEntry(e)
 	}
 	if w.lazy && (!w.bugs[FlushLate] || time.Since(w.flushed) < flushInterval) {
 		return nil
@@ -239,6 +247,14 @@ func (w *wal) sync() error {
 	return w.file.Sync()
 }
 
+func (w *wal) writeEntry(e core.Entry) {
+	if e.Members != nil {
+		w.write(recordChange, e.Index, e.Term, appendMembers(nil, *e.Members))
+		return
+	}
+	w.write(recordEntry, e.Index, e.Term, e.Data)
+}
+
 // write puts a record of two numbers and data into the buffer, whose errors stick until Flush.
 func (w *wal) write(kind byte, a, b uint64, data []byte) {
 	body := make([]byte, recordHeader, recordHeader+17+len(data))
@@ -271,7 +287,7 @@ func (w *wal) compact(s core.Snapshot, hard core.HardState, entries []core.Entry
 	}
 	for _, e := range entries {
 		if e.Index > s.Index {
-			w.write(recordEntry, e.Index, e.Term, e.Data)
+			w.writeEntry(e)
 		}
 	}
 	if err := w.sync(); err != nil {
@@ -304,18 +320,31 @@ func readSnapshot(path string) (core.Snapshot, error) {
 		// It was synced before it got its name: this is damage, not a torn write.
 		return core.Snapshot{}, fmt.Errorf("%s: the checksum is wrong", path)
 	}
-	return core.Snapshot{
-		Index: binary.BigEndian.Uint64(data[4:]),
-		Term:  binary.BigEndian.Uint64(data[12:]),
-		Data:  data[head:],
-	}, nil
+	d := reader{b: data[head:]}
+	s := core.Snapshot{
+		Index: binary.BigEndian.Uint64(data[4:]), Term: binary.BigEndian.Uint64(data[12:]), Members: d.members(), Data: d.b,
+	}
+	if d.bad {
+		return core.Snapshot{}, fmt.Errorf("%s: it does not say who the members are", path)
+	}
+	return s, nil
+}
+
+// decodeMembers reads what appendMembers wrote, and nothing else.
+func decodeMembers(b []byte) (core.Members, error) {
+	d := reader{b: b}
+	m := d.members()
+	if d.bad || len(d.b) > 0 {
+		return m, errFrame
+	}
+	return m, nil
 }
 
 func writeSnapshot(path string, s core.Snapshot) error {
 	data := make([]byte, 4, 20+len(s.Data))
 	data = binary.BigEndian.AppendUint64(data, s.Index)
 	data = binary.BigEndian.AppendUint64(data, s.Term)
-	data = append(data, s.Data...)
+	data = append(appendMembers(data, s.Members), s.Data...)
 	binary.BigEndian.PutUint32(data, crc32.Checksum(data[4:], castagnoli))
 	tmp, err := os.Create(path + ".tmp")
 	if err != nil {

@@ -78,11 +78,14 @@ func TestWALCompacts(t *testing.T) {
 	hard := core.HardState{Term: 2, Vote: 1}
 	log := []core.Entry{entry(1, 1, "a"), entry(2, 1, "b"), entry(3, 2, "c")}
 	require.NoError(t, w.save(&hard, log))
-	snapshot := core.Snapshot{Index: 2, Term: 1, Data: []byte("state")}
+	snapshot := core.Snapshot{Index: 2, Term: 1, Data: []byte("state"), Members: core.Members{Voters: []core.ID{1, 2}}}
 	require.NoError(t, w.compact(snapshot, hard, log[2:]))
-	require.NoError(t, w.save(nil, []core.Entry{entry(4, 2, "d")}))
+	learns := core.Members{Voters: []core.ID{1, 2}, Learners: []core.ID{core.NewID(3, 1)}}
+	after := []core.Entry{entry(4, 2, "d"), {Index: 5, Term: 2, Members: &learns}}
+	require.NoError(t, w.save(nil, after))
 	require.NoError(t, w.close())
-	require.Equal(t, core.Stored{HardState: hard, Snapshot: snapshot, Entries: []core.Entry{entry(3, 2, "c"), entry(4, 2, "d")}}, reopen(t, dir))
+	want := core.Stored{HardState: hard, Snapshot: snapshot, Entries: append([]core.Entry{entry(3, 2, "c")}, after...)}
+	require.Equal(t, want, reopen(t, dir))
 }
 
 // A crash between storing the snapshot and starting the new log leaves the old log, which is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
@@ -61,14 +62,38 @@ func encodeMessage(m core.Message) []byte {
 	if m.Disrupt {
 		b[1] |= 4
 	}
+	if slices.ContainsFunc(m.Entries, func(e core.Entry) bool { return e.Members != nil }) {
+		b[1] |= 8
+	}
 	for _, n := range []uint64{uint64(m.From), uint64(m.To), m.Term, m.Index, m.LogTerm, m.Commit, m.Hint, m.Read, uint64(len(m.Entries))} {
 		b = binary.AppendUvarint(b, n)
 	}
 	for _, e := range m.Entries {
 		b = appendBlob(binary.AppendUvarint(binary.AppendUvarint(b, e.Index), e.Term), e.Data)
+		if b[1]&8 == 0 {
+			continue
+		}
+		b = append(b, 0)
+		if e.Members != nil {
+			b[len(b)-1] = 1
+			b = appendMembers(b, *e.Members)
+		}
 	}
 	if s := m.Snapshot; s != nil {
 		b = appendBlob(binary.AppendUvarint(binary.AppendUvarint(b, s.Index), s.Term), s.Data)
+		b = appendMembers(b, s.Members)
+	}
+	return b
+}
+
+// appendMembers writes the members of a cluster, in messages and on disk: the number of voters and their IDs, then the
+// learners likewise.
+func appendMembers(b []byte, m core.Members) []byte {
+	for _, ids := range [][]core.ID{m.Voters, m.Learners} {
+		b = binary.AppendUvarint(b, uint64(len(ids)))
+		for _, id := range ids {
+			b = binary.AppendUvarint(b, uint64(id))
+		}
 	}
 	return b
 }
@@ -90,10 +115,15 @@ func decodeMessage(b []byte) (core.Message, error) {
 		return core.Message{}, errFrame
 	}
 	for range count {
-		m.Entries = append(m.Entries, core.Entry{Index: d.uvarint(), Term: d.uvarint(), Data: d.blob()})
+		e := core.Entry{Index: d.uvarint(), Term: d.uvarint(), Data: d.blob()}
+		if b[1]&8 != 0 && d.uvarint() == 1 {
+			members := d.members()
+			e.Members = &members
+		}
+		m.Entries = append(m.Entries, e)
 	}
 	if b[1]&2 != 0 {
-		m.Snapshot = &core.Snapshot{Index: d.uvarint(), Term: d.uvarint(), Data: d.blob()}
+		m.Snapshot = &core.Snapshot{Index: d.uvarint(), Term: d.uvarint(), Data: d.blob(), Members: d.members()}
 	}
 	if d.bad || len(d.b) > 0 || !wellFormed(m) {
 		return core.Message{}, errFrame
@@ -128,6 +158,20 @@ func (d *reader) uvarint() uint64 {
 	}
 	d.b = d.b[size:]
 	return n
+}
+
+func (d *reader) members() core.Members { return core.Members{Voters: d.ids(), Learners: d.ids()} }
+
+func (d *reader) ids() (ids []core.ID) {
+	count := d.uvarint()
+	if count > uint64(len(d.b)) { // each takes a byte at least
+		d.bad = true
+		return nil
+	}
+	for range count {
+		ids = append(ids, core.ID(d.uvarint()))
+	}
+	return ids
 }
 
 func (d *reader) blob() []byte {

@@ -2,16 +2,20 @@ package sim
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
-// node is one member: its consensus core, its disk, the chain of its log, and what it applied.
+// node is a place in the cluster and the server that stands there: its consensus core, its disk, the chain of its log, and
+// what it applied.
 type node struct {
 	id     core.ID
 	world  *world
-	raft   *core.Raft // nil while crashed
+	vacant bool   // nobody has stood here yet, or who did was removed
+	joined bool   // it has been a member, or is one
+	raft   Server // nil while crashed
 	paused bool
 	disk   disk
 	boots  uint64
@@ -57,26 +61,28 @@ func (n *node) start() {
 	}
 	stored := n.disk.Stored
 	stored.Entries = append([]core.Entry(nil), stored.Entries...)
-	raft, err := core.New(core.Config{
+	raft, err := w.newServer(Boot{
 		ID:             n.id,
 		Peers:          peers,
+		Stored:         stored,
 		HeartbeatTicks: 3,
 		ElectionTicks:  12,
 		MaxEntries:     1 + w.rand.IntN(8),
 		MaxBytes:       w.weather.maxBytes,
 		PreVote:        w.weather.preVote,
 		CheckQuorum:    w.weather.checkQuorum,
-		Rand:           rand.New(rand.NewPCG(w.seed, n.boots<<8|uint64(n.id))),
-		Bugs:           w.Bugs,
-	}, stored, func() core.Snapshot { return n.disk.Snapshot })
+		Rand:           rand.New(rand.NewPCG(w.seed, n.boots<<32|uint64(n.id))),
+		bugs:           w.Bugs,
+		snapshot:       func() Snapshot { return n.disk.Snapshot },
+	})
 	if err != nil {
-		panic(err)
+		panic(fmt.Sprintf("a server cannot start from what it has stored: %v", err))
 	}
 	n.raft, n.paused, n.wasLeader = raft, false, false
 	n.reads = map[uint64]uint64{}
 	n.chain = newChain(stored)
 	n.applied, n.sum = stored.Snapshot.Index, snapshotSum(stored.Snapshot)
-	w.note("%v starts in term %d, log [%d, %d]", n.id, raft.Term, raft.Status().FirstIndex, raft.Status().LastIndex)
+	w.note("%v starts in term %d, log [%d, %d]", n.id, raft.Status().Term, n.chain.base+1, n.chain.last())
 }
 
 func (n *node) crash(when string) {
@@ -96,7 +102,7 @@ func (n *node) do(act func()) {
 	for n.raft != nil {
 		n.checkLeader()
 		rd := n.raft.Ready()
-		if rd.Empty() {
+		if rd.empty() {
 			return
 		}
 		crash := -1
@@ -132,7 +138,7 @@ func (n *node) do(act func()) {
 	}
 }
 
-func (n *node) store(rd *core.Ready) {
+func (n *node) store(rd *Ready) {
 	if rd.HardState != nil {
 		hard := *rd.HardState
 		n.disk.write(func(s *core.Stored) { s.HardState = hard })
@@ -153,7 +159,7 @@ func (n *node) store(rd *core.Ready) {
 	}
 }
 
-func (n *node) apply(rd *core.Ready) {
+func (n *node) apply(rd *Ready) {
 	w := n.world
 	if rd.Snapshot != nil {
 		n.applied, n.sum = rd.Snapshot.Index, snapshotSum(*rd.Snapshot)
@@ -161,6 +167,9 @@ func (n *node) apply(rd *core.Ready) {
 	}
 	for _, e := range rd.Committed {
 		w.note("%v applies %d (term %d)", n.id, e.Index, e.Term)
+		if e.Members != nil {
+			w.settle(e.Index, *e.Members)
+		}
 		if e.Index != n.applied+1 {
 			w.fail("State Machine Safety", "%v applies index %d after index %d", n.id, e.Index, n.applied)
 		}
@@ -182,12 +191,12 @@ func (n *node) apply(rd *core.Ready) {
 			)
 		}
 	}
-	if n.applied >= n.disk.Snapshot.Index+w.weather.snapshotEvery {
-		last, held := n.raft.Entry(n.applied)
+	compacter, compacts := n.raft.(Compacter)
+	if compacts && n.applied >= n.disk.Snapshot.Index+w.weather.snapshotEvery {
+		s, held := compacter.Snapshot(n.applied, binary.BigEndian.AppendUint64(nil, n.sum))
 		if !held {
 			return // a planted bug truncated what was applied
 		}
-		s := core.Snapshot{Index: n.applied, Term: last.Term, Data: binary.BigEndian.AppendUint64(nil, n.sum)}
 		n.disk.write(func(d *core.Stored) {
 			drop := 0
 			for drop < len(d.Entries) && d.Entries[drop].Index <= s.Index {
@@ -196,6 +205,6 @@ func (n *node) apply(rd *core.Ready) {
 			d.Snapshot, d.Entries = s, d.Entries[drop:]
 		})
 		n.disk.sync()
-		n.raft.Compact(s, w.weather.keep, w.weather.keepBytes)
+		compacter.Compact(s, w.weather.keep, w.weather.keepBytes)
 	}
 }

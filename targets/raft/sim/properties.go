@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 
 	"github.com/sunder-dev/sunder/targets/raft/core"
@@ -54,6 +55,9 @@ func entrySum(before uint64, e core.Entry) uint64 {
 	binary.BigEndian.PutUint64(head[16:], e.Term)
 	h.Write(head[:])
 	h.Write(e.Data)
+	if e.Members != nil {
+		fmt.Fprint(h, *e.Members)
+	}
 	return h.Sum64()
 }
 
@@ -90,7 +94,7 @@ func (l *ledger) committed() uint64 { return uint64(len(l.commits)) }
 // checkLeader asserts Election Safety and Leader Completeness.
 func (n *node) checkLeader() {
 	w, s := n.world, n.raft.Status()
-	if s.Role != core.Leader {
+	if !s.Leads {
 		n.wasLeader = false
 		return
 	}
@@ -103,6 +107,9 @@ func (n *node) checkLeader() {
 	}
 	w.note("%v leads term %d", n.id, s.Term)
 	n.wasLeader, n.wasTerm = true, s.Term
+	if w.weather.change > 0 && w.chance(0.3) {
+		w.change(n, drawIntent(w.rand, w.nodes))
+	}
 	for i := w.ledger.committed(); i > 0; i-- {
 		if w.ledger.commits[i-1].by < s.Term {
 			n.mustHold(i)
@@ -121,7 +128,7 @@ func (n *node) mustHold(i uint64) {
 }
 
 // checkLog asserts Leader Append-Only and Log Matching on what is new.
-func (n *node) checkLog(rd *core.Ready) {
+func (n *node) checkLog(rd *Ready) {
 	w := n.world
 	if rd.Snapshot != nil {
 		n.chain = newChain(core.Stored{Snapshot: *rd.Snapshot})
@@ -171,7 +178,7 @@ func (n *node) checkCommits() {
 		}
 		w.ledger.commits = append(w.ledger.commits, struct{ sum, by uint64 }{sum, status.Term})
 		for _, other := range w.nodes {
-			if other.raft != nil && other.raft.Status().Role == core.Leader && other.raft.Term > status.Term {
+			if other.raft != nil && other.raft.Status().Leads && other.raft.Status().Term > status.Term {
 				other.mustHold(i)
 			}
 		}

@@ -1,5 +1,5 @@
-// Package sim runs a whole cluster of [core.Raft] in one goroutine against a virtual clock, a
-// network that loses, delays, duplicates, reorders and partitions, and disks that lose what was
+// Package sim runs a whole cluster of [Server]s, of the built-in Raft or of any other core, in one goroutine against a
+// virtual clock, a network that loses, delays, duplicates, reorders and partitions, and disks that lose what was
 // not synced when a node crashes. One seed decides everything, so a run replays exactly.
 //
 // After every step it asserts the five properties that the Raft paper guarantees (Figure 3), that
@@ -25,13 +25,17 @@ const (
 type Options struct {
 	Nodes int
 	Steps int // of virtual time, in ticks
-	Bugs  core.Bugs
+	// New returns what makes the servers of one simulation; nil is the built-in Raft. It is called anew for each, so that
+	// what servers share begins anew too.
+	New func(seed uint64) func(Boot) (Server, error)
+	// Bugs are planted in the built-in Raft.
+	Bugs core.Bugs
 	// SyncLate plants the mistake of sending before syncing: what was promised may be lost.
 	SyncLate bool
 	// Reliable lets the network lose and duplicate nothing.
 	Reliable bool
 	// Without are the numbers, from 1, of what is not to happen of all that fate and the clients had
-	// in mind: cuts, crashes, pauses, heals, commands and reads. See [Shrink].
+	// in mind: cuts, crashes, pauses, heals, commands, reads, and what operators ask for. See [Shrink].
 	Without map[int]bool
 	// Trace keeps the last events for [Violation.Trace].
 	Trace bool
@@ -83,6 +87,8 @@ type weather struct {
 	propose, read       float64
 	snapshotEvery, keep uint64
 	transfer            float64 // of leadership, a tick
+	change              float64 // of members, a tick
+	fewer               int     // voters than at first are left by operators
 	// Of the nodes' configuration.
 	preVote, checkQuorum bool
 	// What an Append, and what is kept behind a snapshot, may weigh; 0 is anything.
@@ -103,6 +109,7 @@ func drawWeather(r *rand.Rand) weather {
 		snapshotEvery: 5 + uint64(r.IntN(60)), keep: uint64(r.IntN(20)),
 		preVote: r.Float64() < 0.7, checkQuorum: r.Float64() < 0.7,
 		maxBytes: int(some(0.5, 500)), keepBytes: int(some(0.5, 1000)), transfer: some(0.5, 0.02),
+		change: some(0.5, 0.05), fewer: r.IntN(3),
 	}
 }
 
@@ -117,23 +124,27 @@ type world struct {
 	meant   int // what fate and the clients had in mind so far
 	weather weather
 	now     int
-	nodes   []*node // nodes[i] has ID i+1
+	nodes   []*node // nodes[i] stands at place i+1; the last place is vacant at first
+	members members // as the operators of the cluster know them
 	flying  []flight
 	cut     map[link]bool
 	ledger  ledger
 	command uint64
 	served  int // reads
 
+	newServer func(Boot) (Server, error)
+	reads     bool // can be asked of these servers
+
 	violation *Violation
 	trace     []string
 }
 
-type link struct{ from, to core.ID }
+type link struct{ from, to core.ID } // of places
 
 // flight is a message on its way.
 type flight struct {
 	due int
-	m   core.Message
+	m   Message
 }
 
 func newWorld(seed uint64, o Options) *world {
@@ -147,13 +158,28 @@ func newWorld(seed uint64, o Options) *world {
 		cut:     map[link]bool{},
 		ledger:  newLedger(),
 	}
+	w.newServer = newBuiltin
+	if o.New != nil {
+		w.newServer = o.New(seed)
+		w.weather.change = 0 // changes of members are the built-in Raft's
+	}
 	if o.Reliable {
 		w.weather.loss, w.weather.duplicate = 0, 0
 	}
-	for i := range o.Nodes {
-		n := &node{id: core.ID(i + 1), world: w}
+	for i := range o.Nodes + 1 {
+		n := &node{id: core.ID(i + 1), world: w, vacant: i == o.Nodes, joined: true}
 		w.nodes = append(w.nodes, n)
-		n.start()
+		if !n.vacant {
+			n.start()
+			w.members.Voters = append(w.members.Voters, n.id)
+		}
+	}
+	// What these servers cannot do is not asked of them.
+	if _, ok := w.nodes[0].raft.(Mover); !ok {
+		w.weather.transfer = 0
+	}
+	if _, w.reads = w.nodes[0].raft.(Reader); !w.reads {
+		w.weather.read = 0
 	}
 	return w
 }
@@ -179,6 +205,11 @@ func (w *world) step(hostile bool) {
 			n.do(func() { w.transfer(n) })
 		}
 	}
+	if w.fated(w.weather.change) {
+		if i := drawIntent(w.fate, w.nodes); w.happens() {
+			w.operate(i)
+		}
+	}
 	for _, n := range w.nodes {
 		if n.runs() && !w.chance(0.05) { // clocks drift
 			n.do(func() { n.raft.Tick() })
@@ -197,7 +228,14 @@ func (w *world) happens() bool {
 	return !w.Without[w.meant]
 }
 
-func (w *world) any() *node { return w.nodes[w.fate.IntN(len(w.nodes))] }
+func (w *world) at(id core.ID) *node { return w.nodes[id.Place()-1] }
+
+// any draws one of the servers that there are.
+func (w *world) any() *node {
+	lot := w.fate.IntN(840) // the same draw whoever there is, and fair for up to eight
+	there := slices.DeleteFunc(slices.Clone(w.nodes), func(n *node) bool { return n.vacant })
+	return there[lot%len(there)]
+}
 
 func (w *world) misfortune() {
 	if w.fated(w.weather.partition) {
@@ -217,7 +255,7 @@ func (w *world) misfortune() {
 				continue
 			}
 			n.crash("")
-			if atOnce && n.raft == nil { // a supervisor starts it again within a tick
+			if atOnce && n.raft == nil && !n.vacant { // a supervisor starts it again within a tick
 				n.start()
 			}
 		}
@@ -233,7 +271,7 @@ func (w *world) misfortune() {
 		w.note("network heals")
 	}
 	for _, n := range w.nodes {
-		if n.raft == nil && w.chance(0.03) {
+		if n.raft == nil && !n.vacant && w.chance(0.03) {
 			n.start()
 		}
 		if n.paused && w.chance(0.02) {
@@ -248,7 +286,7 @@ func (w *world) partition() map[link]bool {
 	side := func(from, to core.ID) bool { return false }
 	switch w.fate.IntN(4) {
 	case 0:
-		lonely := w.any().id
+		lonely := w.any().id.Place()
 		side = func(from, to core.ID) bool { return from == lonely || to == lonely }
 	case 1:
 		left := map[core.ID]bool{}
@@ -257,7 +295,7 @@ func (w *world) partition() map[link]bool {
 		}
 		side = func(from, to core.ID) bool { return left[from] != left[to] }
 	case 2:
-		deaf := w.any().id
+		deaf := w.any().id.Place()
 		side = func(_, to core.ID) bool { return to == deaf }
 	case 3:
 		side = func(core.ID, core.ID) bool { return w.fated(0.3) }
@@ -265,8 +303,8 @@ func (w *world) partition() map[link]bool {
 	cut := map[link]bool{}
 	for _, a := range w.nodes {
 		for _, b := range w.nodes {
-			if a != b && side(a.id, b.id) {
-				cut[link{a.id, b.id}] = true
+			if from, to := a.id.Place(), b.id.Place(); a != b && side(from, to) {
+				cut[link{from, to}] = true
 			}
 		}
 	}
@@ -286,7 +324,7 @@ func (w *world) propose(n *node) {
 
 // transfer lets an operator ask a node to hand leadership over.
 func (w *world) transfer(n *node) {
-	if to := n.raft.Transfer(); to != core.None {
+	if to := n.raft.(Mover).Transfer(); to != core.None {
 		w.note("%v hands leadership over to %v", n.id, to)
 	}
 }
@@ -300,10 +338,10 @@ func (w *world) read(n *node) {
 	id := w.command
 	n.reads[id] = w.ledger.committed()
 	w.note("a client reads at %v, and must see index %d", n.id, n.reads[id])
-	n.do(func() { n.raft.Read(id) })
+	n.do(func() { n.raft.(Reader).Read(id) })
 }
 
-func (w *world) transmit(m core.Message) {
+func (w *world) transmit(m Message) {
 	if w.chance(w.weather.loss) {
 		return
 	}
@@ -317,12 +355,12 @@ func (w *world) transmit(m core.Message) {
 }
 
 func (w *world) deliver() {
-	var due []core.Message
+	var due []Message
 	later := w.flying[:0]
 	for _, f := range w.flying {
-		to := w.nodes[f.m.To-1]
+		to := w.at(f.m.To)
 		switch {
-		case w.cut[link{f.m.From, f.m.To}] || to.raft == nil:
+		case w.cut[link{f.m.From.Place(), f.m.To.Place()}] || to.raft == nil || to.id != f.m.To:
 			// lost
 		case f.due > w.now || to.paused: // a paused process finds its mail later
 			later = append(later, f)
@@ -336,7 +374,7 @@ func (w *world) deliver() {
 	}
 	w.rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
 	for _, m := range due {
-		if n := w.nodes[m.To-1]; n.runs() {
+		if n := w.at(m.To); n.runs() {
 			n.do(func() { n.raft.Step(m) })
 		}
 	}
@@ -347,15 +385,18 @@ func (w *world) deliver() {
 func (w *world) calmDown() {
 	w.cut = map[link]bool{}
 	w.weather.loss, w.weather.duplicate, w.weather.crash = 0, 0, 0
-	w.weather.delay, w.weather.propose, w.weather.read = 1, 0, 0
+	w.weather.delay, w.weather.propose, w.weather.read, w.weather.change = 1, 0, 0, 0
 	for _, n := range w.nodes {
 		n.paused = false
-		if n.raft == nil {
+		if n.raft == nil && !n.vacant {
 			n.start()
 		}
 	}
 	everywhere := func(ok func(*node) bool) func() bool {
-		return func() bool { return !slices.ContainsFunc(w.nodes, func(n *node) bool { return !ok(n) }) }
+		return func() bool {
+			w.members.shutDown(w) // those that are none any more
+			return !slices.ContainsFunc(w.nodes, func(n *node) bool { return w.members.has(n.id) && !n.vacant && !ok(n) })
+		}
 	}
 	w.await(
 		"all nodes apply what is committed",
@@ -364,6 +405,9 @@ func (w *world) calmDown() {
 	w.weather.propose = 0.2
 	goal := w.ledger.committed() + 1
 	w.await("a new command is applied everywhere", everywhere(func(n *node) bool { return n.applied >= goal }))
+	if !w.reads {
+		return
+	}
 	w.weather.read = 0.2
 	before := w.served
 	w.await("reads are served", func() bool { return w.served > before+len(w.nodes) })
