@@ -25,6 +25,8 @@ type TargetEntry struct {
 	Installed bool
 	// Missing says what is to be installed first, and how; nil if nothing is. It is asked before a run begins.
 	Missing func() error
+	// Role is the command by which sunder itself is a member, or launches one; nil if there is none.
+	Role *Role
 	// Image names the official image of a version; nil if there is none.
 	Image func(version string) string
 	// Recipe says how a version is built from source; nil if it cannot be.
@@ -40,6 +42,21 @@ type TargetEntry struct {
 	// New declares the target's options. The errors of what it returns are about them, and about the config.
 	New func(options *flag.FlagSet) func(TargetConfig) (Target, error)
 }
+
+// Role is a command of sunder by which it is one member of a target.
+type Role struct {
+	Name, About string // "raftd", "Run one node of the built-in Raft"
+	// Help says more, and Example shows a command line; lines of both are at most 100 columns.
+	Help, Example string
+	// Arguments are what it takes beside flags, such as "-- [FLAGS OF REDIS-SERVER]"; empty is nothing.
+	Arguments string
+	// New declares its flags. What it returns reads them, with errors about them, and returns what runs the member until
+	// ctx ends, or the controller that started it.
+	New func(flags *flag.FlagSet) func(args []string) (Serve, error)
+}
+
+// Serve runs a member until ctx ends. What the member prints goes to out, and what it logs to log.
+type Serve func(ctx context.Context, out, log io.Writer) error
 
 // TargetConfig is what a target is made of beside its own options.
 type TargetConfig struct {

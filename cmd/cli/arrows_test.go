@@ -65,6 +65,7 @@ func TestArrows(t *testing.T) {
 		"targets/paxos/core":          {"targets/member"},
 		"targets/paxos":               {"harness", "harness/history", "targets/paxos/core", "targets/member"},
 		"targets/redis":               {"harness", "harness/history"},
+		"targets/zookeeper":           {"harness", "harness/history"},
 		"targets/kvhttp":              {"harness", "harness/history"},
 	}
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()

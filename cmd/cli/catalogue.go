@@ -21,6 +21,7 @@ import (
 	"github.com/sunder-dev/sunder/targets/paxos"
 	"github.com/sunder-dev/sunder/targets/raft"
 	"github.com/sunder-dev/sunder/targets/redis"
+	"github.com/sunder-dev/sunder/targets/zookeeper"
 	"github.com/sunder-dev/sunder/workloads"
 )
 
@@ -43,12 +44,13 @@ type Catalogue struct {
 func Default() Catalogue {
 	return Catalogue{
 		Targets: map[string]harness.TargetEntry{
-			"raft":   raft.Entry(),
-			"bully":  bully.Entry(),
-			"etcd":   etcd.Entry(),
-			"consul": consul.Entry(),
-			"paxos":  paxos.Entry(),
-			"redis":  redis.Entry(),
+			"raft":      raft.Entry(),
+			"bully":     bully.Entry(),
+			"etcd":      etcd.Entry(),
+			"consul":    consul.Entry(),
+			"paxos":     paxos.Entry(),
+			"redis":     redis.Entry(),
+			"zookeeper": zookeeper.Entry(),
 		},
 		Describe: described.Entry,
 		Fleets: map[string]harness.FleetEntry{

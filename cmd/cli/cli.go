@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -144,11 +146,15 @@ Exit codes: 0 valid, 1 invalid, 2 unknown, 254 bad usage, 255 error, 130 interru
 		a.newSuiteCommand(), a.newScoreCommand(), newMergeCommand(),
 		a.newShrinkCommand(), a.newCheckCommand(),
 		a.newReportCommand(), newServeCommand(), newExportCommand(), a.newListCommand(), newVersionCommand(),
-		newRaftdCommand(), newMaelstromdCommand(),
-		newBullydCommand(), newPaxosdCommand(), newRedisdCommand(), a.newHolderdCommand(), newGuarddCommand(), newAgentCommand(),
+		newMaelstromdCommand(), a.newHolderdCommand(), newGuarddCommand(), newAgentCommand(),
 		a.newBuildCommand(), a.newImagesCommand(), a.newCleanCommand(),
 		a.newDoctorCommand(),
 	)
+	for _, name := range slices.Sorted(maps.Keys(a.Targets)) {
+		if role := a.Targets[name].Role; role != nil {
+			root.AddCommand(newRoleCommand(*role))
+		}
+	}
 	for _, cmd := range root.Commands() {
 		a.complete(cmd)
 	}

@@ -31,11 +31,22 @@ import (
 func TestMain(m *testing.M) {
 	netns.Arrive()
 	inside := netns.Inside() && !strings.HasPrefix(os.Args[1], "-test.")
-	if len(os.Args) > 1 && (slices.Contains([]string{"raftd", "maelstromd", "bullyd", "paxosd", "redisd", "holderd", "guardd"}, os.Args[1]) || os.Getenv("SUNDER_TEST_MAIN") != "" || inside) {
+	if len(os.Args) > 1 && (launched(os.Args[1]) || os.Getenv("SUNDER_TEST_MAIN") != "" || inside) {
 		Main(Default())
 		return
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// launched reports whether a subcommand is one that fleets launch nodes by.
+func launched(subcommand string) bool {
+	names := []string{"maelstromd", "holderd", "guardd"}
+	for _, entry := range Default().Targets {
+		if entry.Role != nil {
+			names = append(names, entry.Role.Name)
+		}
+	}
+	return slices.Contains(names, subcommand)
 }
 
 // typed runs a command line in this process.

@@ -24,8 +24,8 @@ import (
 	"github.com/sunder-dev/sunder/targets/targettest"
 )
 
-// needNamespaces skips a test where the netns fleet does not work, or the program of a target is not built. In CI both
-// must be there.
+// needNamespaces skips a test where the netns fleet does not work, or the program of a target is not built or installed.
+// In CI both must be there.
 func needNamespaces(t *testing.T, servers ...string) {
 	t.Helper()
 	options := newEntryOptions(Default(), pflag.NewFlagSet("", pflag.ContinueOnError))
@@ -35,6 +35,12 @@ func needNamespaces(t *testing.T, servers ...string) {
 	for _, name := range servers {
 		_, versions, entry, err := Default().findTarget(name)
 		require.NoError(t, err)
+		if entry.Installed {
+			if err := entry.Missing(); err != nil {
+				missing(t, "%v", err)
+			}
+			continue
+		}
 		_, there, err := programs.Cached(entry.Recipe(versions[0]), runtime.GOARCH)
 		require.NoError(t, err)
 		if !there {
@@ -44,7 +50,7 @@ func needNamespaces(t *testing.T, servers ...string) {
 }
 
 func TestRunsInNamespaces(t *testing.T) {
-	needNamespaces(t, "etcd", "consul", "etcd@v3.6.15")
+	needNamespaces(t, "etcd", "consul", "etcd@v3.6.15", "zookeeper")
 	for name, args := range map[string][]string{
 		"etcd": {"--target", "etcd"},
 		// Consul's elections take seconds: shorter faults end before anything was served under them.
@@ -65,6 +71,11 @@ func TestRunsInNamespaces(t *testing.T) {
 		},
 		"locks of consul": {
 			"--target", "consul", "--workload", "lock", "--nodes", "3", "--nemesis", "pause@holder", "--hold", "3s", "--time-limit", "20s",
+		},
+		"zookeeper": {"--target", "zookeeper", "--nodes", "3", "--nemesis", "partition,kill@leader", "--time-limit", "12s"},
+		"elections of zookeeper": {
+			"--target", "zookeeper", "--workload", "election", "--nodes", "3", "--ttl", "1s", "--nemesis", "pause@holder", "--hold", "3s",
+			"--time-limit", "14s",
 		},
 		"the default run":   {"--target", "etcd", "--profile", "swarm", "--hold", "1s"},
 		"a stranger's etcd": {"--target", "etcd", "--program", cached(t, "etcd")},
@@ -87,13 +98,9 @@ func cached(t *testing.T, target string) string {
 	return path
 }
 
-// Reads that are documented to be stale are found to be, as in containers.
 // Two servers take writes while one of them is cut off, and two clients hold one lock.
 func TestRedisInNamespaces(t *testing.T) {
-	needNamespaces(t)
-	if err := Default().Targets["redis"].Missing(); err != nil {
-		missing(t, "%v", err)
-	}
+	needNamespaces(t, "redis")
 	redis := []string{"--target", "redis", "--nodes", "3", "--fleet", "netns", "--time-limit", "14s"}
 	code, stdout, stderr := contained(t, append(redis, "--nemesis", "none")...)
 	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
@@ -102,11 +109,18 @@ func TestRedisInNamespaces(t *testing.T) {
 	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
 }
 
+// Reads that are documented to be stale are found to be, as in containers.
 func TestStaleReadsInNamespaces(t *testing.T) {
-	needNamespaces(t, "etcd")
-	code, stdout, stderr := contained(t, slices.Concat(staleReads, []string{"--target", "etcd", "--serializable", "--fleet", "netns"})...)
-	require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
-	require.Contains(t, stdout, "is not linearizable")
+	needNamespaces(t, "etcd", "zookeeper")
+	for _, args := range [][]string{
+		append(slices.Clone(staleReads), "--target", "etcd", "--serializable"),
+		// A server that is cut off hangs up on its clients, and one that hears late does not know it.
+		{"--target", "zookeeper", "--consistency", "local", "--nodes", "3", "--nemesis", "delay", "--mix", "read=80,write=20", "--time-limit", "10s"},
+	} {
+		code, stdout, stderr := contained(t, append(args, "--fleet", "netns")...)
+		require.Equal(t, child.Invalid, code, "%s%s", stdout, stderr)
+		require.Contains(t, stdout, "is not linearizable")
+	}
 }
 
 // Without an engine, real servers run in namespaces by themselves, and the second line says why.
@@ -122,7 +136,7 @@ func TestTheFleetThatThereIs(t *testing.T) {
 
 // Every target passes the suite of targets, in namespaces.
 func TestTargetsInNamespaces(t *testing.T) {
-	needNamespaces(t, "etcd", "consul")
+	needNamespaces(t, "etcd", "consul", "redis", "zookeeper")
 	if !netns.Inside() {
 		var said bytes.Buffer
 		code, err := netns.Enter(t.Context(), []string{"-test.run=^TestTargetsInNamespaces$", "-test.v"}, nil, &said, &said)

@@ -14,7 +14,7 @@ func TestSuggestions(t *testing.T) {
 		`there is no command "rnu"; did you mean run?`:                                       {"rnu"},
 		`there is no command "frobnicate"` + "\n":                                            {"frobnicate"},
 		"unknown flag: --nodse; did you mean --nodes?":                                       {"run", "--nodse", "3"},
-		`known are bully, consul, etcd, paxos, raft, redis; did you mean etcd?`:              {"run", "--target", "etdc"},
+		`known are bully, consul, etcd, paxos, raft, redis, zookeeper; did you mean etcd?`:   {"run", "--target", "etdc"},
 		`known are docker, local, netns, auto; did you mean netns?`:                          {"run", "--fleet", "netsn"},
 		`"--format" flag: text or json, not "jsn"`:                                           {"run", "--format", "jsn"},
 		"unknown workload \"registre\"; known are election, lock, register; did you mean re": {"run", "--workload", "registre"},

@@ -21,6 +21,9 @@ func Entry() harness.TargetEntry {
 	return harness.TargetEntry{
 		About: "the Bully algorithm around a store: two leaders under partitions, by design",
 		Self:  true,
+		Role: member.Role(Command, "the Bully algorithm", func(*flag.FlagSet) func() (member.Begin, error) {
+			return func() (member.Begin, error) { return Begin, nil }
+		}),
 		Shell: func(clients []string) string { return "curl http://" + clients[0] + "/status" },
 		New: func(*flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {
 			return func(c harness.TargetConfig) (harness.Target, error) {

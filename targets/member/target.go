@@ -133,6 +133,25 @@ func Options(f *flag.FlagSet) *Command {
 // Begin makes the core of a member, which begins, or begins again with what it remembers.
 type Begin func(id string, members []string, seed uint64, remembered json.RawMessage) (Core, error)
 
+// Role is the command by which sunder is a member of a protocol, whose core begins as declare says, which may declare
+// flags of its own.
+func Role(name, protocol string, declare func(*flag.FlagSet) func() (Begin, error)) *harness.Role {
+	return &harness.Role{
+		Name: name, About: "Run one member of " + protocol,
+		Help: `'sunder run' starts such members itself; by hand it is useful to look at
+one. The client API is HTTP and JSON: GET and PUT /kv/{key}, POST /kv/{key}/cas, GET /status.`,
+		Example: "  sunder " + name + ` --id n1 --peers n1=127.0.0.1:7001 --client 127.0.0.1:8001 --dir /tmp
+  curl -X PUT -d '{"value": "1"}' http://127.0.0.1:8001/kv/x`,
+		New: func(flags *flag.FlagSet) func([]string) (harness.Serve, error) {
+			c, begin := Options(flags), declare(flags)
+			return func([]string) (harness.Serve, error) {
+				b, err := begin()
+				return func(ctx context.Context, _, log io.Writer) error { return c.Serve(ctx, b, log) }, err
+			}
+		},
+	}
+}
+
 // Serve runs a member until ctx ends, or the controller that started it. It logs to say.
 func (c *Command) Serve(ctx context.Context, begin Begin, say io.Writer) error {
 	config := c.config

@@ -47,6 +47,10 @@ func Entry() harness.TargetEntry {
 	return harness.TargetEntry{
 		About: "Multi-Paxos, with the classic mistakes to plant",
 		Self:  true,
+		Role: member.Role(Command, "Multi-Paxos", func(flags *flag.FlagSet) func() (member.Begin, error) {
+			bugs := flags.String("bug", "", "planted bugs, separated by commas; see 'sunder list bugs'")
+			return func() (member.Begin, error) { return Begin(*bugs) }
+		}),
 		Bugs:  Bugs(),
 		Shell: func(clients []string) string { return "curl http://" + clients[0] + "/status" },
 		New: func(*flag.FlagSet) func(harness.TargetConfig) (harness.Target, error) {

@@ -18,6 +18,7 @@ func Entry() harness.TargetEntry {
 	return harness.TargetEntry{
 		About: "the built-in Raft, which has bugs to plant",
 		Self:  true,
+		Role:  role(),
 		Bugs:  Bugs(),
 		Draw:  draw,
 		Shell: func(clients []string) string { return "curl http://" + clients[0] + "/status" },

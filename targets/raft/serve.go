@@ -71,6 +71,25 @@ func Serve(ctx context.Context, c node.Config, say io.Writer) error {
 	return node.Run(ctx, c, slog.New(slog.NewJSONHandler(say, nil)))
 }
 
+// role is the command that runs a node.
+func role() *harness.Role {
+	return &harness.Role{
+		Name: "raftd", About: "Run one node of the built-in Raft",
+		Help: `'sunder run' starts such nodes itself; by hand it is
+useful to look at one. The client API is HTTP and JSON: GET, PUT and DELETE /kv/{key},
+POST /kv/{key}/cas, GET /status.`,
+		Example: `  sunder raftd --id n1 --peers n1=127.0.0.1:7001 --client 127.0.0.1:8001 --dir /tmp/n1
+  curl -X PUT -d '{"value": "1"}' http://127.0.0.1:8001/kv/x`,
+		New: func(flags *flag.FlagSet) func([]string) (harness.Serve, error) {
+			n := NodeOptions(flags)
+			return func([]string) (harness.Serve, error) {
+				c, err := n.Config()
+				return func(ctx context.Context, _, log io.Writer) error { return Serve(ctx, c, log) }, err
+			}
+		},
+	}
+}
+
 // ServeIfNode makes the program that calls it a node, if it was started as one, and does not return then. Programs and
 // tests that run the built-in Raft call it first of all, in main or in TestMain: nodes are processes of the same
 // program.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strconv"
@@ -48,6 +49,19 @@ func Entry() harness.TargetEntry {
 	return harness.TargetEntry{
 		About:     "Redis with Sentinel, as installed on this machine: acknowledged writes are lost when the primary changes",
 		Installed: true,
+		Role: &harness.Role{
+			Name: Command, About: "Run a Redis server with a sentinel beside it, as one member of a cluster",
+			Help: `'sunder run --target redis'
+starts such members itself; by hand it is useful to look at one. Both programs must be on PATH.`,
+			Example:   "  sunder redisd --server 127.0.0.1:7001 --sentinel 127.0.0.1:8001 --servers 127.0.0.1:7001 --dir /tmp",
+			Arguments: "-- [FLAGS OF REDIS-SERVER]",
+			New: func(flags *flag.FlagSet) func([]string) (harness.Serve, error) {
+				m := Options(flags)
+				return func(more []string) (harness.Serve, error) {
+					return func(ctx context.Context, out, _ io.Writer) error { return m.Serve(ctx, more, out) }, nil
+				}
+			},
+		},
 		Missing: func() error {
 			for _, program := range []string{serverProgram, sentinelProgram} {
 				if _, err := exec.LookPath(program); err != nil {

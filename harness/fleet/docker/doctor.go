@@ -112,7 +112,7 @@ func kernel(ctx context.Context, engine *Engine, e harness.Examination) []harnes
 func servers(ctx context.Context, engine *Engine, targets map[string]harness.TargetEntry) (all []harness.Finding) {
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		t := targets[name]
-		if t.Self {
+		if t.Self || t.Installed {
 			continue
 		}
 		found := harness.Finding{
