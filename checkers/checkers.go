@@ -161,6 +161,8 @@ const (
 	LiveCalls
 	// LiveNotes: what was observed of the nodes, until some moment.
 	LiveNotes
+	// LiveWhole: all that happened, until some moment.
+	LiveWhole
 )
 
 // Registry are checkers by name.
@@ -193,10 +195,12 @@ func Default() Registry {
 		},
 		"mutex": {
 			About: "no two clients hold a lock, or lead, at once, as they and the resource see it",
+			Live:  LiveWhole,
 			New:   func(Options, string) Checker { return mutex{} },
 		},
 		"fencing": {
 			About: "tokens grow with each holder of a lock, and the guarded resource never accepts an older one after a newer",
+			Live:  LiveWhole,
 			New:   func(Options, string) Checker { return fencing{} },
 		},
 		"recovery": {

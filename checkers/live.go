@@ -15,7 +15,8 @@ import (
 //
 // That is sound for what [Entry].Live marks. Linearizability is closed under prefixes and local (Herlihy and Wing 1990,
 // section 3): what no order explains of one key until now, no order explains of the whole. Claims to a term and hashes
-// at an index contradict each other whatever else comes. What Live does not find, it has not ruled out: the verdict is
+// at an index contradict each other whatever else comes. Who was seen to hold a lock at a moment held it then, and what a
+// resource accepted it has accepted. What Live does not find, it has not ruled out: the verdict is
 // that of the whole history.
 type Live struct {
 	checkers []liveChecker
@@ -28,14 +29,32 @@ type Live struct {
 
 	// Of the goroutine.
 	test    *history.Event // the description of the run
-	notes   history.History
-	fresh   bool // a note has come that was not judged
+	notes   liveSoFar
+	whole   *liveSoFar // nil if nobody asks for it
 	keys    map[string]*liveKey
 	retired map[string]bool
 	open    map[int]string // by process: the key of its open call
 	now     time.Duration
-	idle    time.Duration // how long a pass over the notes is not worth its time
 }
+
+// liveSoFar is a part of the history that is judged from its beginning each time.
+type liveSoFar struct {
+	history.History
+	fresh bool          // something has come that was not judged
+	idle  time.Duration // until when a pass is not worth its time
+}
+
+// due returns the part if it is to be judged now.
+func (s *liveSoFar) due(now time.Duration) *history.History {
+	if s == nil || !s.fresh || now < s.idle {
+		return nil
+	}
+	s.fresh = false
+	return &s.History
+}
+
+// judged notes how long it took: it is to take at most a twentieth of the time.
+func (s *liveSoFar) judged(now, took time.Duration) { s.idle = now + 20*took }
 
 type liveChecker struct {
 	name    string
@@ -58,7 +77,7 @@ const (
 	// liveTime and liveMemory bound a pass: what takes longer is left to the end.
 	liveTime   = 2 * time.Second
 	liveMemory = 256 << 20
-	// liveKeyEvents is how many events of one key are kept; a key that has more is left to the end.
+	// liveKeyEvents is how many events of one key are kept, and of the whole; what has more is left to the end.
 	liveKeyEvents = 1 << 20
 	// retireAfter is for how long nobody may call a key before it is forgotten.
 	retireAfter = 10 * time.Second
@@ -76,6 +95,9 @@ func (all Registry) Watch(names []string, o Options) *Live {
 	for _, name := range names {
 		if entry, model, err := all.Find(name); err == nil && entry.Live != NotLive {
 			l.checkers = append(l.checkers, liveChecker{name: name, checker: entry.New(o, model), entry: entry})
+			if entry.Live == LiveWhole && l.whole == nil {
+				l.whole = &liveSoFar{}
+			}
 		}
 	}
 	l.stopped.Go(l.work)
@@ -122,33 +144,30 @@ func (l *Live) pass() {
 		l.take(e)
 	}
 	calls, judged := l.grown()
-	var notes *history.History
-	if l.fresh && l.now >= l.idle {
-		notes, l.fresh = &l.notes, false
+	parts := map[LivePart]*history.History{
+		LiveCalls: calls, LiveNotes: l.notes.due(l.now), LiveWhole: l.whole.due(l.now),
 	}
-	var took time.Duration
+	took := make(map[LivePart]time.Duration)
 	for i := range l.checkers {
 		c := &l.checkers[i]
 		if c.found {
 			continue
 		}
-		h := calls
-		if c.entry.Live == LiveNotes {
-			h = notes
-		}
+		h := parts[c.entry.Live]
 		if h == nil {
 			continue
 		}
 		r := guard(context.Background(), c.name, c.checker, h)
-		if c.entry.Live == LiveNotes {
-			took += r.Took
-		}
+		took[c.entry.Live] += r.Took
 		if c.found = r.Verdict == Invalid; c.found {
 			l.findings <- history.Finding{Checker: c.name, Why: r.Why, At: r.Complete(h)}
 		}
 	}
-	if notes != nil {
-		l.idle = l.now + 20*took // they begin from the beginning each time: at most a twentieth of the time
+	if parts[LiveNotes] != nil {
+		l.notes.judged(l.now, took[LiveNotes])
+	}
+	if parts[LiveWhole] != nil {
+		l.whole.judged(l.now, took[LiveWhole])
 	}
 	for _, k := range judged {
 		k.judged = len(k.events)
@@ -168,7 +187,14 @@ func (l *Live) take(e history.Event) {
 	case e.Process == history.Controller && e.F == history.FTest:
 		l.test = &e
 	case e.Process == history.Observer:
-		l.fresh = true
+		l.notes.fresh = true
+	}
+	if l.whole != nil {
+		_ = l.whole.Append(e) // what cannot be read is found at the end
+		l.whole.fresh = true
+		if l.whole.Len() > liveKeyEvents {
+			l.whole = nil
+		}
 	}
 	if e.Process < 0 {
 		_ = l.notes.Append(e) // what cannot be read is found at the end

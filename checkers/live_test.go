@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -170,4 +171,46 @@ func TestFindingsAreConfirmed(t *testing.T) {
 	require.Equal(t, "live", last.Checker)
 	require.Equal(t, Unknown, last.Verdict)
 	require.Contains(t, last.Why, "it was so")
+}
+
+// Of locks, what is found while a history grows, event by event, is what is found of the whole.
+func TestLiveOfLocks(t *testing.T) {
+	verdicts := map[Verdict]int{}
+	for seed := range uint64(100) {
+		h := randomLocks(t, rand.New(rand.NewPCG(seed, 7))).history()
+		names := []string{"mutex", "fencing"}
+		whole, err := Default().Run(t.Context(), h, names, Options{})
+		require.NoError(t, err)
+		found, _ := watch(h, names, 1)
+		var late []string
+		for _, f := range found {
+			late = append(late, f.Checker)
+			require.NotEqual(t, history.Never, f.At)
+		}
+		for _, r := range whole {
+			verdicts[r.Verdict]++
+			require.Equal(t, r.Verdict == Invalid, slices.Contains(late, r.Checker), "seed %d: %s: %s", seed, r.Checker, r.Why)
+		}
+	}
+	require.Greater(t, verdicts[Invalid], 40)
+	require.Greater(t, verdicts[Valid]+verdicts[Unknown], 40)
+}
+
+// A run that is too long to be looked at from its beginning each time is left to the end.
+func TestLiveForgetsAWholeThatIsTooLong(t *testing.T) {
+	l := Default().Watch([]string{"mutex"}, Options{})
+	l.Stop()
+	l.whole.judged(time.Second, time.Second)
+	l.take(history.Event{At: 2 * time.Second, Process: 1, Kind: history.Invoke, F: "acquire", Key: "a"})
+	require.Nil(t, l.whole.due(20*time.Second), "a pass took a second: the next one waits for twenty")
+	require.NotNil(t, l.whole.due(21*time.Second))
+	require.Nil(t, l.whole.due(22*time.Second), "nothing has come since")
+	for i := range liveKeyEvents {
+		l.take(history.Event{Index: i + 1, At: 3 * time.Second, Process: -2, Kind: history.Info})
+	}
+	require.Nil(t, l.whole)
+	l.pass()
+	l = Default().Watch([]string{"linear"}, Options{})
+	l.Stop()
+	require.Nil(t, l.whole, "nobody asks for it")
 }
