@@ -203,6 +203,11 @@ func Default() Registry {
 			Live:  LiveWhole,
 			New:   func(Options, string) Checker { return fencing{} },
 		},
+		"lease": {
+			About: "a key with a lease is there until its time, and gone in bounded time after it",
+			Live:  LiveWhole,
+			New:   func(Options, string) Checker { return lease{} },
+		},
 		"recovery": {
 			About: "a cluster that is whole again serves within the recover timeout; how well it served before",
 			New:   func(Options, string) Checker { return recovery{} },

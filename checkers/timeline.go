@@ -16,10 +16,12 @@ import (
 // KindTimeline attaches the operations that cannot be explained: a [Timeline].
 const KindTimeline = "timeline"
 
-// Timeline is a small part of the history of one key that no order explains.
+// Timeline is a small part of the history of one key, which shows what is wrong with it.
 type Timeline struct {
 	Key string       `json:"key"`
 	Ops []TimelineOp `json:"ops"`
+	// About is what the operations show; empty is that no order explains them.
+	About string `json:"about,omitempty"`
 	// Whole says how many operations the key has in all.
 	Whole int `json:"whole"`
 	// Engine found it; Confirmed says that porcupine says the same of Ops.
@@ -262,7 +264,8 @@ func (t Timeline) Text() string {
 		words = max(words, utf8.RuneCountInString(o.Text))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d of its %s, which no order explains", named(t.Key), len(t.Ops), count(t.Whole, "operation"))
+	fmt.Fprintf(&b, "%s: %d of its %s, %s", named(t.Key), len(t.Ops), count(t.Whole, "operation"),
+		cmp.Or(t.About, "which no order explains"))
 	if t.Engine != "" { // old results do not say
 		fmt.Fprintf(&b, " (engine %s)", t.Engine)
 	}

@@ -40,6 +40,8 @@ const (
 	CAS Capability = "kv.cas"
 	// Lock: clients take locks; targets that can do [CAS] need not say it.
 	Lock Capability = "lock"
+	// Lease: clients set keys under leases, which they keep alive, revoke, or let run out.
+	Lease Capability = "lease"
 	// Leader: members say who leads, so that faults can be aimed at it.
 	Leader Capability = "leader"
 	// What operators can ask of members, by [Operated].

@@ -330,6 +330,9 @@ func (r *run) finalCalls(ctx context.Context, workers []*worker) {
 	if !ok {
 		return
 	}
+	if s, ok := r.Workload.(Settling); ok && !sleep(ctx, s.Settle()) {
+		return
+	}
 	calls := final.Final(int(r.calls.Load()))
 	last := history.Last{Calls: []history.LastCall{}}
 	for _, c := range calls {

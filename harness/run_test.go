@@ -363,3 +363,30 @@ func TestMembersComeAndGo(t *testing.T) {
 		require.Equal(t, harness.NodeNames(3), n.MembersAt(load.From+6*time.Second))
 	})
 }
+
+// settling is a workload whose last calls wait.
+type settling struct{ harness.Workload }
+
+func (settling) Settle() time.Duration { return 7 * time.Second }
+
+func (s settling) Final(calls int) []harness.Call { return s.Workload.(harness.Finalizer).Final(calls) }
+
+// Where things end by themselves, the last calls come once they have: the cluster serves, and nobody calls meanwhile.
+func TestLastCallsThatWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		test := aTest(t, harnesstest.New(harnesstest.Mistakes{}), "none")
+		test.Workload = settling{test.Workload}
+		h, _, err := run(t, t.Context(), test)
+		require.NoError(t, err)
+		final, ok := h.Notes().Phase(history.PhaseFinal)
+		require.True(t, ok)
+		last := 0
+		for op := range h.Ops() {
+			if op.Call.At >= final.From {
+				require.GreaterOrEqual(t, op.Call.At, final.From+7*time.Second)
+				last++
+			}
+		}
+		require.Positive(t, last)
+	})
+}

@@ -17,6 +17,7 @@ func Default() map[string]harness.WorkloadEntry {
 		"register": registerEntry(),
 		"lock":     lockEntry(),
 		"election": electionEntry(),
+		"lease":    leaseEntry(),
 	}
 }
 

@@ -77,6 +77,7 @@ func TestRunsInNamespaces(t *testing.T) {
 			"--target", "zookeeper", "--workload", "election", "--nodes", "3", "--ttl", "1s", "--nemesis", "pause@holder", "--hold", "3s",
 			"--time-limit", "14s",
 		},
+		"leases":            {"--target", "etcd", "--workload", "lease", "--nodes", "3", "--nemesis", "kill@leader,partition", "--hold", "3s", "--time-limit", "14s"},
 		"the default run":   {"--target", "etcd", "--profile", "swarm", "--hold", "1s"},
 		"a stranger's etcd": {"--target", "etcd", "--program", cached(t, "etcd")},
 	} {
@@ -107,6 +108,10 @@ func TestRedisInNamespaces(t *testing.T) {
 	code, stdout, stderr = contained(t, append(redis, "--workload", "lock", "--fencing=false",
 		"--nemesis", "partition:isolate@leader", "--hold", "7s", "--rest", "1s", "--expect", "invalid:leader:single,mutex")...)
 	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
+	code, stdout, stderr = contained(t, append(redis, "--workload", "lease", "--time-limit", "20s",
+		"--nemesis", "partition:isolate@leader", "--hold", "7s", "--rest", "1s", "--expect", "invalid:leader:single,lease")...)
+	require.Equal(t, child.Valid, code, "%s%s", stdout, stderr)
+	require.Contains(t, stdout, "how its lease was broken")
 }
 
 // Reads that are documented to be stale are found to be, as in containers.

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -35,8 +36,9 @@ func (p *Page) timeline(of string, data json.RawMessage) error {
 		return err
 	}
 	e := Evidence{
-		Of:      of,
-		Heading: fmt.Sprintf("Key %s: %d of its %d operations, and no order explains them", t.Key, len(t.Ops), t.Whole),
+		Of: of,
+		Heading: fmt.Sprintf("Key %s: %d of its %d operations, %s", t.Key, len(t.Ops), t.Whole,
+			cmp.Or(t.About, "and no order explains them")),
 		Figures: []Figure{{drawing: drawTimeline(t.Key, t.Ops, nil, timelineWidth)}},
 		Text:    t.Text(),
 	}

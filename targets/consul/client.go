@@ -103,11 +103,7 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 
 // put makes one PUT and returns what it was answered: true or false.
 func (c *Client) put(ctx context.Context, path, value string) (bool, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+c.base+path, strings.NewReader(value))
-	if err != nil {
-		return false, fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // nothing was sent
-	}
-	said, _, err := do(c.http, r)
+	said, err := c.send(ctx, path, value)
 	if err != nil {
 		return false, err
 	}

@@ -322,7 +322,7 @@ type self struct {
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
 	can := []harness.Capability{
-		harness.KV, harness.CAS, harness.Lock, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember,
+		harness.KV, harness.CAS, harness.Lock, harness.Lease, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember,
 	}
 	if len(t.Others) > 0 {
 		can = append(can, harness.MixVersions)

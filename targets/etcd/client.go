@@ -20,6 +20,7 @@ import (
 type Client struct {
 	conn         *grpc.ClientConn
 	kv           etcdserverpb.KVClient
+	lease        etcdserverpb.LeaseClient
 	serializable bool
 }
 
@@ -29,7 +30,9 @@ func (t *Target) Dial(_ context.Context, n harness.Node) (harness.Client, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn: conn, kv: etcdserverpb.NewKVClient(conn), serializable: t.Serializable}, nil
+	return &Client{
+		conn: conn, kv: etcdserverpb.NewKVClient(conn), lease: etcdserverpb.NewLeaseClient(conn), serializable: t.Serializable,
+	}, nil
 }
 
 // reconnect is how soon a client tries again to connect to a member that was down.

@@ -144,7 +144,7 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 
 // Can implements [harness.Target].
 func (*Target) Can() []harness.Capability {
-	return []harness.Capability{harness.KV, harness.CAS, harness.Lock, harness.Leader}
+	return []harness.Capability{harness.KV, harness.CAS, harness.Lock, harness.Lease, harness.Leader}
 }
 
 // Needs implements [harness.Needer]: sentinels tell each other where servers are, so that each has one address for all.

@@ -212,6 +212,11 @@ func running(ctx context.Context, c Config) (err error) {
 			return err
 		}
 	}
+	if slices.Contains(c.Target.Can(), harness.Lease) {
+		if err := leases(ctx, c.Target, cluster); err != nil {
+			return fmt.Errorf("leases: %w", err)
+		}
+	}
 	if h, ok := c.Target.(harness.Hasher); ok {
 		if err := hashes(ctx, h, cluster); err != nil {
 			return err
