@@ -60,7 +60,7 @@ func (a app) recipes(targets []string) (recipes []programs.Recipe, self bool, er
 			self = true
 			continue
 		case entry.Installed:
-			return nil, false, fmt.Errorf("the program of %s is the one that its description names", name)
+			return nil, false, fmt.Errorf("the program of %s is one of this machine: there is nothing to build", name)
 		case entry.Recipe == nil:
 			return nil, false, fmt.Errorf("it is not known how %s is built; 'sunder run' takes any program by --program, and "+
 				"any image by --image", name)

@@ -42,6 +42,12 @@ func needContainers(t *testing.T, servers ...string) {
 	defer engine.Close()
 	for _, name := range servers {
 		entry := Default().Targets[name]
+		if entry.Installed {
+			if _, err := entry.Files(); err != nil {
+				missing(t, "%v", err)
+			}
+			continue
+		}
 		image, built := docker.Images(entry, entry.Version)
 		_, official, err := engine.HasImage(t.Context(), image)
 		require.NoError(t, err)
@@ -135,13 +141,10 @@ func openDocker(t testing.TB, target string) (harness.Fleet, map[string]string) 
 
 // Every target passes the suite of targets, in containers.
 func TestTargetsInContainers(t *testing.T) {
-	needContainers(t, "etcd", "consul")
+	needContainers(t, "etcd", "consul", "redis", "zookeeper")
 	c := Default()
 	options := newEntryOptions(c, pflag.NewFlagSet("", pflag.ContinueOnError))
 	for name, entry := range c.Targets {
-		if entry.Installed {
-			continue // it is a program of this machine
-		}
 		t.Run(name, func(t *testing.T) {
 			target, err := options.targets[name](harness.TargetConfig{Version: entry.Version})
 			require.NoError(t, err)

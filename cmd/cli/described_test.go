@@ -92,5 +92,5 @@ func TestWrongDescriptions(t *testing.T) {
 func TestDescribedProgramsAreNotBuilt(t *testing.T) {
 	code, _, stderr := typed(t, "build", theStore)
 	require.Equal(t, child.Usage, code, stderr)
-	require.Contains(t, stderr, "the program of store is the one that its description names")
+	require.Contains(t, stderr, "the program of store is one of this machine")
 }

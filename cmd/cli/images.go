@@ -16,7 +16,8 @@ func (a app) newImagesCommand() *cobra.Command {
 		Use:   "images",
 		Short: "List the images that sunder built, or build some",
 		Long: `List the images that sunder built. A run takes the official image of a target if it is here, or
-one that was built here, or pulls the official one; --image names another.`,
+one that was built here, or pulls the official one; --image names another. Of targets whose program is
+one of this machine, such as redis and zookeeper, it makes an image of that program and of what it needs.`,
 		Example: `  sunder images
   sunder images build etcd                 # the version that is tested by default
   sunder images build etcd@v3.5.35 consul`,

@@ -36,7 +36,7 @@ func needNamespaces(t *testing.T, servers ...string) {
 		_, versions, entry, err := Default().findTarget(name)
 		require.NoError(t, err)
 		if entry.Installed {
-			if err := entry.Missing(); err != nil {
+			if _, err := entry.Files(); err != nil {
 				missing(t, "%v", err)
 			}
 			continue

@@ -176,11 +176,6 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return usage(cmd, err)
 	}
 	defer func() { _ = closeTarget(p.test.Target) }() // idle connections
-	if missing := p.config.Target.Missing; missing != nil {
-		if err := missing(); err != nil {
-			return fmt.Errorf("target %s: %w", p.test.About.Target, err)
-		}
-	}
 	if err := p.settle(cmd.Context(), f.options); err != nil {
 		return err
 	}

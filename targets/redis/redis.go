@@ -62,13 +62,15 @@ starts such members itself; by hand it is useful to look at one. Both programs m
 				}
 			},
 		},
-		Missing: func() error {
+		Files: func() (files []string, err error) {
 			for _, program := range []string{serverProgram, sentinelProgram} {
-				if _, err := exec.LookPath(program); err != nil {
-					return fmt.Errorf("%s is not on PATH; on Debian and Ubuntu: apt-get install redis-server redis-sentinel", program)
+				file, err := exec.LookPath(program)
+				if err != nil {
+					return nil, fmt.Errorf("%s is not on PATH; on Debian and Ubuntu: apt-get install redis-server redis-sentinel", program)
 				}
+				files = append(files, file)
 			}
-			return nil
+			return files, nil
 		},
 		Shell: func(clients []string) string {
 			host, port, _ := strings.Cut(clients[0], ":")

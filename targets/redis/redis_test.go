@@ -36,7 +36,8 @@ func TestOptionsOfTheTarget(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	require.ErrorContains(t, Entry().Missing(), "apt-get install redis-server redis-sentinel")
+	_, err := Entry().Files()
+	require.ErrorContains(t, err, "apt-get install redis-server redis-sentinel")
 }
 
 func TestWhichErrorsAreProofs(t *testing.T) {

@@ -1,6 +1,7 @@
 package zookeeper
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"flag"
@@ -84,6 +85,62 @@ func find() (program, error) {
 		}
 	}
 	return program{java, strings.Join(debian, ":")}, nil
+}
+
+// files are what a server is made of: the class path, what its archives name in turn, and all that java comes with.
+func (p program) files() ([]string, error) {
+	java, err := filepath.EvalSymlinks(p.java)
+	if err != nil {
+		return nil, err
+	}
+	files := []string{p.java, filepath.Dir(filepath.Dir(java))} // …/bin/java
+	for entry := range strings.SplitSeq(p.classPath, ":") {
+		if strings.HasSuffix(entry, "*") || !strings.HasSuffix(entry, ".jar") {
+			files = append(files, strings.TrimSuffix(entry, "/*"))
+			continue
+		}
+		more, err := named(entry)
+		if err != nil {
+			return nil, err
+		}
+		files = append(append(files, entry), more...)
+	}
+	return files, nil
+}
+
+// named returns the archives that an archive names in its manifest (Class-Path) and that are there, as it names more than
+// servers need.
+func named(jar string) (files []string, err error) {
+	z, err := zip.OpenReader(jar)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", jar, err)
+	}
+	defer z.Close()
+	f, err := z.Open("META-INF/MANIFEST.MF")
+	if err != nil {
+		return nil, nil //nolint:nilerr // it names none
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", jar, err)
+	}
+	whole := strings.NewReplacer("\r\n ", "", "\n ", "").Replace(string(text)) // lines are folded
+	for line := range strings.Lines(whole) {
+		list, ok := strings.CutPrefix(strings.TrimSpace(line), "Class-Path:")
+		if !ok {
+			continue
+		}
+		for _, name := range strings.Fields(list) {
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(filepath.Dir(jar), name)
+			}
+			if _, err := os.Stat(name); err == nil {
+				files = append(files, name)
+			}
+		}
+	}
+	return files, nil
 }
 
 // Serve runs a server until ctx ends, or the controller that started it, or the server does. More are lines for zoo.cfg.

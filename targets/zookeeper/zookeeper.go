@@ -59,9 +59,12 @@ func Entry() harness.TargetEntry {
 	return harness.TargetEntry{
 		About:     "ZooKeeper, as installed on this machine",
 		Installed: true,
-		Missing: func() error {
-			_, err := find()
-			return err
+		Files: func() ([]string, error) {
+			p, err := find()
+			if err != nil {
+				return nil, err
+			}
+			return p.files()
 		},
 		Role: &harness.Role{
 			Name: Command, About: "Run a ZooKeeper server, as one of an ensemble",

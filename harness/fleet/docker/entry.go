@@ -57,10 +57,10 @@ type options struct{ image string }
 
 // Check implements [harness.FleetOptions].
 func (o *options) Check(c harness.FleetConfig) error {
-	if c.Target.Installed {
+	if c.Target.Installed && c.Target.Files == nil {
 		return errors.New("the target's program is one of this machine, and not in an image")
 	}
-	if !c.Target.Self && c.Target.Image == nil && c.Target.Recipe == nil && o.image == "" {
+	if !c.Target.Self && !c.Target.Installed && c.Target.Image == nil && c.Target.Recipe == nil && o.image == "" {
 		return errors.New("the target has no image; name one by --image")
 	}
 	return nil
@@ -75,6 +75,10 @@ func (o *options) Available(ctx context.Context, c harness.FleetConfig) error {
 	defer engine.Close()
 	if c.Target.Self && o.image == "" {
 		return nil
+	}
+	if c.Target.Installed && o.image == "" {
+		_, err := c.Target.Files()
+		return err
 	}
 	official, built := Images(c.Target, c.Version)
 	candidates := []string{official, built}
@@ -110,12 +114,13 @@ func (o *options) Open(ctx context.Context, c harness.FleetConfig) (_ harness.Fl
 			err = errors.Join(err, engine.Close())
 		}
 	}()
-	own, err := engine.OwnImage(ctx, c.Sunder, c.Say)
+	own, err := o.ownImage(ctx, engine, c)
 	if err != nil {
 		return nil, nil, err
 	}
 	config := Config{Name: filepath.Base(c.Dir), Agent: own, Image: own}
 	switch {
+	case c.Target.Installed: // what sunder launches there is in the image beside it
 	case o.image != "":
 		config.Image, err = o.image, needImage(ctx, engine, o.image, c.Say)
 	case !c.Target.Self:
@@ -136,6 +141,29 @@ func (o *options) Open(ctx context.Context, c harness.FleetConfig) (_ harness.Fl
 		"engine": facts.Version, "engine_api": facts.API, "kernel": facts.Kernel, "cgroup": facts.Cgroup,
 		"storage": facts.Storage, "agent": own, "image": config.Image, "image_id": id,
 	}, nil
+}
+
+// ownImage returns the image with sunder for agents and companions, and, if it is to launch the target's program, for
+// nodes: with that program, of this machine or of the image that was named.
+func (o *options) ownImage(ctx context.Context, engine *Engine, c harness.FleetConfig) (string, error) {
+	if !c.Target.Installed {
+		return engine.OwnImage(ctx, c.Sunder, c.Say)
+	}
+	base := o.image
+	if base != "" {
+		if err := needImage(ctx, engine, base, c.Say); err != nil {
+			return "", err
+		}
+	} else {
+		files, err := c.Target.Files()
+		if err != nil {
+			return "", fmt.Errorf("%w; or name an image that has it by --image", err)
+		}
+		if base, err = engine.FilesImage(ctx, files, c.Say); err != nil {
+			return "", err
+		}
+	}
+	return engine.WithSelf(ctx, base, c.Say)
 }
 
 // Images returns the names that the image of a version of a server may have: the official one, and the one that is

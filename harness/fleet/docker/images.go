@@ -88,12 +88,18 @@ func readProgress(stream io.Reader, progress func(string)) error {
 
 // Import makes an image of nothing but one static program.
 func (e *Engine) Import(ctx context.Context, ref, program, at, version string) error {
-	layer, write := io.Pipe()
-	go func() { write.CloseWithError(writeLayer(write, program, at)) }()
+	return e.importLayer(ctx, ref, version, []string{fmt.Sprintf("ENTRYPOINT [%q]", at)},
+		func(w io.Writer) error { return writeLayer(w, program, at) })
+}
+
+// importLayer makes an image of one layer.
+func (e *Engine) importLayer(ctx context.Context, ref, about string, changes []string, write func(io.Writer) error) error {
+	layer, pipe := io.Pipe()
+	go func() { pipe.CloseWithError(write(pipe)) }()
 	defer layer.Close()
 	answer, err := e.client.ImageImport(ctx, image.ImportSource{Source: layer, SourceName: "-"}, ref, image.ImportOptions{
 		Message:  "made by sunder",
-		Changes:  []string{fmt.Sprintf("ENTRYPOINT [%q]", at), fmt.Sprintf("LABEL %s=%q", labelImage, version)},
+		Changes:  append(changes, fmt.Sprintf("LABEL %s=%q", labelImage, about)),
 		Platform: "linux/" + e.Arch(),
 	})
 	if err != nil {
@@ -130,7 +136,7 @@ func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) 
 	}
 	var errs []error
 	for _, i := range list {
-		if !strings.HasPrefix(i.Ref, ownImages) || i.Ref == ownImages+digest {
+		if !strings.HasPrefix(i.Ref, ownImages) || strings.HasPrefix(i.Ref, ownImages+digest) {
 			continue
 		}
 		// Without force, one that a container uses stays.

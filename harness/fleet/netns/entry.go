@@ -66,8 +66,19 @@ func (o *options) Check(c harness.FleetConfig) error {
 const mostNodes = 200
 
 // Available implements [harness.FleetOptions].
-func (o *options) Available(ctx context.Context, _ harness.FleetConfig) error {
-	_, err := works(ctx)
+func (o *options) Available(ctx context.Context, c harness.FleetConfig) error {
+	if _, err := works(ctx); err != nil {
+		return err
+	}
+	return installed(c)
+}
+
+// installed says what the target needs that is not on this machine.
+func installed(c harness.FleetConfig) error {
+	if !c.Target.Installed || c.Target.Files == nil {
+		return nil
+	}
+	_, err := c.Target.Files()
 	return err
 }
 
@@ -127,7 +138,7 @@ func (o *options) find(
 		return program, "--program", err
 	}
 	if c.Target.Installed {
-		return "", "the target's description", nil
+		return "", "the target's description", installed(c)
 	}
 	if c.Target.Self {
 		program, err = os.Executable()
