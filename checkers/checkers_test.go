@@ -223,7 +223,8 @@ func TestStateNamesTheOddOne(t *testing.T) {
 	s.check(Invalid, "at revision 42, n1, n3 have a2, and n2 has x2 (seen at 0.007 s); the odd one is n2; it is the first revision that differs")
 }
 
-// How long nodes had differed before that was seen is said, if a client was answered from there by then, and not if later.
+// How long nodes had differed before that was seen is said, if a client was answered from there by then, and not if
+// later.
 func TestStateSaysSinceWhen(t *testing.T) {
 	for want, answered := range map[string]time.Duration{
 		"; revision 42 was reached by 0.002 s, 0.005 s before this was seen": 2 * time.Millisecond,

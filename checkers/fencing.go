@@ -37,12 +37,12 @@ func (fencing) Check(_ context.Context, h *history.History) Result {
 		return r
 	}
 	r.Verdict = Valid
-	r.Why = fmt.Sprintf("%s of %s, each with a higher token than the one before; the resource accepted %s, none older than "+
-		"one before", count(len(t.All), "tenure"), count(len(t.locks()), "lock"), count(len(t.Writes)-t.Refused, "write"))
+	r.Why = fmt.Sprintf("%s of %s, each with a higher token than the one before; the resource accepted %s, none older "+
+		"than one before", count(len(t.All), "tenure"), count(len(t.locks()), "lock"), count(len(t.Writes)-t.Refused, "write"))
 	switch n := len(t.Overlaps); {
 	case n > 0:
-		r.Why += fmt.Sprintf("; %s a client still believed that it held a lock that another one had acquired, for up to %s, and "+
-			"the resource refused %s of former holders", times(n), seconds(t.longest()), count(t.Refused, "write"))
+		r.Why += fmt.Sprintf("; %s a client still believed that it held a lock that another one had acquired, for up to "+
+			"%s, and the resource refused %s of former holders", times(n), seconds(t.longest()), count(t.Refused, "write"))
 	case t.Refused > 0:
 		r.Why += fmt.Sprintf("; it refused %s of former holders", count(t.Refused, "write"))
 	default:

@@ -49,13 +49,14 @@ func (lease) Check(_ context.Context, h *history.History) Result {
 	}
 	switch {
 	case ended == 0:
-		return Result{Verdict: Unknown, Why: "no lease was seen to run out, so that nothing is known of when they do: use a longer run"}
+		return Result{Verdict: Unknown, Why: "no lease was seen to run out, so that nothing is known of when they do: " +
+			"use a longer run"}
 	case kept == 0:
-		return Result{Verdict: Unknown, Why: "no key was read later than its lease would have run out if nobody had kept it alive: " +
-			"use a longer run, or more clients (--clients)"}
+		return Result{Verdict: Unknown, Why: "no key was read later than its lease would have run out if nobody had kept it " +
+			"alive: use a longer run, or more clients (--clients)"}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("%s: %d ran out unrevoked, and none before its time; %d were kept alive beyond "+
-		"their first; none came back", count(len(all), "lease"), ended, kept)}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("%s: %d ran out unrevoked, and none before its time; %d were kept "+
+		"alive beyond their first; none came back", count(len(all), "lease"), ended, kept)}
 }
 
 // granted is a lease, and what clients did to its key, in the order of their calls.
@@ -69,8 +70,8 @@ type granted struct {
 	revokes []history.Op // that may have happened
 	// there is from when on the value was there: it was set by then, or read.
 	there time.Duration
-	// seen are the reads that found the lease's value. Gone are those that found nothing, or another one's, and were called
-	// after it was there: all that began before the lease could be over and the first of them had ended.
+	// seen are the reads that found the lease's value. Gone are those that found nothing, or another one's, and were
+	// called after it was there: all that began before the lease could be over and the first of them had ended.
 	seen, gone []history.Op
 }
 
@@ -111,7 +112,8 @@ func leasesOf(h *history.History) ([]*granted, error) {
 			byValue[value] = l
 			all = append(all, l)
 		case l == nil || l.key != op.Call.Key:
-			return nil, fmt.Errorf("event %d: nobody has asked for a lease of %d under %s", op.Call.Index, value, quoted(op.Call.Key))
+			return nil, fmt.Errorf("event %d: nobody has asked for a lease of %d under %s", op.Call.Index, value,
+				quoted(op.Call.Key))
 		}
 		switch {
 		case op.Return.Kind == history.Fail:
@@ -214,9 +216,9 @@ func (l *granted) broken() *finding {
 		}
 		for _, e := range slices.Backward(l.extends) {
 			if e.Call.At < op.Return.At && e.until() > op.Return.At {
-				return &finding{fmt.Sprintf("was gone before its lease had run out: %s at %s gave it %s, and at %s it was gone, %s too early",
-					e.Call.F, seconds(e.Call.At), seconds(e.ttl), seconds(op.Return.At), seconds(e.until()-op.Return.At)),
-					[]history.Op{e.Op, op}}
+				return &finding{fmt.Sprintf("was gone before its lease had run out: %s at %s gave it %s, and at %s it was "+
+					"gone, %s too early", e.Call.F, seconds(e.Call.At), seconds(e.ttl), seconds(op.Return.At),
+					seconds(e.until()-op.Return.At)), []history.Op{e.Op, op}}
 			}
 		}
 	}
@@ -230,8 +232,8 @@ func (l *granted) broken() *finding {
 		}
 		for _, e := range l.extends {
 			if e.Call.At > first.Return.At {
-				return &finding{fmt.Sprintf("was kept alive after it was gone: at %s it was gone, and the keep-alive of %s succeeded",
-					seconds(first.Return.At), seconds(e.Call.At)), []history.Op{first, e.Op}}
+				return &finding{fmt.Sprintf("was kept alive after it was gone: at %s it was gone, and the keep-alive of %s "+
+					"succeeded", seconds(first.Return.At), seconds(e.Call.At)), []history.Op{first, e.Op}}
 			}
 		}
 	}
@@ -263,8 +265,9 @@ func (l *granted) overdue(served time.Duration) *finding {
 	over += history.LeaseOver(ttl)
 	for _, op := range l.seen {
 		if op.Call.At > over {
-			return &finding{fmt.Sprintf("did not run out: its lease of %s was kept alive last at %s, the cluster served from %s on, and its "+
-				"value was read at %s", seconds(ttl), seconds(shown[0].Call.At), seconds(served), seconds(op.Return.At)), append(shown, op)}
+			return &finding{fmt.Sprintf("did not run out: its lease of %s was kept alive last at %s, the cluster served from "+
+				"%s on, and its value was read at %s", seconds(ttl), seconds(shown[0].Call.At), seconds(served),
+				seconds(op.Return.At)), append(shown, op)}
 		}
 	}
 	return nil
@@ -286,7 +289,10 @@ func (l *granted) outlived() bool {
 
 // invalid is the result that something is wrong with a lease.
 func (l *granted) invalid(f *finding) Result {
-	t := Timeline{Key: clip(l.key, maxText), Whole: len(l.extends) + len(l.revokes) + len(l.seen) + len(l.gone), About: "how its lease was broken"}
+	t := Timeline{
+		Key: clip(l.key, maxText), About: "how its lease was broken",
+		Whole: len(l.extends) + len(l.revokes) + len(l.seen) + len(l.gone),
+	}
 	r := Result{Verdict: Invalid, Why: fmt.Sprintf("%s (value %d) %s", named(l.key), l.value, f.why)}
 	ops := f.ops
 	if f.ops[0].Call.Index != l.grant.Call.Index {

@@ -331,7 +331,8 @@ func TestTimelineNeighbours(t *testing.T) {
 	}
 }
 
-// What is found on one key is told whatever becomes of another, and versions do not hide what there was no time to name.
+// What is found on one key is told whatever becomes of another, and versions do not hide what there was no time to
+// name.
 func TestLinearTellsWhatItFound(t *testing.T) {
 	stamped := func(c call, version uint64) call { c.version = version; return c }
 	calls := []call{stamped(wrote("x", 7, 0, 1), 9), stamped(wrote("x", 8, 2, 3), 8), wrote("y", 1, 0, 1), read("y", "null", 2, 3)}

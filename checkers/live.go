@@ -15,9 +15,9 @@ import (
 //
 // That is sound for what [Entry].Live marks. Linearizability is closed under prefixes and local (Herlihy and Wing 1990,
 // section 3): what no order explains of one key until now, no order explains of the whole. Claims to a term and hashes
-// at an index contradict each other whatever else comes. Who was seen to hold a lock at a moment held it then, and what a
-// resource accepted it has accepted. What Live does not find, it has not ruled out: the verdict is
-// that of the whole history.
+// at an index contradict each other whatever else comes. Who was seen to hold a lock at a moment held it then, and what
+// a resource accepted it has accepted. What Live does not find, it has not ruled out: the verdict is that of the whole
+// history.
 type Live struct {
 	checkers []liveChecker
 	findings chan history.Finding

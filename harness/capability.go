@@ -71,8 +71,8 @@ func Missing(needs, can []Capability) []Capability {
 	return slices.Compact(missing)
 }
 
-// CanOn returns what can be done to a target on a fleet that can do so much: all that either can, but for what the target
-// is to be spared.
+// CanOn returns what can be done to a target on a fleet that can do so much: all that either can, but for what the
+// target is to be spared.
 func CanOn(fleet []Capability, t Target) []Capability {
 	spare := sparedOf(t)
 	all := slices.Concat(fleet, t.Can())

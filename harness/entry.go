@@ -21,11 +21,12 @@ type TargetEntry struct {
 	Version string
 	// Self says that the nodes' program is sunder itself.
 	Self bool
-	// Installed says that the nodes' program is one of this machine, which the target itself names, or launches by its Role.
+	// Installed says that the nodes' program is one of this machine, which the target itself names, or launches by its
+	// Role.
 	Installed bool
-	// Files are what of this machine the nodes' program is made of: absolute paths of files, or of directories with all that
-	// is in them. Its error says what is to be installed first, and how. Nil if nobody knows, so that no image can be made of
-	// it.
+	// Files are what of this machine the nodes' program is made of: absolute paths of files, or of directories with all
+	// that is in them. Its error says what is to be installed first, and how. Nil if nobody knows, so that no image can be
+	// made of it.
 	Files func() ([]string, error)
 	// Role is the command by which sunder itself is a member, or launches one; nil if there is none.
 	Role *Role

@@ -43,8 +43,8 @@ func (n lateNode) Exited() <-chan struct{} {
 	return late
 }
 
-// A node that is killed and started again at once ended because we asked for it, however late its end is noticed; and what
-// ends by itself after that is told.
+// A node that is killed and started again at once ended because we asked for it, however late its end is noticed; and
+// what ends by itself after that is told.
 func TestAKillIsNoExit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var exits []string

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Hands are a lane of faults that somebody asks for while the run is under way: at a prompt, by a page. They are injected,
-// recorded, and healed at the end like all others.
+// Hands are a lane of faults that somebody asks for while the run is under way: at a prompt, by a page. They are
+// injected, recorded, and healed at the end like all others.
 type Hands struct {
 	mu     sync.Mutex
 	run    *run // nil before the load, and after it
@@ -57,8 +57,8 @@ func (h *Hands) begin() (r *run, ctx context.Context, done func(), err error) {
 	return h.run, h.ctx, h.acting.Done, nil
 }
 
-// Inject picks a fault by a lane's nemesis, now, and returns once it is in force. If hold is not 0, it is healed after so
-// long.
+// Inject picks a fault by a lane's nemesis, now, and returns once it is in force. If hold is not 0, it is healed after
+// so long.
 func (h *Hands) Inject(l Lane, hold time.Duration) (Asked, error) {
 	r, ctx, done, err := h.begin()
 	if err != nil {

@@ -156,7 +156,8 @@ type sign struct {
 // lost is the sign of what loses.
 var lost = sign{"dropped_bytes", "nothing was lost", func(t Traffic) uint64 { return t.Dropped }, false}
 
-// signs returns those of an impairment. A link that is cut shows nothing but what it loses; one that is late is measured.
+// signs returns those of an impairment. A link that is cut shows nothing but what it loses; one that is late is
+// measured.
 func signs(i Impairment) (all []sign) {
 	of := func(evidence, missing string, of func(Traffic) uint64) sign { return sign{evidence, missing, of, true} }
 	if i.Drop {

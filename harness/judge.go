@@ -16,8 +16,8 @@ type Judge interface {
 	Findings() <-chan history.Finding
 }
 
-// heedJudge notes what the judge finds; if the test is to fail fast, the first finding ends the load. Nothing of it goes
-// on once stop has returned.
+// heedJudge notes what the judge finds; if the test is to fail fast, the first finding ends the load. Nothing of it
+// goes on once stop has returned.
 func (r *run) heedJudge() (stop func()) {
 	if r.Judge == nil {
 		return func() {}

@@ -19,7 +19,8 @@ type Membered interface {
 	PromoteMember(ctx context.Context, asked Node, m Member) error
 }
 
-// Relauncher is a node that can be started with another program or other arguments than those that it was launched with.
+// Relauncher is a node that can be started with another program or other arguments than those that it was launched
+// with.
 type Relauncher interface {
 	// LaunchAs says what the node is from its next start on.
 	LaunchAs(s NodeSpec)
@@ -35,8 +36,8 @@ const (
 	entering          // it was added and started, and does not count yet
 )
 
-// askTimeout bounds the asking of one member, and rejoinTimeout what the heal of a fault waits for a member to be let in
-// again: others may be down, so that nothing can be agreed upon. What is left then is done after the last heal.
+// askTimeout bounds the asking of one member, and rejoinTimeout what the heal of a fault waits for a member to be let
+// in again: others may be down, so that nothing can be agreed upon. What is left then is done after the last heal.
 const (
 	askTimeout    = 2 * time.Second
 	removeTimeout = 5 * time.Second
@@ -44,8 +45,8 @@ const (
 )
 
 // Replace kills a node and removes it from the cluster, as operators do with a machine that died. When the fault is
-// healed, the node comes back with an empty disk as a new member. One is replaced at a time, fewer are never left than a
-// majority of all nodes, and one of them is of the version that was launched.
+// healed, the node comes back with an empty disk as a new member. One is replaced at a time, fewer are never left than
+// a majority of all nodes, and one of them is of the version that was launched.
 func (in *Injection) Replace(ctx context.Context, name string) error {
 	c := in.cluster
 	target, ok := c.target.(Membered)
@@ -211,8 +212,8 @@ func (c *Cluster) startNew(ctx context.Context, m *member, target Membered, self
 	return c.insist(ctx, m)
 }
 
-// insist starts a node that is to join if it does not run: a member that has not heard of it yet may have turned it away,
-// upon which servers end.
+// insist starts a node that is to join if it does not run: a member that has not heard of it yet may have turned it
+// away, upon which servers end.
 func (c *Cluster) insist(ctx context.Context, m *member) error {
 	select {
 	case <-m.node.Exited():

@@ -14,8 +14,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/harnesstest"
 )
 
-// A member that is replaced is none while the fault lasts, comes back with an empty disk, as one that joins, and belongs to
-// the cluster again.
+// A member that is replaced is none while the fault lasts, comes back with an empty disk, as one that joins, and
+// belongs to the cluster again.
 func TestReplace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, fake := launched(t, harnesstest.Mistakes{})
@@ -138,8 +138,8 @@ func TestReplacedWithoutAQuorum(t *testing.T) {
 	})
 }
 
-// A new member that ends because one that has not heard of it turned it away is started again, and that is no end of its
-// own; one that ends later is.
+// A new member that ends because one that has not heard of it turned it away is started again, and that is no end of
+// its own; one that ends later is.
 func TestANewMemberThatIsTurnedAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := harnesstest.New(harnesstest.Mistakes{TurnedAway: 2})

@@ -22,8 +22,8 @@ type Director interface {
 	Next(r *rand.Rand, v View) Move
 }
 
-// Move is a decision of a director. The fault that begins is in force before those that end are healed, so that a cluster
-// goes from one straight into another.
+// Move is a decision of a director. The fault that begins is in force before those that end are healed, so that a
+// cluster goes from one straight into another.
 type Move struct {
 	Start *Fault // nil begins none
 	Heal  []int  // ids of faults in force

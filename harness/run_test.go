@@ -324,8 +324,8 @@ func TestALeaderlessCluster(t *testing.T) {
 	})
 }
 
-// Who is a member is a fact of the history: who has left is neither waited for nor looked at in the end, and a quorum is one
-// of those that are there.
+// Who is a member is a fact of the history: who has left is neither waited for nor looked at in the end, and a quorum
+// is one of those that are there.
 func TestMembersComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := harnesstest.New(harnesstest.Mistakes{})

@@ -20,8 +20,8 @@ import (
 // tolerance is how far off the times of a replay may be: what it takes to bring a fault about, and to look at it.
 const tolerance = 250 * time.Millisecond
 
-// A replay does the same deeds on the same nodes at the same times, whatever the seed: the schedule that it leaves is the
-// one that it was given.
+// A replay does the same deeds on the same nodes at the same times, whatever the seed: the schedule that it leaves is
+// the one that it was given.
 func TestAScheduleIsReplayed(t *testing.T) {
 	for _, spec := range []string{"mix", "partition=1s/0s+kill=500ms/1s", "pause@leader+loss"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -124,7 +124,8 @@ func ExampleTime() {
 	// Output: 2.5s
 }
 
-// A fault of a schedule that is never begun is one that did not act: what was planned, and did not happen, proves nothing.
+// A fault of a schedule that is never begun is one that did not act: what was planned, and did not happen, proves
+// nothing.
 func TestAMissedFaultIsNoPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := nemesis.Default().ParseSchedule([]byte("faults: [at 1s kill n1 for 1s, 'when behind:100000000 kill n2 for 1s']"))

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Sites say which nodes are near each other, as in data centres: what goes from one site to another takes Apart, one way,
-// beside what faults do to it. Clients are near all nodes.
+// Sites say which nodes are near each other, as in data centres: what goes from one site to another takes Apart, one
+// way, beside what faults do to it. Clients are near all nodes.
 type Sites struct {
 	Sizes []int // of the first nodes, the next ones, ...; none is one site
 	Apart time.Duration

@@ -48,8 +48,8 @@ func KnowsLeader(ctx context.Context, r Reporter, n Node) error {
 // Needer is a target that needs something of the fleet that it is on.
 type Needer interface{ Needs() []Capability }
 
-// Spared is a target whose members are to be spared something that fleets can do to them, as they do not promise to come
-// through it: one that keeps nothing on its disk, being killed.
+// Spared is a target whose members are to be spared something that fleets can do to them, as they do not promise to
+// come through it: one that keeps nothing on its disk, being killed.
 type Spared interface{ Spare() []Capability }
 
 // Sized is a target that cannot be launched with every number of nodes.
@@ -68,8 +68,8 @@ type Witness interface {
 	Claim(line []byte) (term uint64, ok bool)
 }
 
-// Announcer is a target whose members say in their logs that they serve, at each start anew. One that has not said so is
-// not asked whether it is [Target].Ready.
+// Announcer is a target whose members say in their logs that they serve, at each start anew. One that has not said so
+// is not asked whether it is [Target].Ready.
 type Announcer interface {
 	// Announces reports whether they do.
 	Announces() bool

@@ -90,8 +90,8 @@ func TestTriggersFire(t *testing.T) {
 	}
 }
 
-// An event that came before somebody waits is none for it, but a state that lasts is; and a fault that is healed is not in
-// force.
+// An event that came before somebody waits is none for it, but a state that lasts is; and a fault that is healed is not
+// in force.
 func TestTriggersWaitForWhatIsToCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e events

@@ -21,8 +21,8 @@ type Stocked interface {
 	ProgramOf(version string) string
 }
 
-// RunVersion restarts nodes with another version of the server until the fault is healed, and returns once they say that
-// they are of it. One node stays what it is: a cluster all of whose members are new may let no old one in again.
+// RunVersion restarts nodes with another version of the server until the fault is healed, and returns once they say
+// that they are of it. One node stays what it is: a cluster all of whose members are new may let no old one in again.
 func (in *Injection) RunVersion(ctx context.Context, version string, nodes ...string) error {
 	c := in.cluster
 	teller, ok := c.target.(VersionTeller)

@@ -61,8 +61,8 @@ func TestVersionsThatAreRefused(t *testing.T) {
 	})
 }
 
-// A node that is down meanwhile is started as what it is to be, whichever fault is healed first; one that is paused stays
-// so.
+// A node that is down meanwhile is started as what it is to be, whichever fault is healed first; one that is paused
+// stays so.
 func TestVersionsAndOtherFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, fake := launched(t, harnesstest.Mistakes{})

@@ -85,8 +85,8 @@ type noClient struct{ Target }
 func (noClient) Dial(context.Context, Node) (Client, error) { return noClient{}, nil }
 func (noClient) Close() error                               { return nil }
 
-// A worker knows what became of its last call, a call has a time of its own, what an answer tells survives an error, and a
-// refusal is recorded by its reason.
+// A worker knows what became of its last call, a call has a time of its own, what an answer tells survives an error,
+// and a refusal is recorded by its reason.
 func TestAWorkersCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var file bytes.Buffer

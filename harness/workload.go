@@ -51,8 +51,8 @@ type Finalizer interface {
 	Final(calls int) []Call
 }
 
-// Settling is a [Finalizer] whose last calls come a while after the load has ended, and the cluster serves: what ends by
-// itself has ended by then.
+// Settling is a [Finalizer] whose last calls come a while after the load has ended, and the cluster serves: what ends
+// by itself has ended by then.
 type Settling interface{ Settle() time.Duration }
 
 // Turn is what a workload may base its next call on.

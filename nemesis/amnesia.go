@@ -11,8 +11,8 @@ import (
 )
 
 // amnesia ends nodes and takes their disks from them: they come back as the members that they were, and know nothing of
-// what they have voted for and acknowledged. No consensus survives that of too many (Ongaro's thesis, 11.7.3: a server that
-// loses its disk must not come back under its name), so no nemesis does it that was not asked to.
+// what they have voted for and acknowledged. No consensus survives that of too many (Ongaro's thesis, 11.7.3: a server
+// that loses its disk must not come back under its name), so no nemesis does it that was not asked to.
 var amnesia = Family{
 	About:  "end nodes, and let them come back with empty disks as the members that they were; expected to break safety",
 	Aims:   aims,

@@ -44,8 +44,8 @@ func (s *swarm) pointless(v harness.View, f *harness.Fault) bool {
 }
 
 // inTheWay reports whether a fault would meet another one half-way: a process that is being killed, or started, can
-// hardly be paused, what is slow cannot be measured while it becomes slower, and of a node whose network goes nothing can
-// be seen on its links.
+// hardly be paused, what is slow cannot be measured while it becomes slower, and of a node whose network goes nothing
+// can be seen on its links.
 func inTheWay(v harness.View, f *harness.Fault) bool {
 	return slices.ContainsFunc(v.Standing, func(other harness.Standing) bool {
 		if !other.Changing {

@@ -113,8 +113,8 @@ func (s *swarm) able(v harness.View, name string) bool {
 	return ok && !f.Unsafe && len(harness.Missing(f.Needs(), v.Can)) == 0
 }
 
-// Holds and rests are multiples of the election timeout. Where that is long, most need not be: a crash is over as soon as
-// the node has started again, whoever was elected meanwhile.
+// Holds and rests are multiples of the election timeout. Where that is long, most need not be: a crash is over as soon
+// as the node has started again, whoever was elected meanwhile.
 const (
 	shortHold, longHold = float64(60 * time.Millisecond), float64(2 * time.Second)
 	shortRest, longRest = float64(50 * time.Millisecond), float64(time.Second)
@@ -137,8 +137,8 @@ const leastDelay = 5 * time.Millisecond
 // slowElection is an election timeout with which a cluster hardly serves under one fault after the other.
 const slowElection = 300 * time.Millisecond
 
-// mostDelay is by how much they are late at the most: a delay is measured within the time that a fault has to be brought
-// about, twice if the machine stands still meanwhile.
+// mostDelay is by how much they are late at the most: a delay is measured within the time that a fault has to be
+// brought about, twice if the machine stands still meanwhile.
 const mostDelay = time.Second
 
 // leastHold is how long a fault lasts at the least: what is in force for less is none.

@@ -64,8 +64,8 @@ func operation(name, about string, call harness.Capability) Family {
 	return f
 }
 
-// operate asks nodes, one after the other. It has acted if one of them says that it did it. Where none does, the fault is
-// left out of the count: nothing is taken from the cluster by it, whether or not one did it without saying so.
+// operate asks nodes, one after the other. It has acted if one of them says that it did it. Where none does, the fault
+// is left out of the count: nothing is taken from the cluster by it, whether or not one did it without saying so.
 func operate(ctx context.Context, in *harness.Injection, call harness.Capability, nodes []string) error {
 	target, ok := in.Target().(harness.Operated)
 	if !ok {

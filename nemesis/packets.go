@@ -7,8 +7,9 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// What happens to a share of the packets on the links to and from nodes. TCP makes up for all of it, so that a server sees
-// links that are slow now and then; what is sent by UDP, such as gossip, is lost, comes twice, or in another order.
+// What happens to a share of the packets on the links to and from nodes. TCP makes up for all of it, so that a server
+// sees links that are slow now and then; what is sent by UDP, such as gossip, is lost, comes twice, or in another
+// order.
 var (
 	loss = often(linkFamily("loss", "lose packets at random", lossShapes, shares, "lose",
 		share("lose a share of packets", harness.LinkLoss,
@@ -51,7 +52,8 @@ func share(
 func lossy(links []harness.Link) history.Takes   { return history.Takes{Lossy: links} }
 func garbled(links []harness.Link) history.Takes { return history.Takes{Garbled: links} }
 
-// rate makes the links to and from nodes narrow: each carries so many bytes a second, and what does not get through waits.
+// rate makes the links to and from nodes narrow: each carries so many bytes a second, and what does not get through
+// waits.
 var rate = linkFamily("rate", "make links narrow", []string{"slow", "crawl"}, rates, "narrow", impairLinks(
 	"let so many bytes a second through", harness.LinkRate,
 	func(s rateSettings) (harness.Impairment, error) {

@@ -140,7 +140,8 @@ func (all Families) parseSentence(text string) (s harness.Scheduled, err error) 
 	return s, nil
 }
 
-// Pick returns the nemesis that a family, a shape, or both ("family:shape") name, with an aim or names of nodes ("n1,n3").
+// Pick returns the nemesis that a family, a shape, or both ("family:shape") name, with an aim or names of nodes
+// ("n1,n3").
 func (all Families) Pick(what, aim string) (harness.Lane, error) {
 	name, shape, shaped := strings.Cut(what, ":")
 	if _, ok := all[name]; !ok && !shaped {

@@ -13,9 +13,9 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// Leaser is what a client must be able to do for lease, beside reading keys. An error that is a [harness.Refusal] is the
-// proof that nothing was changed: for [history.Taken] that another lease's key was there, and for [history.Gone] that the
-// lease was over.
+// Leaser is what a client must be able to do for lease, beside reading keys. An error that is a [harness.Refusal] is
+// the proof that nothing was changed: for [history.Taken] that another lease's key was there, and for [history.Gone]
+// that the lease was over.
 type Leaser interface {
 	// Read returns the value of a key, or nil if there is none.
 	Read(ctx context.Context, key string) (*string, history.Stamp, error)
@@ -27,8 +27,8 @@ type Leaser interface {
 	Revoke(ctx context.Context, key string, value uint64) error
 }
 
-// leases is the workload lease: a few keys, of which each is set under a lease. Some of the leases are left to run out at
-// once, some are kept alive for a while, and some are revoked; everybody reads all keys.
+// leases is the workload lease: a few keys, of which each is set under a lease. Some of the leases are left to run out
+// at once, some are kept alive for a while, and some are revoked; everybody reads all keys.
 type leases struct {
 	keys int
 	ttl  time.Duration

@@ -22,8 +22,8 @@ type tide struct {
 	idle  float64
 }
 
-// Tides returns a load that is drawn anew every five seconds: from a trickle to as much as goes, by few clients or all of
-// them, spread or all at one node, with idle spells now and then. Bugs hide from any one load.
+// Tides returns a load that is drawn anew every five seconds: from a trickle to as much as goes, by few clients or all
+// of them, spread or all at one node, with idle spells now and then. Bugs hide from any one load.
 func Tides(seed uint64, clients int) harness.Tide {
 	r := rand.New(rand.NewPCG(seed, 0x71de))
 	var drawn [tides]tide

@@ -9,8 +9,8 @@ import (
 	"github.com/sunder-dev/sunder/cmd/child/childtest"
 )
 
-// A terminal's Ctrl-C goes to the whole group of processes. Runs are in one of their own, as they are told by the suite,
-// and a second signal would end them at once.
+// A terminal's Ctrl-C goes to the whole group of processes. Runs are in one of their own, as they are told by the
+// suite, and a second signal would end them at once.
 func TestRunsHaveAGroupOfTheirOwn(t *testing.T) {
 	end, err := Run(t.Context(), childtest.Shim(t, "cut -d' ' -f5 /proc/$$/stat >&2"), t.TempDir(), nil) // pgrp, proc(5)
 	require.NoError(t, err)

@@ -25,7 +25,8 @@ var (
 	soakRuns = flag.Int("soak.runs", 0, "run the right Raft this many times, 20 s each")
 )
 
-// TestEveryBugHasItsHunt holds what is said of bugs against the checkers that there are, and against the flags of a run.
+// TestEveryBugHasItsHunt holds what is said of bugs against the checkers that there are, and against the flags of a
+// run.
 func TestEveryBugHasItsHunt(t *testing.T) {
 	a := app{Catalogue: Default()}
 	named := map[string]bool{}

@@ -64,8 +64,8 @@ func shortContained(t *testing.T, more ...string) []string {
 	return append([]string{"run", "--profile", "fixed", "-o", t.TempDir(), "--time-limit", "10s", "--rate", "400", "--hold", "800ms", "--rest", "800ms", "--seed", "1"}, more...)
 }
 
-// contained makes a run in containers. If the test fails, it shows the last of what the nodes wrote, as all else is gone
-// by then.
+// contained makes a run in containers. If the test fails, it shows the last of what the nodes wrote, as all else is
+// gone by then.
 func contained(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	code, stdout, stderr = typed(t, shortContained(t, args...)...)
 	t.Cleanup(func() {
@@ -100,9 +100,9 @@ func TestRunsInContainers(t *testing.T) {
 	}
 }
 
-// staleReads are the flags of a run that finds that reads of a node's own state are stale. An isolated node answers reads for
-// as long as its clients do not wait for a write, and they are stale once the others have written, which takes them an
-// election if it was the leader: so reads are many, and faults longer than that.
+// staleReads are the flags of a run that finds that reads of a node's own state are stale. An isolated node answers
+// reads for as long as its clients do not wait for a write, and they are stale once the others have written, which
+// takes them an election if it was the leader: so reads are many, and faults longer than that.
 var staleReads = []string{
 	"--nodes", "3", "--nemesis", "partition:isolate", "--mix", "read=90,write=10", "--hold", "2s", "--time-limit", "15s",
 }

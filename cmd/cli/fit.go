@@ -51,8 +51,8 @@ func (c Catalogue) fleetsByWeight() []string {
 }
 
 // fittingFleets returns the fleets that a run can be on, the lightest first, and why in a few words: the one that was
-// asked for, or all that can do what is needed. Those that were not asked for by an option of theirs are left out, if any
-// was.
+// asked for, or all that can do what is needed. Those that were not asked for by an option of theirs are left out, if
+// any was.
 func (c Catalogue) fittingFleets(
 	asked string, demands []demand, options *entryOptions,
 ) (fit []string, why string, err error) {

@@ -18,8 +18,8 @@ import (
 	"github.com/sunder-dev/sunder/reports/reportstest"
 )
 
-// A cluster of five is split by clicking, two with the leader on one side: it goes on to believe that it leads, the others
-// elect another, and once it is healed there is one.
+// A cluster of five is split by clicking, two with the leader on one side: it goes on to believe that it leads, the
+// others elect another, and once it is healed there is one.
 func TestASplitByClicking(t *testing.T) {
 	out := t.TempDir()
 	code, said := ran(t, "", "up", "-d", "-o", out, "--nodes", "5", "--rate", "200", "--target-flag",

@@ -24,8 +24,8 @@ import (
 	"github.com/sunder-dev/sunder/targets/targettest"
 )
 
-// needNamespaces skips a test where the netns fleet does not work, or the program of a target is not built or installed.
-// In CI both must be there.
+// needNamespaces skips a test where the netns fleet does not work, or the program of a target is not built or
+// installed. In CI both must be there.
 func needNamespaces(t *testing.T, servers ...string) {
 	t.Helper()
 	options := newEntryOptions(Default(), pflag.NewFlagSet("", pflag.ContinueOnError))

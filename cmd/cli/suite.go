@@ -277,7 +277,8 @@ func (a app) readSuite(name string) (*suite.Suite, error) {
 			}
 			return flags.Set(name, value)
 		},
-		Cell: func(c suite.Cell) error { return a.try(c.Args()) },
+		Cell:   func(c suite.Cell) error { return a.try(c.Args()) },
+		Expect: func(e reports.Expectation) error { return e.Check(a.Checkers) },
 	})
 	if err != nil {
 		return nil, err

@@ -124,8 +124,8 @@ type action struct {
 	} `yaml:"runs"`
 }
 
-// The action for other repositories installs sunder and runs a suite, as its steps say; those of others are pinned as ours
-// are. The suite is the one that the page about it has.
+// The action for other repositories installs sunder and runs a suite, as its steps say; those of others are pinned as
+// ours are. The suite is the one that the page about it has.
 func TestTheActionForOthers(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, ".github", "actions", "suite", "action.yml"))
 	require.NoError(t, err)

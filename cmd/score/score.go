@@ -1,4 +1,5 @@
-// Package score runs what a score is of: each planted bug with each seed under each profile, and right systems as often.
+// Package score runs what a score is of: each planted bug with each seed under each profile, and right systems as
+// often.
 package score
 
 import (
@@ -36,8 +37,8 @@ func (c Cell) Args(limit time.Duration) []string {
 	return args
 }
 
-// Plan returns the runs of a score, so that those before any moment are of all bugs and profiles alike: the runs that are
-// compared lie side by side.
+// Plan returns the runs of a score, so that those before any moment are of all bugs and profiles alike: the runs that
+// are compared lie side by side.
 func Plan(profiles []string, bugs []Cell, rights int, target string, first uint64, seeds int) (cells []Cell) {
 	right := 0
 	for i := range seeds {

@@ -15,7 +15,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
-	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/reports"
 )
 
@@ -103,6 +102,8 @@ type entry struct {
 type Rules struct {
 	Flag func(name, value string) error
 	Cell func(Cell) error
+	// Expect says what is wrong with an expectation.
+	Expect func(reports.Expectation) error
 }
 
 // Parse reads a suite. An error says in which line and column what is wrong.
@@ -144,7 +145,7 @@ func Parse(name string, text []byte, rules Rules) (*Suite, error) {
 		if err := flags(path+".flags", e.Flags); err != nil {
 			return nil, err
 		}
-		cells, field, err := e.cells(f.Flags)
+		cells, field, err := e.cells(f.Flags, rules.Expect)
 		if err != nil {
 			return nil, wrong(path+field, err)
 		}
@@ -238,7 +239,9 @@ func (f *foreign) Visit(n ast.Node) ast.Visitor {
 }
 
 // cells multiplies an entry out. Of an error it says which field it is of.
-func (e entry) cells(common map[string]string) (cells []Cell, field string, err error) {
+func (e entry) cells(
+	common map[string]string, expect func(reports.Expectation) error,
+) (cells []Cell, field string, err error) {
 	or := func(m many, otherwise string) many {
 		if m == nil {
 			return many{otherwise}
@@ -258,7 +261,7 @@ func (e entry) cells(common map[string]string) (cells []Cell, field string, err 
 		}
 	}
 	e.Expect = cmp.Or(e.Expect, reports.ExpectValid)
-	if err := e.Expect.Check(checkers.Default()); err != nil {
+	if err := expect(e.Expect); err != nil {
 		return nil, ".expect", err
 	}
 	flags := maps.Clone(common)

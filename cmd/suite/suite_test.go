@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/reports"
 )
 
@@ -24,6 +25,7 @@ var anything = Rules{
 		}
 		return nil
 	},
+	Expect: func(e reports.Expectation) error { return e.Check(checkers.Default()) },
 }
 
 func TestParse(t *testing.T) {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Eventually looks again and again until something is so, for as long as patience. The error says what never came to be.
+// Eventually looks again and again until something is so, for as long as patience. The error says what never came to
+// be.
 func Eventually(ctx context.Context, patience time.Duration, what string, is func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

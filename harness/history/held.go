@@ -28,8 +28,9 @@ func (l Lost) validate(now time.Duration) error {
 	return nil
 }
 
-// LeaseOver is how long after a lease of a TTL was kept alive last it must be over, in a cluster that is whole and serves
-// since then: Consul documents up to twice the TTL, and leaders that were just elected give all leases their time again.
+// LeaseOver is how long after a lease of a TTL was kept alive last it must be over, in a cluster that is whole and
+// serves since then: Consul documents up to twice the TTL, and leaders that were just elected give all leases their
+// time again.
 func LeaseOver(ttl time.Duration) time.Duration { return 2*ttl + 5*time.Second }
 
 // Taken is the Err of a grant that failed since another one holds the key, and Gone that of what failed since the lease

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Closure returns all that paths of this machine need to work where nothing else is: files, what is in directories, what
-// links lead to, and the libraries that programs name (ELF, DT_NEEDED), with what loads them. The paths are absolute and
-// sorted, so that directories come before what is in them; links are among them as links.
+// Closure returns all that paths of this machine need to work where nothing else is: files, what is in directories,
+// what links lead to, and the libraries that programs name (ELF, DT_NEEDED), with what loads them. The paths are
+// absolute and sorted, so that directories come before what is in them; links are among them as links.
 func Closure(paths []string) ([]string, error) {
 	c := closure{seen: make(map[string]bool)}
 	for _, p := range paths {

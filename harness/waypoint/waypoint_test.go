@@ -12,8 +12,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// play shows a tracker a run in short words, one a line: "100 n1 leads 3" at 100 ms. Faults are "kill", "pause" and "cut",
-// with a number that the words "acts" and "heals" refer to.
+// play shows a tracker a run in short words, one a line: "100 n1 leads 3" at 100 ms. Faults are "kill", "pause" and
+// "cut", with a number that the words "acts" and "heals" refer to.
 func play(t *testing.T, script string) *Tracker {
 	tracker := NewTracker()
 	add := func(at, process int, kind history.Kind, f, node string, value any) {

@@ -96,8 +96,8 @@ func (s Score) Compare(first, second string) (c Comparison) {
 	return c
 }
 
-// fisher returns how likely it is that no more than found1 of of1 runs find what found2 of of2 others do, if both are as
-// likely to.
+// fisher returns how likely it is that no more than found1 of of1 runs find what found2 of of2 others do, if both are
+// as likely to.
 func fisher(found1, of1, found2, of2 int) (p float64) {
 	choose := func(n, k int) float64 { // its logarithm
 		a, _ := math.Lgamma(float64(n + 1))

@@ -106,7 +106,8 @@ func TestWhoMayBreak(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, answer.Code, "without a token of the server's, nobody may")
 }
 
-// The page shows who leads, and who only believes it; what is clicked is asked for; and nothing that a node says is markup.
+// The page shows who leads, and who only believes it; what is clicked is asked for; and nothing that a node says is
+// markup.
 func TestThePageOfHands(t *testing.T) {
 	hands, url := handled(t)
 	p := reportstest.Open(t, url+"/hands/run#token=secret")

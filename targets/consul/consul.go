@@ -229,8 +229,8 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 }
 
 // nodeID is an identity that stays: without one, a server whose data is younger than its peers' memory
-// is refused for a conflict (consul issue 7396). A new member in its place has another: what is asked of the one that was
-// removed must not be done to it.
+// is refused for a conflict (consul issue 7396). A new member in its place has another: what is asked of the one that
+// was removed must not be done to it.
 func nodeID(name string, incarnation int) string {
 	if incarnation > 0 {
 		name = fmt.Sprint(name, "/", incarnation)
@@ -322,7 +322,8 @@ type self struct {
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
 	can := []harness.Capability{
-		harness.KV, harness.CAS, harness.Lock, harness.Lease, harness.Leader, harness.MoveLeader, harness.SaveSnapshot, harness.ReplaceMember,
+		harness.KV, harness.CAS, harness.Lock, harness.Lease, harness.Leader, harness.MoveLeader, harness.SaveSnapshot,
+		harness.ReplaceMember,
 	}
 	if len(t.Others) > 0 {
 		can = append(can, harness.MixVersions)

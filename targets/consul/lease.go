@@ -20,8 +20,8 @@ type leaseSession struct {
 	TTL, Behavior, LockDelay string
 }
 
-// Grant sets a key, if no session holds it, by a session of its own. That is lost between its TTL and twice its TTL after
-// it was renewed last, as Consul documents.
+// Grant sets a key, if no session holds it, by a session of its own. That is lost between its TTL and twice its TTL
+// after it was renewed last, as Consul documents.
 func (c *Client) Grant(ctx context.Context, key string, value uint64, ttl time.Duration) (time.Duration, error) {
 	body, err := json.Marshal(leaseSession{TTL: ttl.String(), Behavior: "delete", LockDelay: "0s"})
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// What the server says of sessions, and of the key that they hold, is the outcome: only where it says that it did nothing is
-// that proved.
+// What the server says of sessions, and of the key that they hold, is the outcome: only where it says that it did
+// nothing is that proved.
 func TestLeasesOfSessions(t *testing.T) {
 	type step struct {
 		method string // that is tried: "grant", "keep", "revoke"

@@ -17,8 +17,8 @@ type peer struct {
 	Voter   bool
 }
 
-// RemoveMember implements [harness.Membered], as 'consul operator raft remove-peer' does it, by the server's id: a request
-// that is delivered late must not remove the one that comes in its place.
+// RemoveMember implements [harness.Membered], as 'consul operator raft remove-peer' does it, by the server's id: a
+// request that is delivered late must not remove the one that comes in its place.
 func (t *Target) RemoveMember(ctx context.Context, asked harness.Node, m harness.Member) error {
 	known, err := t.peer(ctx, asked, m)
 	if err != nil {

@@ -25,7 +25,8 @@ type Client struct {
 
 func newClient(d Description, addr string) *Client {
 	// One connection, kept: a process has one call open at a time. Go's transport sends a request again only if not a byte
-	// of it was written, or if it is a GET, which only reads are. What HTTP_PROXY says does not matter: traffic goes to members alone.
+	// of it was written, or if it is a GET, which only reads are. What HTTP_PROXY says does not matter: traffic goes to
+	// members alone.
 	transport := &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true}
 	return &Client{d, "http://" + addr, transport, http.Client{
 		Transport:     transport,

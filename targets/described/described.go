@@ -1,5 +1,6 @@
-// Package described is a target that a YAML file describes: which program a member is, how it is started, and how clients
-// call it: by HTTP, by a driver program, or, if it was written for Maelstrom, by that one's messages. A system in any language is tested so, without a line of Go.
+// Package described is a target that a YAML file describes: which program a member is, how it is started, and how
+// clients call it: by HTTP, by a driver program, or, if it was written for Maelstrom, by that one's messages. A system
+// in any language is tested so, without a line of Go.
 package described
 
 import (
@@ -39,7 +40,8 @@ type Description struct {
 	// SameAddresses says that all members must see a member at the same address, as those must that tell each other
 	// addresses: such a system is run in network namespaces, and not behind proxies.
 	SameAddresses bool `yaml:"same_addresses"`
-	// Ready is the path that a member answers with 200 once it serves. If it is empty, one serves that can be connected to.
+	// Ready is the path that a member answers with 200 once it serves. If it is empty, one serves that can be connected
+	// to.
 	Ready string `yaml:"ready"`
 	// ReadyLog is a regular expression for the line that a member logs, at each start, once it serves.
 	ReadyLog string `yaml:"ready_log"`
@@ -251,7 +253,8 @@ func (d *Description) checkNames() (field string, err error) {
 	return "", nil
 }
 
-// findPrograms makes the programs' paths absolute, so that a run that is repeated elsewhere in the file system finds them.
+// findPrograms makes the programs' paths absolute, so that a run that is repeated elsewhere in the file system finds
+// them.
 func (d *Description) findPrograms(dir string) (field string, err error) {
 	d.dir = dir
 	if d.Program == "" {

@@ -12,7 +12,8 @@ import (
 
 // Driver is a program that calls members in whatever way they want to be called. A process of it is one client of one
 // member at a time. It writes a line of type ready to its standard output once it can be called. It then reads a
-// [driverCall] a line from its standard input, one at a time, and writes a [driverReply] a line; it ends when its input does. What it writes to its standard error is shown when it fails.
+// [driverCall] a line from its standard input, one at a time, and writes a [driverReply] a line; it ends when its input
+// does. What it writes to its standard error is shown when it fails.
 type Driver struct {
 	// Program is a path, relative to the file if it has a slash, or the name of a program on PATH.
 	Program string `yaml:"program"`

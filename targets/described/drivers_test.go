@@ -10,8 +10,8 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// A driver that ends leaves the call in doubt, and says why. One that has answered is there for the next client; one that
-// has not is ended, as it may answer at any time.
+// A driver that ends leaves the call in doubt, and says why. One that has answered is there for the next client; one
+// that has not is ended, as it may answer at any time.
 func TestTheLivesOfDrivers(t *testing.T) {
 	target := driverOf(t, "play")
 	first := clientOf(t, target)

@@ -31,7 +31,8 @@ func (t *Target) Dial(_ context.Context, n harness.Node) (harness.Client, error)
 		return nil, err
 	}
 	return &Client{
-		conn: conn, kv: etcdserverpb.NewKVClient(conn), lease: etcdserverpb.NewLeaseClient(conn), serializable: t.Serializable,
+		conn: conn, kv: etcdserverpb.NewKVClient(conn), lease: etcdserverpb.NewLeaseClient(conn),
+		serializable: t.Serializable,
 	}, nil
 }
 

@@ -296,7 +296,8 @@ func (t *Target) Tell(line []byte) (told history.Told, ok bool) {
 // Can implements [harness.Target].
 func (t *Target) Can() []harness.Capability {
 	can := []harness.Capability{
-		harness.KV, harness.CAS, harness.Lock, harness.Lease, harness.Leader, harness.MoveLeader, harness.Defragment, harness.SaveSnapshot,
+		harness.KV, harness.CAS, harness.Lock, harness.Lease, harness.Leader, harness.MoveLeader, harness.Defragment,
+		harness.SaveSnapshot,
 		harness.Compact,
 	}
 	if v, err := parse(t.Version); err == nil && v.minor > 4 { // where a quorum says who is a member

@@ -38,8 +38,8 @@ func (t *Target) Operate(ctx context.Context, n harness.Node, what harness.Capab
 	return nil
 }
 
-// moveLeader lets a member hand over to the next one by id. Only the leader can, and of who leads no other member's word
-// is taken.
+// moveLeader lets a member hand over to the next one by id. Only the leader can, and of who leads no other member's
+// word is taken.
 func (t *Target) moveLeader(ctx context.Context, c etcdserverpb.MaintenanceClient) error {
 	s, err := c.Status(ctx, &etcdserverpb.StatusRequest{})
 	if err != nil {
@@ -63,8 +63,8 @@ func (t *Target) moveLeader(ctx context.Context, c etcdserverpb.MaintenanceClien
 	return judge(err)
 }
 
-// compact lets the cluster forget what keys held before the newest revision that a member has applied, as Kubernetes does
-// every five minutes with what is older than that.
+// compact lets the cluster forget what keys held before the newest revision that a member has applied, as Kubernetes
+// does every five minutes with what is older than that.
 func (t *Target) compact(ctx context.Context, n harness.Node, c etcdserverpb.MaintenanceClient) error {
 	s, err := c.Status(ctx, &etcdserverpb.StatusRequest{})
 	if err != nil {

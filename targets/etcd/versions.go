@@ -9,8 +9,8 @@ import (
 	"github.com/sunder-dev/sunder/harness"
 )
 
-// mix adds versions that members may be restarted as. Those of a cluster may be one minor version apart, and one that is
-// older than the cluster does not start (etcd's documentation, "Upgrading etcd clusters and applications").
+// mix adds versions that members may be restarted as. Those of a cluster may be one minor version apart, and one that
+// is older than the cluster does not start (etcd's documentation, "Upgrading etcd clusters and applications").
 func (t *Target) mix(others []string) error {
 	own, err := parse(t.Version)
 	if err != nil {

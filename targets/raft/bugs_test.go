@@ -58,8 +58,8 @@ var rarely = map[string]uint64{"change-not-rolled-back": 3200}
 // played are those that did not show in 20,000 seeds: package core plays what brings them out (TestTheMistakeOf2015).
 var played = []string{string(core.ChangeBeforeNoop)}
 
-// The simulation catches what breaks a property of the protocol, by a property that it can be expected to break; what it
-// has no switch for, only clients can see.
+// The simulation catches what breaks a property of the protocol, by a property that it can be expected to break; what
+// it has no switch for, only clients can see.
 func TestTheSimulationCatchesThem(t *testing.T) {
 	inCore := switches(t, "core")
 	for _, b := range Bugs() {

@@ -66,7 +66,8 @@ starts such members itself; by hand it is useful to look at one. Both programs m
 			for _, program := range []string{serverProgram, sentinelProgram} {
 				file, err := exec.LookPath(program)
 				if err != nil {
-					return nil, fmt.Errorf("%s is not on PATH; on Debian and Ubuntu: apt-get install redis-server redis-sentinel", program)
+					return nil, fmt.Errorf("%s is not on PATH; on Debian and Ubuntu: apt-get install redis-server redis-sentinel",
+						program)
 				}
 				files = append(files, file)
 			}

@@ -81,7 +81,8 @@ func leasesOf(ctx context.Context, one, other workloads.Leaser) error {
 		{"grant again", func() error { return time(one.Grant(ctx, key, third, leaseTTL)) }},
 		{"read what was granted again", func() error { return holds(one, third) }},
 		{"let it run out", func() error {
-			return harnesstest.Eventually(ctx, history.LeaseOver(leaseTTL), "the key is gone", func() bool { return holds(one, 0) == nil })
+			over := func() bool { return holds(one, 0) == nil }
+			return harnesstest.Eventually(ctx, history.LeaseOver(leaseTTL), "the key is gone", over)
 		}},
 	} {
 		if err := step.try(); err != nil {

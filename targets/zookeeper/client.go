@@ -148,8 +148,8 @@ func (o *inOrder) Next() (server string, again bool) {
 // Connected implements [zk.HostProvider].
 func (o *inOrder) Connected() { o.tried = 0 }
 
-// within makes a call of the client library, which knows no contexts, and does not wait for it any longer than ctx. What
-// it may still do then is in doubt, and ends with the session.
+// within makes a call of the client library, which knows no contexts, and does not wait for it any longer than ctx.
+// What it may still do then is in doubt, and ends with the session.
 func within[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -265,8 +265,8 @@ func (c *Client) set(ctx context.Context, key, value string, version int32) (his
 	return history.Stamp{Version: uint64(stat.Mzxid)}, nil
 }
 
-// CompareAndSet sets a key if it holds old. ZooKeeper compares versions: the key is read, and set if nobody has written to
-// it since.
+// CompareAndSet sets a key if it holds old. ZooKeeper compares versions: the key is read, and set if nobody has written
+// to it since.
 func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
 	now, stat, err := c.get(ctx, key)
 	if err == nil && (now == nil || *now != old) && c.consistency != Local {
@@ -280,7 +280,8 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 		return history.Stamp{}, fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // the key was not written to
 	case now == nil || *now != old:
 		if c.consistency != Linear {
-			return history.Stamp{}, fmt.Errorf("%s holds another value, by a read that may be stale: %w", key, harness.ErrNotApplied)
+			return history.Stamp{}, fmt.Errorf("%s holds another value, by a read that may be stale: %w", key,
+				harness.ErrNotApplied)
 		}
 		// Proof: a linearizable read, within the call, saw another value.
 		return history.Stamp{}, harness.Refusal{Reason: history.Mismatch, Found: now, Known: true}

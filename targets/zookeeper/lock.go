@@ -16,9 +16,9 @@ import (
 )
 
 // Locker implements [harness.Locking] by the recipe of ZooKeeper's documentation (Recipes and Solutions, Locks): an
-// ephemeral, sequential node for each who wants the lock; the lowest has it, and each of the others watches the next lower
-// one. A holder gives the lock up as soon as it is disconnected, as Curator's LeaderLatch does: from then on it cannot
-// know whether its session has ended.
+// ephemeral, sequential node for each who wants the lock; the lowest has it, and each of the others watches the next
+// lower one. A holder gives the lock up as soon as it is disconnected, as Curator's LeaderLatch does: from then on it
+// cannot know whether its session has ended.
 func (t *Target) Locker(members []harness.Member, ttl time.Duration) (harness.Locker, error) {
 	var servers []string
 	for _, m := range members {
@@ -65,8 +65,8 @@ func calling[T any](ctx context.Context, l *locker, call func(*zk.Conn) (T, erro
 	return within(ctx, func() (T, error) { return call(l.session.conn) })
 }
 
-// Acquire implements [harness.Locker]. The token is the number of the transaction that created the node: what is created
-// later has a higher one.
+// Acquire implements [harness.Locker]. The token is the number of the transaction that created the node: what is
+// created later has a higher one.
 func (l *locker) Acquire(ctx context.Context, name string) (harness.Tenure, error) {
 	dir := path(name)
 	_, err := calling(ctx, l, func(c *zk.Conn) (string, error) { return c.Create(dir, nil, 0, everybody) })

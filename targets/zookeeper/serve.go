@@ -80,8 +80,8 @@ func find() (program, error) {
 	}
 	for _, jar := range debian {
 		if _, err := os.Stat(jar); err != nil {
-			return program{}, errors.New("ZooKeeper is not installed; on Debian and Ubuntu: apt-get install zookeeper; elsewhere, " +
-				"unpack its archive, and set ZOOKEEPER_HOME to where that is")
+			return program{}, errors.New("ZooKeeper is not installed; on Debian and Ubuntu: apt-get install zookeeper; " +
+				"elsewhere, unpack its archive, and set ZOOKEEPER_HOME to where that is")
 		}
 	}
 	return program{java, strings.Join(debian, ":")}, nil
@@ -108,8 +108,8 @@ func (p program) files() ([]string, error) {
 	return files, nil
 }
 
-// named returns the archives that an archive names in its manifest (Class-Path) and that are there, as it names more than
-// servers need.
+// named returns the archives that an archive names in its manifest (Class-Path) and that are there, as it names more
+// than servers need.
 func named(jar string) (files []string, err error) {
 	z, err := zip.OpenReader(jar)
 	if err != nil {
@@ -143,7 +143,8 @@ func named(jar string) (files []string, err error) {
 	return files, nil
 }
 
-// Serve runs a server until ctx ends, or the controller that started it, or the server does. More are lines for zoo.cfg.
+// Serve runs a server until ctx ends, or the controller that started it, or the server does. More are lines for
+// zoo.cfg.
 func (s *Server) Serve(ctx context.Context, more []string, out io.Writer) error {
 	p, err := find()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package zookeeper is ZooKeeper as a target: an ensemble of servers that order all writes by ZAB, answer reads from what
-// they know themselves, and end the sessions of clients that they do not hear from, with all ephemeral nodes.
+// Package zookeeper is ZooKeeper as a target: an ensemble of servers that order all writes by ZAB, answer reads from
+// what they know themselves, and end the sessions of clients that they do not hear from, with all ephemeral nodes.
 package zookeeper
 
 import (
@@ -184,8 +184,8 @@ func (t *Target) Ready(ctx context.Context, n harness.Node) error {
 	return c.(*Client).fence(ctx)
 }
 
-// Status implements [harness.Reporter]. A server does not say whom it follows: that is who has said that it leads in the
-// epoch of what the follower did last.
+// Status implements [harness.Reporter]. A server does not say whom it follows: that is who has said that it leads in
+// the epoch of what the follower did last.
 func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, error) {
 	said, err := ask(ctx, n)
 	if errors.Is(err, errNotServing) {
@@ -212,8 +212,8 @@ func (t *Target) Status(ctx context.Context, n harness.Node) (history.Status, er
 func epoch(zxid uint64) uint64 { return zxid >> 32 }
 
 // leads is what a server logs when a quorum has agreed that it leads (Leader.java: startZkServer).
-var leads = regexp.MustCompile(
-	`Leader.* - Have quorum of supporters, sids: \[[][0-9, ]*\]; starting up and setting last processed zxid: 0x([0-9a-f]+)\s*$`)
+var leads = regexp.MustCompile(`Leader.* - Have quorum of supporters, sids: \[[][0-9, ]*\]; ` +
+	`starting up and setting last processed zxid: 0x([0-9a-f]+)\s*$`)
 
 // Claim implements [harness.Witness]: a term is an epoch.
 func (*Target) Claim(line []byte) (term uint64, ok bool) {

@@ -10,8 +10,8 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// sums is the checker: a sum has at least the increments that were acknowledged before it was asked for, and at most those
-// that were asked for before it was answered, and did not certainly fail.
+// sums is the checker: a sum has at least the increments that were acknowledged before it was asked for, and at most
+// those that were asked for before it was answered, and did not certainly fail.
 type sums struct{}
 
 // Check implements [checkers.Checker].

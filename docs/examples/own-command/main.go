@@ -1,5 +1,5 @@
-// Command mysunder is sunder with a target, a workload and a checker of one's own. Its target's members are this program
-// too.
+// Command mysunder is sunder with a target, a workload and a checker of one's own. Its target's members are this
+// program too.
 package main
 
 import (

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// member is one of a replicated counter: each keeps what it was asked to add, and a sum is that of all. So anybody can add
-// at any time, and a sum can be had only while all members are reached.
+// member is one of a replicated counter: each keeps what it was asked to add, and a sum is that of all. So anybody can
+// add at any time, and a sum can be had only while all members are reached.
 type member struct {
 	mu    sync.Mutex
 	file  *os.File // a byte for each increment

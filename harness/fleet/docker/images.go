@@ -93,7 +93,9 @@ func (e *Engine) Import(ctx context.Context, ref, program, at, version string) e
 }
 
 // importLayer makes an image of one layer.
-func (e *Engine) importLayer(ctx context.Context, ref, about string, changes []string, write func(io.Writer) error) error {
+func (e *Engine) importLayer(
+	ctx context.Context, ref, about string, changes []string, write func(io.Writer) error,
+) error {
 	layer, pipe := io.Pipe()
 	go func() { pipe.CloseWithError(write(pipe)) }()
 	defer layer.Close()

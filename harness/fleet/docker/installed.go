@@ -40,7 +40,8 @@ func (e *Engine) FilesImage(ctx context.Context, files []string, say io.Writer) 
 		return ref, err
 	}
 	fmt.Fprintf(say, "making image %s of %s, with what they need\n", ref, strings.Join(files, ", "))
-	return ref, e.importLayer(ctx, ref, "programs of this machine", nil, func(w io.Writer) error { return writeFiles(w, all) })
+	write := func(w io.Writer) error { return writeFiles(w, all) }
+	return ref, e.importLayer(ctx, ref, "programs of this machine", nil, write)
 }
 
 // writeFiles writes a layer of files, links and directories, at the places where they are here.
@@ -108,8 +109,8 @@ func writeFile(t *tar.Writer, p string, directory func(string) error) error {
 	return err
 }
 
-// WithSelf returns an image with this very sunder at [AgentProgram] in it, beside all that is in another image. If it is
-// not there it is made, and say is told.
+// WithSelf returns an image with this very sunder at [AgentProgram] in it, beside all that is in another image. If it
+// is not there it is made, and say is told.
 func (e *Engine) WithSelf(ctx context.Context, base string, say io.Writer) (ref string, err error) {
 	dir, err := os.MkdirTemp("", "sunder-*")
 	if err != nil {
@@ -144,7 +145,8 @@ func (e *Engine) WithSelf(ctx context.Context, base string, say io.Writer) (ref 
 			base, AgentProgram, AgentProgram, labelImage, "sunder and "+base),
 		"sunder": content,
 	} {
-		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: int64(len(text))}); err != nil {
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0o755, Size: int64(len(text))}
+		if err := t.WriteHeader(header); err != nil {
 			return "", err
 		}
 		if _, err := t.Write(text); err != nil {
@@ -154,7 +156,9 @@ func (e *Engine) WithSelf(ctx context.Context, base string, say io.Writer) (ref 
 	if err := t.Close(); err != nil {
 		return "", err
 	}
-	answer, err := e.client.ImageBuild(ctx, &files, build.ImageBuildOptions{Tags: []string{ref}, Remove: true, ForceRemove: true})
+	answer, err := e.client.ImageBuild(ctx, &files, build.ImageBuildOptions{
+		Tags: []string{ref}, Remove: true, ForceRemove: true,
+	})
 	if err != nil {
 		return "", fmt.Errorf("make image %s: %w", ref, err)
 	}

@@ -178,8 +178,8 @@ func delay(ctx context.Context, u *underTest) error {
 	return within(0, by-1)
 }
 
-// packets lets things happen to packets that are not lost: each is counted, the links carry on, and none of it happens any
-// more once it is taken back.
+// packets lets things happen to packets that are not lost: each is counted, the links carry on, and none of it happens
+// any more once it is taken back.
 func packets(ctx context.Context, u *underTest) error {
 	s, ok := u.fleet.(harness.Shaper)
 	if !ok {

@@ -298,8 +298,8 @@ func TestLatencyDelaysAndKeepsOrder(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(start), 2*latency)
 }
 
-// A narrow link carries as much as it is to, a jittery one is late now and then, both keep the order, and what is on its
-// way when that ends comes at once.
+// A narrow link carries as much as it is to, a jittery one is late now and then, both keep the order, and what is on
+// its way when that ends comes at once.
 func TestNarrowAndJittery(t *testing.T) {
 	r := newRig(t, 2, 0)
 	l := harness.Link{From: "n1", To: "n2"}

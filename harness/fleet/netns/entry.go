@@ -1,5 +1,5 @@
-// Package netns runs nodes as processes in network namespaces of their own: real servers under the kernel's packet rules,
-// with no root, no container engine and no images. The whole run is inside namespaces, which end with it.
+// Package netns runs nodes as processes in network namespaces of their own: real servers under the kernel's packet
+// rules, with no root, no container engine and no images. The whole run is inside namespaces, which end with it.
 package netns
 
 import (
@@ -125,8 +125,8 @@ func (o *options) Open(ctx context.Context, c harness.FleetConfig) (harness.Flee
 	return f, facts, nil
 }
 
-// find finds the program of the nodes: the one that was named, sunder itself, one of the cache, which is built if that is
-// wanted, or one on PATH where there is no Go to build it with.
+// find finds the program of the nodes: the one that was named, sunder itself, one of the cache, which is built if that
+// is wanted, or one on PATH where there is no Go to build it with.
 func (o *options) find(
 	ctx context.Context, c harness.FleetConfig, version string, build bool,
 ) (program, from string, err error) {

@@ -26,8 +26,8 @@ import (
 const firstPort = 7001
 
 // Fleet runs every node as a process in a network namespace of its own, on one bridge. It works only inside: see
-// [Enter]. A namespace outlives its node's process, so that a node that is killed and started again has its address, its
-// cut links, and their counters.
+// [Enter]. A namespace outlives its node's process, so that a node that is killed and started again has its address,
+// its cut links, and their counters.
 type Fleet struct {
 	dir, program string
 	others       map[string]string // programs of other versions
@@ -173,8 +173,8 @@ func (f *Fleet) Launch(ctx context.Context, s harness.NodeSpec, log io.Writer) (
 	return n, n.Start(ctx)
 }
 
-// asNode returns what a node is started as. It may be of this very program, and is no run; and there is no proxy inside,
-// whatever is set outside.
+// asNode returns what a node is started as. It may be of this very program, and is no run; and there is no proxy
+// inside, whatever is set outside.
 func asNode(s harness.NodeSpec) harness.NodeSpec {
 	s.Env = append(slices.Clone(s.Env), roleEnv+"=", "NO_PROXY=*", "no_proxy=*")
 	return s

@@ -122,8 +122,8 @@ func (b *bridge) join(thread process.Thread, addr netip.Addr) (namespace *os.Fil
 	})
 }
 
-// onlyIPv4 switches IPv6 off in the network namespace of the thread, as packet rules are of IPv4. Where settings cannot be
-// written, as in containers, it stays: nodes are told addresses of IPv4 alone.
+// onlyIPv4 switches IPv6 off in the network namespace of the thread, as packet rules are of IPv4. Where settings cannot
+// be written, as in containers, it stays: nodes are told addresses of IPv4 alone.
 func onlyIPv4() {
 	for _, which := range []string{"all", "default"} {
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0)

@@ -25,8 +25,8 @@ func TestPacketsGoOnInOrder(t *testing.T) {
 	require.Equal(t, []uint32{1, 2, 4, 3, 0}, ids)
 }
 
-// through sends packets of 1,000 bytes over a line, one every millisecond, and returns in which order they go on, and how
-// late each is.
+// through sends packets of 1,000 bytes over a line, one every millisecond, and returns in which order they go on, and
+// how late each is.
 func through(t *testing.T, l *line, packets int) (order []uint32, late []time.Duration) {
 	t.Helper()
 	began := time.Now()

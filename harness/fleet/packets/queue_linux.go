@@ -42,9 +42,9 @@ const (
 	verdictAccept = 1
 )
 
-// queue holds the packets of one link that rules send to it, and sends them on when its line says so. Each link has a queue
-// of its own, with a number and a socket: what a socket can take in before it is read is bounded (net.core.rmem_max, where
-// the process is not root outside of namespaces too), and what is more is lost.
+// queue holds the packets of one link that rules send to it, and sends them on when its line says so. Each link has a
+// queue of its own, with a number and a socket: what a socket can take in before it is read is bounded
+// (net.core.rmem_max, where the process is not root outside of namespaces too), and what is more is lost.
 type queue struct {
 	number uint16
 	whole  bool // it sees whole packets, and each as it is on the wire; others see their sizes only, several at once

@@ -21,8 +21,8 @@ import (
 // Rules are the packet rules of one receiver: a table of our own in its network namespace. It drops on the way in: what
 // is dropped on the way out is reported to the sender, whose TCP then sends again as if nothing had happened (docstring
 // of Jepsen's net.clj). It hits established connections like any other. Packets to which more is
-// to happen than to be lost go through a queue, whose rule is there only as long. No other table is looked at; one of them
-// makes Docker's name service work.
+// to happen than to be lost go through a queue, whose rule is there only as long. No other table is looked at; one of
+// them makes Docker's name service work.
 type Rules struct {
 	mu        sync.Mutex
 	conn      *nftables.Conn
@@ -34,7 +34,8 @@ type Rules struct {
 	byTarget  bool              // the rules of queues are of the older kind
 }
 
-// NewRules makes the table in the network namespace of the calling thread. Its counters live as long as the namespace does.
+// NewRules makes the table in the network namespace of the calling thread. Its counters live as long as the namespace
+// does.
 func NewRules(peers []netip.Addr) (*Rules, error) { return newRules(tableName, peers, 0) }
 
 // NewRulesIn makes it in another network namespace, of which an open file is given.

@@ -34,8 +34,8 @@ type Node struct {
 	exited   chan struct{}
 }
 
-// New returns a node that is not started yet, and is reached at the given addresses by port. What it prints goes to log.
-// It is started by the given thread, and ends with it.
+// New returns a node that is not started yet, and is reached at the given addresses by port. What it prints goes to
+// log. It is started by the given thread, and ends with it.
 func New(s harness.NodeSpec, addrs map[string]string, log io.Writer, thread Thread) *Node {
 	return &Node{name: s.Name, spec: s, addrs: addrs, log: log, thread: thread}
 }

@@ -1,7 +1,7 @@
-// Package maelstrom makes a member of a cluster of a program that was written for Maelstrom: one that reads messages from
-// its standard input and writes them to its standard output. In Maelstrom one process is the network for all nodes. Here
-// each node has a bridge beside it, which carries its messages to the others' bridges by TCP, so that links can be cut as
-// those of any system, and makes messages of what clients ask by HTTP.
+// Package maelstrom makes a member of a cluster of a program that was written for Maelstrom: one that reads messages
+// from its standard input and writes them to its standard output. In Maelstrom one process is the network for all
+// nodes. Here each node has a bridge beside it, which carries its messages to the others' bridges by TCP, so that links
+// can be cut as those of any system, and makes messages of what clients ask by HTTP.
 package maelstrom
 
 import (
@@ -61,8 +61,8 @@ type call struct {
 // queued is how many messages wait for a link, at most. What is more is lost, as a network may lose it.
 const queued = 1024
 
-// Serve runs the program until it ends, or ctx does. What the program writes to its standard error goes to say, and what the
-// bridge has to say too.
+// Serve runs the program until it ends, or ctx does. What the program writes to its standard error goes to say, and
+// what the bridge has to say too.
 func Serve(ctx context.Context, c Config, say io.Writer) error {
 	if len(c.Command) == 0 {
 		return errors.New("there is no program to run")

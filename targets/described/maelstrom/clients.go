@@ -14,8 +14,8 @@ import (
 // mostNodes is more than there are: a client's name says in its last digits whose it is.
 const mostNodes = 1000
 
-// newClient makes a name for a client, in Maelstrom's form of c and a number. It is another one in each life of the bridge,
-// as programs may remember which calls of a client they have seen.
+// newClient makes a name for a client, in Maelstrom's form of c and a number. It is another one in each life of the
+// bridge, as programs may remember which calls of a client they have seen.
 func (b *bridge) newClient() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -50,8 +50,8 @@ func (k ChangeKind) String() string {
 	return [...]string{"no change", "add learner", "promote", "remove"}[k]
 }
 
-// Change is a change of members, of one server at a time: so a majority of those before and a majority of those after it
-// have a server in common, and no two leaders can be elected (§4.1).
+// Change is a change of members, of one server at a time: so a majority of those before and a majority of those after
+// it have a server in common, and no two leaders can be elected (§4.1).
 type Change struct {
 	Kind ChangeKind
 	ID   ID
@@ -104,9 +104,9 @@ var (
 	ErrBehind    = errors.New("the learner has not caught up yet")
 )
 
-// Change proposes a change of members if this node leads. After nil it is in the log, or nothing had to change: it holds
-// as soon as an entry from [Status].ChangedAt on is committed. A server is known by its ID, which is never used again
-// once it is removed.
+// Change proposes a change of members if this node leads. After nil it is in the log, or nothing had to change: it
+// holds as soon as an entry from [Status].ChangedAt on is committed. A server is known by its ID, which is never used
+// again once it is removed.
 func (r *Raft) Change(c Change) error {
 	if r.role != Leader || r.transferee != None {
 		return ErrNotLeader
@@ -158,8 +158,8 @@ func (r *Raft) stranger() *progress {
 	return &progress{next: r.log.lastIndex() + 1, probing: true, heard: r.clock}
 }
 
-// mayLead says whether this node may stand for election: it votes, or did until a change that may be undone. Without the
-// latter nobody might be able to win, as all others that have the change may be gone (§4.2.2).
+// mayLead says whether this node may stand for election: it votes, or did until a change that may be undone. Without
+// the latter nobody might be able to win, as all others that have the change may be gone (§4.2.2).
 func (r *Raft) mayLead() bool {
 	return slices.ContainsFunc(r.log.since(r.log.committed), func(m Members) bool { return m.Votes(r.cfg.ID) })
 }

@@ -40,9 +40,9 @@ func TestChangesOfMembers(t *testing.T) {
 	}
 }
 
-// TestTheMistakeOf2015 plays the counterexample of Ongaro's mail of 10 July 2015 to raft-dev: of four servers, one leader
-// adds a fifth, and the next one removes the first leader. If the second may do so before it has committed an entry of its
-// own term, majorities that have nobody in common elect leaders, and what was committed is lost.
+// TestTheMistakeOf2015 plays the counterexample of Ongaro's mail of 10 July 2015 to raft-dev: of four servers, one
+// leader adds a fifth, and the next one removes the first leader. If the second may do so before it has committed an
+// entry of its own term, majorities that have nobody in common elect leaders, and what was committed is lost.
 func TestTheMistakeOf2015(t *testing.T) {
 	for name, bug := range map[string]Bug{"right": "", "with the bug": ChangeBeforeNoop} {
 		t.Run(name, func(t *testing.T) {

@@ -2,8 +2,8 @@ package core
 
 import "fmt"
 
-// ID is a server: a place in the cluster, from 1, and how many servers have stood there before it. What one has promised
-// or acknowledged must not be taken for the word of the next, which has an empty disk. None is no server.
+// ID is a server: a place in the cluster, from 1, and how many servers have stood there before it. What one has
+// promised or acknowledged must not be taken for the word of the next, which has an empty disk. None is no server.
 type ID uint64
 
 // None is the zero ID: no vote, no known leader.

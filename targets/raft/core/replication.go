@@ -57,8 +57,8 @@ func (p *progress) window() int {
 	}
 }
 
-// Propose appends data to the log if this node leads, and does not hand leadership over, and returns where. The entry is
-// committed once it comes out of [Raft.Ready] with the same index and term.
+// Propose appends data to the log if this node leads, and does not hand leadership over, and returns where. The entry
+// is committed once it comes out of [Raft.Ready] with the same index and term.
 func (r *Raft) Propose(data []byte) (index, term uint64, ok bool) {
 	if r.role != Leader || r.transferee != None {
 		return 0, 0, false

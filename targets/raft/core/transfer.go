@@ -1,8 +1,8 @@
 package core
 
 // Transfer begins to hand leadership over to the follower that is the furthest of those that were heard of late, and
-// returns it; None if this node does not lead, or heard nobody (thesis §3.10). Nothing is proposed here until it is over:
-// for an election timeout at the most.
+// returns it; None if this node does not lead, or heard nobody (thesis §3.10). Nothing is proposed here until it is
+// over: for an election timeout at the most.
 func (r *Raft) Transfer() ID {
 	if r.role != Leader || r.transferee != None {
 		return r.transferee
@@ -25,8 +25,8 @@ func (r *Raft) handOver() {
 	}
 }
 
-// handleTimeoutNow starts an election without waiting for a timeout. No pre-vote asks whether it can be won, and those who
-// hear the leader vote all the same: it is the leader that asks for it.
+// handleTimeoutNow starts an election without waiting for a timeout. No pre-vote asks whether it can be won, and those
+// who hear the leader vote all the same: it is the leader that asks for it.
 func (r *Raft) handleTimeoutNow() {
 	if r.role != Leader && r.mayLead() { // a second leader of one term: only a planted bug can bring it here
 		r.elect(true)

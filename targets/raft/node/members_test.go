@@ -11,8 +11,8 @@ import (
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
-// A member that died is replaced by a new server with an empty disk, which learns all by a snapshot and counts from then
-// on: with it, another one can be lost.
+// A member that died is replaced by a new server with an empty disk, which learns all by a snapshot and counts from
+// then on: with it, another one can be lost.
 func TestAMemberIsReplaced(t *testing.T) {
 	m := startMembers(t, 3, func(c *Config) { c.SnapshotEvery, c.SnapshotKeep = 20, 5 })
 	for i := range 3 {

@@ -16,8 +16,8 @@ import (
 const startsName = "starts"
 
 // vary draws the settings of the protocol anew, from the seed and from how often the node was started before. None of
-// them may matter to what a cluster promises, and each hides some bugs and shows others. Nodes that were started equally
-// often are set alike.
+// them may matter to what a cluster promises, and each hides some bugs and shows others. Nodes that were started
+// equally often are set alike.
 func (c *Config) vary() error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err

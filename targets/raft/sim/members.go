@@ -37,8 +37,8 @@ func (m *members) shutDown(w *world) {
 	}
 }
 
-// intent is a change that an operator has in mind, of whoever stands at a place then. He asks one of those that lead, of
-// which there may be several; and some wait for a new leader.
+// intent is a change that an operator has in mind, of whoever stands at a place then. He asks one of those that lead,
+// of which there may be several; and some wait for a new leader.
 type intent struct {
 	place  core.ID
 	remove bool
@@ -63,8 +63,8 @@ func (w *world) operate(i intent) {
 	}
 }
 
-// change asks a leader for the next step: a server that does not vote yet is promoted, or removed; where nobody stands, a
-// new one with an empty disk comes to be added.
+// change asks a leader for the next step: a server that does not vote yet is promoted, or removed; where nobody stands,
+// a new one with an empty disk comes to be added.
 func (w *world) change(asked *node, i intent) {
 	n := w.at(i.place)
 	c := core.Change{Kind: core.Promote, ID: n.id}

@@ -8,8 +8,8 @@ import (
 	"github.com/sunder-dev/sunder/targets/raft/core"
 )
 
-// node is a place in the cluster and the server that stands there: its consensus core, its disk, the chain of its log, and
-// what it applied.
+// node is a place in the cluster and the server that stands there: its consensus core, its disk, the chain of its log,
+// and what it applied.
 type node struct {
 	id     core.ID
 	world  *world

@@ -22,9 +22,9 @@ type (
 	ReadState = core.ReadState
 )
 
-// Server is a consensus core under the simulation: the built-in one, or any other that follows Raft. It has no clock, no
-// disk, no network and no goroutine of its own, and all its randomness from its [Boot]: or a seed does not replay. What
-// more it can do it has as a [Reader], a [Compacter], a [Mover].
+// Server is a consensus core under the simulation: the built-in one, or any other that follows Raft. It has no clock,
+// no disk, no network and no goroutine of its own, and all its randomness from its [Boot]: or a seed does not replay.
+// What more it can do it has as a [Reader], a [Compacter], a [Mover].
 type Server interface {
 	// Tick lets a unit of time pass.
 	Tick()
@@ -44,8 +44,8 @@ type Reader interface{ Read(id uint64) }
 type Compacter interface {
 	// Snapshot makes one of the state at an index that was applied; false if the server does not have that any more.
 	Snapshot(index uint64, data []byte) (s Snapshot, held bool)
-	// Compact cuts the log behind a snapshot that is stored, but for so many entries, which weigh so many bytes at the most
-	// (0 is any).
+	// Compact cuts the log behind a snapshot that is stored, but for so many entries, which weigh so many bytes at the
+	// most (0 is any).
 	Compact(s Snapshot, keep uint64, keepBytes int)
 }
 
