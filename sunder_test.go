@@ -14,6 +14,7 @@ import (
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/story"
 	"github.com/sunder-dev/sunder/targets/raft"
 )
 
@@ -52,7 +53,8 @@ func TestAViolationIsReported(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, checkers.Invalid, o.Verdict)
 	require.Equal(t, checkers.Invalid, judged)
-	require.Contains(t, o.Summary.Why, "is not linearizable")
+	require.Contains(t, []story.Class{story.StaleRead, story.LostWrite}, o.Summary.Story.Class)
+	require.Equal(t, o.Summary.Story.Headline, o.Summary.Why)
 	require.FileExists(t, o.Report)
 }
 

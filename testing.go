@@ -21,7 +21,7 @@ func Require(t TB, test harness.Test) Outcome {
 	t.Helper()
 	o, err := Run(t.Context(), test)
 	if o.Verdict != checkers.Valid && o.Results != nil {
-		t.Fatalf("%s: %s\n%s", o.Verdict, o.Summary.Why, o.Report)
+		t.Fatalf("%s: %s%s\n%s", o.Verdict, o.Summary.Why, o.Summary.Story.Lines(), o.Report)
 	}
 	if err != nil {
 		t.Fatalf("the test did not come to its end: %v\n%s", err, o.Report)

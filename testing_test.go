@@ -36,7 +36,8 @@ func TestRequire(t *testing.T) {
 	f.fails(t, harness.Test{
 		Target: aRaft(t, "stale-read"), TimeLimit: 4 * time.Second, Dir: dir, Lanes: sunder.NoFaults(), Nodes: 3,
 	})
-	require.Contains(t, f.said, "invalid: linear: ")
+	require.Regexp(t, `^invalid: (Stale read|Lost write): n\d `, f.said)
+	require.Regexp(t, `\n    n\d returned `, f.said)
 	require.Contains(t, f.said, dir)
 
 	f.fails(t, harness.Test{})

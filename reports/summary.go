@@ -7,6 +7,7 @@ import (
 
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/story"
 )
 
 // Summary is what an index says of a run. Times that are not known are 0.
@@ -33,6 +34,8 @@ type Summary struct {
 	Expect   Expectation `json:"expect,omitempty"`
 	// Found is the violation whose evidence was complete first; nil if there is none.
 	Found *Finding `json:"found,omitempty"`
+	// Story is what happened; nil if nothing broke.
+	Story *story.Story `json:"story,omitempty"`
 	// Coverage are the situations that a run can come to, and how often this one did; nil if it has no faults.
 	Coverage Coverage `json:"coverage,omitempty"`
 	OK       int      `json:"ok"`
@@ -112,6 +115,9 @@ func (r Run) Summarize() Summary {
 	s := describe(t)
 	s.Duration, s.Verdict = r.History.End(), checkers.Worst(r.Results)
 	s.Why, s.Found = Sentence(s.Verdict, r.Results), r.firstFinding()
+	if s.Story = story.Of(r.History, r.Results); s.Story != nil {
+		s.Why = s.Story.Headline
+	}
 	if starved := checkers.Starved(r.History); starved != "" {
 		s.Why += " But " + starved + "."
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/sunder-dev/sunder/reports"
 	"github.com/sunder-dev/sunder/reports/index"
 	"github.com/sunder-dev/sunder/reports/page"
+	"github.com/sunder-dev/sunder/reports/story"
 )
 
 func (a app) newCheckCommand() *cobra.Command {
@@ -158,6 +159,7 @@ func (a app) judge(
 		fmt.Fprintln(cmd.OutOrStdout(), text)
 	}
 	verdict := checkers.Worst(results)
+	printStory(cmd.OutOrStdout(), story.Of(h, results))
 	fmt.Fprintln(cmd.OutOrStdout(), summary(cmd.OutOrStdout(), h, verdict))
 	if err := cmd.Context().Err(); err != nil {
 		return results, err

@@ -15,6 +15,7 @@ import (
 	"github.com/sunder-dev/sunder/checkers"
 	"github.com/sunder-dev/sunder/harness"
 	"github.com/sunder-dev/sunder/harness/history"
+	"github.com/sunder-dev/sunder/reports/story"
 )
 
 // printed is what is printed on standard output; it implements [pflag.Value].
@@ -64,6 +65,14 @@ func printResults(w io.Writer, results []checkers.Result) {
 			}
 		}
 	}
+}
+
+// printStory prints what happened, if something broke.
+func printStory(w io.Writer, s *story.Story) {
+	if s == nil {
+		return
+	}
+	fmt.Fprintf(w, "\n%s%s\n\n", s.Headline, s.Lines())
 }
 
 // coloured colours what is written to a terminal by a verdict, unless NO_COLOR says not to (https://no-color.org).

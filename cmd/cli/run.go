@@ -252,6 +252,7 @@ func (f *runFlags) say(w io.Writer, o sunder.Outcome) {
 	if text := o.Summary.Coverage.Sentence(); text != "" {
 		fmt.Fprintln(w, text)
 	}
+	printStory(w, o.Summary.Story)
 	fmt.Fprintln(w, summary(w, o.History, o.Verdict))
 }
 

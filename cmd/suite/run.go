@@ -3,6 +3,7 @@ package suite
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,7 +82,7 @@ func (r Runner) runCell(ctx context.Context, c Cell, o reports.Outcome) reports.
 	}
 	switch verdict, ok := end.Says(); {
 	case verdict == checkers.Invalid && c.Expect.Unmet(*end.Summary) != "": // that stands however the run ended
-		o.Status, o.Why = reports.Failed, c.Expect.Unmet(*end.Summary)
+		o.Status, o.Why = reports.Failed, strings.TrimSpace(c.Expect.Unmet(*end.Summary)+" "+end.Summary.Story.Chain())
 	case err != nil:
 		o.Status, o.Why = reports.Broken, err.Error()
 	case ok && end.Summary.Missed && c.Expect.Violation():

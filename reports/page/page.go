@@ -50,6 +50,7 @@ type Page struct {
 	Summary                  reports.Summary
 	Shown                    map[string]bool // checkers of which there is evidence
 	AllFaults, Unconfirmed   int             // faults
+	Story                    []told          // the facts of the summary's story
 	Evidence                 []Evidence
 	Counts                   []counted
 	Overview                 drawing
@@ -80,6 +81,12 @@ type fault struct {
 }
 
 type fact struct{ Name, Value string }
+
+// told is a fact of the story, and the part of the run around it, as the page's address has it.
+type told struct{ Text, Window string }
+
+// aroundFact is how much of the run is shown with a fact of the story.
+const aroundFact = 500 * time.Millisecond
 
 type file struct{ Path, Size, SHA256 string }
 
@@ -124,6 +131,11 @@ func draw(w io.Writer, r reports.Run, renderers map[string]Renderer) (err error)
 	p.Title = "history"
 	if p.Known {
 		p.Title = fmt.Sprintf("%s · %s · %s · seed %d", p.Test.Target, p.Test.Workload, p.Test.Nemesis, p.Test.Seed)
+	}
+	if s.Story != nil {
+		for _, f := range s.Story.Facts {
+			p.Story = append(p.Story, told{f.Text, view.Window(max(0, f.At-aroundFact), f.At+aroundFact)})
+		}
 	}
 	p.Sentence = s.Why
 	if r.Trouble != "" { // which the page says by itself

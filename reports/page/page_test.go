@@ -55,7 +55,8 @@ func TestTheViolationIsDrawn(t *testing.T) {
 		t.Errorf("the page differs from %s", golden)
 	}
 	for _, needed := range []string{
-		"✗ INVALID", "linear: key k is not linearizable: no order of 3 operations explains read -&gt; 1",
+		"✗ INVALID", "Double leader: n1 and n2 both won term 1, at 0.030 s and 0.120 s.", "n2 won term 1 at 0.120 s, too.",
+		"key k is not linearizable: no order of 3 operations explains read -&gt; 1",
 		"✗ impossible", "term 1 has two leaders", `class="leader split"`, `class="fault unconfirmed"`, "sunder run --seed 7",
 	} {
 		require.Contains(t, page, needed)
