@@ -3,6 +3,7 @@ package checkers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,6 +28,9 @@ type lease struct{}
 // Check implements [Checker].
 func (lease) Check(_ context.Context, h *history.History) Result {
 	all, err := leasesOf(h)
+	if odd := (thinAir{}); errors.As(err, &odd) {
+		return odd.invalid()
+	}
 	if err != nil {
 		return Result{Verdict: Unknown, Why: err.Error()}
 	}
@@ -70,9 +74,14 @@ type granted struct {
 	revokes []history.Op // that may have happened
 	// there is from when on the value was there: it was set by then, or read.
 	there time.Duration
-	// seen are the reads that found the lease's value. Gone are those that found nothing, or another one's, and were
-	// called after it was there: all that began before the lease could be over and the first of them had ended.
-	seen, gone []history.Op
+	// last is the read that found the lease's value and was called last, and once whether there was one.
+	last history.Op
+	once bool
+	// gone are the reads that found nothing, or another one's value, and were called after it was there: all that began
+	// before the lease could be over and the first of them had ended.
+	gone []history.Op
+	// doubt says that nobody knows whether, and when, the lease was granted or kept alive once more.
+	doubt bool
 }
 
 // extension is a call after which a lease has so much time again.
@@ -88,14 +97,7 @@ func (e extension) until() time.Duration { return e.Call.At + e.ttl }
 func leasesOf(h *history.History) ([]*granted, error) {
 	byValue := make(map[uint64]*granted)
 	var all []*granted
-	var reads []history.Op
 	for op := range h.Ops() {
-		if op.Call.F == "read" {
-			if op.Return.Kind == history.OK {
-				reads = append(reads, op)
-			}
-			continue
-		}
 		if op.Call.F != "grant" && op.Call.F != "keepalive" && op.Call.F != "revoke" {
 			continue
 		}
@@ -119,6 +121,8 @@ func leasesOf(h *history.History) ([]*granted, error) {
 		case op.Return.Kind == history.Fail:
 		case op.Call.F == "revoke":
 			l.revokes = append(l.revokes, op)
+		case op.Return.Kind == history.Info:
+			l.doubt = true
 		case op.Return.Kind == history.OK:
 			said, err := history.Strictly[struct {
 				Lease uint64 `json:"lease"`
@@ -138,30 +142,35 @@ func leasesOf(h *history.History) ([]*granted, error) {
 			l.there = min(l.there, op.Return.At)
 		}
 	}
-	return all, lookAt(reads, all, byValue)
+	return all, look(h, all, byValue)
 }
 
-// lookAt tells leases of reads, which are by when they were called.
-func lookAt(reads []history.Op, all []*granted, byValue map[uint64]*granted) error {
-	open := make(map[string][]*granted) // by key: those of which more is to be known than that they are over
+// look tells leases of reads.
+func look(h *history.History, all []*granted, byValue map[uint64]*granted) error {
+	open := make(map[string][]*granted) // by key: those that were there, and of which more is to be known
 	for _, l := range all {
-		if l.grant.Return.Kind != history.Fail {
+		if l.there != history.Never {
 			open[l.key] = append(open[l.key], l)
 		}
 	}
-	for _, op := range reads {
+	for op := range h.Ops() {
+		if op.Call.F != "read" || op.Return.Kind != history.OK {
+			continue
+		}
 		value, err := strconv.ParseUint(string(op.Return.Value), 10, 64)
 		if err != nil && string(op.Return.Value) != "null" {
-			return fmt.Errorf("event %d: %s is no lease's value", op.Return.Index, quoted(string(op.Return.Value)))
+			return thinAir{op}
 		}
 		found := byValue[value]
 		if err == nil && (found == nil || found.key != op.Call.Key || found.grant.Call.At > op.Return.At) {
-			return fmt.Errorf("event %d: %s holds %d, for which nobody had asked for a lease", op.Return.Index,
-				quoted(op.Call.Key), value)
+			return thinAir{op}
 		}
 		if err == nil {
-			found.seen = append(found.seen, op)
+			if found.there == history.Never {
+				open[found.key] = append(open[found.key], found)
+			}
 			found.there = min(found.there, op.Return.At)
+			found.last, found.once = op, true // they come by their calls
 		}
 		open[op.Call.Key] = slices.DeleteFunc(open[op.Call.Key], func(l *granted) bool {
 			if err == nil && l == found || op.Call.At <= l.there {
@@ -206,9 +215,9 @@ type finding struct {
 
 // broken looks for what cannot be, whatever state the cluster is in.
 func (l *granted) broken() *finding {
-	if l.grant.Return.Kind == history.Fail && len(l.seen) > 0 {
+	if l.grant.Return.Kind == history.Fail && l.once {
 		return &finding{fmt.Sprintf("was set although that was refused at %s: its value was read at %s",
-			seconds(l.grant.Return.At), seconds(l.seen[0].Return.At)), []history.Op{l.grant, l.seen[0]}}
+			seconds(l.grant.Return.At), seconds(l.last.Return.At)), []history.Op{l.grant, l.last}}
 	}
 	for _, op := range l.gone { // by their ends: the first says most
 		if _, ok := l.revoked(op.Return.At); ok {
@@ -224,11 +233,9 @@ func (l *granted) broken() *finding {
 	}
 	if len(l.gone) > 0 {
 		first := l.gone[0]
-		for _, op := range l.seen {
-			if op.Call.At > first.Return.At {
-				return &finding{fmt.Sprintf("came back: at %s it was gone, and at %s its value was read again",
-					seconds(first.Return.At), seconds(op.Return.At)), []history.Op{first, op}}
-			}
+		if l.once && l.last.Call.At > first.Return.At {
+			return &finding{fmt.Sprintf("came back: at %s it was gone, and at %s its value was read again",
+				seconds(first.Return.At), seconds(l.last.Return.At)), []history.Op{first, l.last}}
 		}
 		for _, e := range l.extends {
 			if e.Call.At > first.Return.At {
@@ -241,19 +248,20 @@ func (l *granted) broken() *finding {
 		if r.Return.Kind != history.OK {
 			continue
 		}
-		for _, op := range l.seen {
-			if op.Call.At > r.Return.At {
-				return &finding{fmt.Sprintf("outlived its lease, which was revoked at %s: its value was read at %s",
-					seconds(r.Return.At), seconds(op.Return.At)), []history.Op{r, op}}
-			}
+		if l.once && l.last.Call.At > r.Return.At {
+			return &finding{fmt.Sprintf("outlived its lease, which was revoked at %s: its value was read at %s",
+				seconds(r.Return.At), seconds(l.last.Return.At)), []history.Op{r, l.last}}
 		}
 	}
 	return nil
 }
 
 // overdue looks for a read that found the key too long after its lease had run out, and after the cluster served and
-// clients called nothing more.
+// clients called nothing more. What is in doubt may happen at any time, and gives a lease its time again.
 func (l *granted) overdue(served time.Duration) *finding {
+	if l.doubt || len(l.extends) == 0 {
+		return nil
+	}
 	ttl, over := l.ttl, served
 	shown := []history.Op{l.grant}
 	for _, e := range l.extends {
@@ -263,12 +271,10 @@ func (l *granted) overdue(served time.Duration) *finding {
 		}
 	}
 	over += history.LeaseOver(ttl)
-	for _, op := range l.seen {
-		if op.Call.At > over {
-			return &finding{fmt.Sprintf("did not run out: its lease of %s was kept alive last at %s, the cluster served from "+
-				"%s on, and its value was read at %s", seconds(ttl), seconds(shown[0].Call.At), seconds(served),
-				seconds(op.Return.At)), append(shown, op)}
-		}
+	if op := l.last; l.once && op.Call.At > over {
+		return &finding{fmt.Sprintf("did not run out: its lease of %s was kept alive last at %s, the cluster served from "+
+			"%s on, and its value was read at %s", seconds(ttl), seconds(shown[0].Call.At), seconds(served),
+			seconds(op.Return.At)), append(shown, op)}
 	}
 	return nil
 }
@@ -284,14 +290,30 @@ func (l *granted) ranOut() bool {
 
 // outlived reports whether the key was there later than its lease would have run out at first.
 func (l *granted) outlived() bool {
-	return l.ttl > 0 && len(l.seen) > 0 && l.seen[len(l.seen)-1].Call.At > l.grant.Return.At+l.ttl
+	return l.ttl > 0 && l.once && l.last.Call.At > l.grant.Return.At+l.ttl
+}
+
+// thinAir is a read that found what nobody had asked for a lease of by then, under that key.
+type thinAir struct{ history.Op }
+
+// Error implements error.
+func (o thinAir) Error() string {
+	return fmt.Sprintf("%s holds %s at %s, for which nobody had asked for a lease", named(o.Call.Key),
+		quoted(string(o.Return.Value)), seconds(o.Return.At))
+}
+
+func (o thinAir) invalid() Result {
+	op := newTimelineOp(o.Op, quoted(describe(o.Op)))
+	op.Culprit = true
+	t := Timeline{Key: clip(o.Call.Key, maxText), About: "which found what is not there", Whole: 1, Ops: []TimelineOp{op}}
+	return Result{Verdict: Invalid, Why: o.Error(), Ops: []int{o.Call.Index}, Attach: attach(KindTimeline, t)}
 }
 
 // invalid is the result that something is wrong with a lease.
 func (l *granted) invalid(f *finding) Result {
 	t := Timeline{
 		Key: clip(l.key, maxText), About: "how its lease was broken",
-		Whole: len(l.extends) + len(l.revokes) + len(l.seen) + len(l.gone),
+		Whole: 1 + len(l.extends) + len(l.revokes) + len(l.gone),
 	}
 	r := Result{Verdict: Invalid, Why: fmt.Sprintf("%s (value %d) %s", named(l.key), l.value, f.why)}
 	ops := f.ops

@@ -154,6 +154,9 @@ func TestLease(t *testing.T) {
 		{name: "it stays", want: "did not run out: its lease of 0.100 s was kept alive last at 0.100 s, the cluster served from 0.150 s on", served: 150,
 			calls: []leased{grantOf(1, 10, 12, 100), keepOf(1, 100, 105, 100), readOf(1, 5351, 5360)}},
 		{name: "it may stay for so long", served: 150, calls: []leased{grantOf(1, 10, 12, 100), keepOf(1, 100, 105, 100), readOf(1, 5349, 5400)}},
+		{name: "perhaps it was kept alive once more", served: 150, calls: []leased{
+			grantOf(1, 10, 12, 100), keepOf(1, 100, 105, 100).as(history.Info), readOf(1, 9000, 9001),
+		}},
 		{name: "it may stay while nothing serves", calls: []leased{grantOf(1, 10, 12, 100), readOf(1, 9000, 9001)}},
 		{name: "a failed read", calls: []leased{grantOf(1, 10, 12, 100), readOf(0, 30, 31).as(history.Fail), readOf(0, 32, 33).as(history.Info)}},
 	} {
@@ -182,11 +185,9 @@ func TestLeasesThatProveNothing(t *testing.T) {
 	require.Equal(t, Unknown, r.Verdict)
 	require.Contains(t, r.Why, "if nobody had kept it alive")
 	for want, calls := range map[string][]leased{
-		"is asked for twice":                     {grantOf(1, 10, 12, 100), grantOf(1, 20, 22, 100)},
-		"nobody has asked for a lease of 2":      {grantOf(1, 10, 12, 100), keepOf(2, 20, 22, 100)},
-		"holds 2, for which nobody had asked":    {grantOf(1, 10, 12, 100), readOf(2, 20, 22)},
-		"gives it -1 ms":                         {grantOf(1, 10, 12, -1)},
-		"holds 1, for which nobody had asked fo": {readOf(1, 1, 2), grantOf(1, 10, 12, 100)},
+		"is asked for twice":                {grantOf(1, 10, 12, 100), grantOf(1, 20, 22, 100)},
+		"nobody has asked for a lease of 2": {grantOf(1, 10, 12, 100), keepOf(2, 20, 22, 100)},
+		"gives it -1 ms":                    {grantOf(1, 10, 12, -1)},
 	} {
 		r := lease{}.Check(t.Context(), leaseHistory(t, 0, calls...))
 		require.Equal(t, Unknown, r.Verdict)
@@ -274,17 +275,19 @@ func leaseOracle(calls []leased, served int) bool {
 				there = min(there, c.to)
 			}
 		}
-		last, refused := served, g.kind == history.Fail
+		last, refused, doubt := served, g.kind == history.Fail, false
 		for _, c := range calls {
-			if of(c) && ok(c) && (c.f == "grant" || c.f == "keepalive") {
+			extends := of(c) && (c.f == "grant" || c.f == "keepalive")
+			if extends && ok(c) {
 				last = max(last, c.to)
 			}
+			doubt = doubt || extends && c.kind == history.Info
 		}
 		for _, c := range calls {
 			if c.f != "read" || !ok(c) {
 				continue
 			}
-			if of(c) && (refused || served > 0 && c.from > last+2*50+5000) {
+			if of(c) && (refused || served > 0 && !doubt && c.from > last+2*50+5000) {
 				return true
 			}
 			if of(c) {
@@ -373,5 +376,22 @@ func BenchmarkLease(b *testing.B) {
 	}
 	for b.Loop() {
 		lease{}.Check(b.Context(), &h)
+	}
+}
+
+// A value that nobody can have set under a key is a violation, whatever else there is.
+func TestValuesOutOfThinAir(t *testing.T) {
+	elsewhere := grantOf(2, 10, 12, 100)
+	elsewhere.key = "other"
+	for _, calls := range [][]leased{
+		{grantOf(1, 10, 12, 100), readOf(2, 20, 22)},
+		{readOf(1, 1, 2), grantOf(1, 10, 12, 100)},
+		{elsewhere, readOf(2, 20, 22)},
+	} {
+		h := leaseHistory(t, 0, calls...)
+		r := lease{}.Check(t.Context(), h)
+		require.Equal(t, Invalid, r.Verdict, r.Why)
+		require.Contains(t, r.Why, "for which nobody had asked for a lease")
+		require.NotEqual(t, history.Never, r.Complete(h))
 	}
 }

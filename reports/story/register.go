@@ -230,8 +230,11 @@ func at(o history.Op) string {
 
 // kind is what an operation is called in a sentence.
 func kind(o history.Op) string {
-	if o.Call.F == "cas" {
+	switch o.Call.F {
+	case "cas":
 		return "compare-and-set"
+	case "keepalive":
+		return "keep-alive"
 	}
 	return quoted(o.Call.F)
 }

@@ -15,15 +15,19 @@ import (
 	"github.com/sunder-dev/sunder/harness/history"
 )
 
-// leaseSession is a session as it is asked for: with it, the keys go that it holds.
+// leaseSession is a session as it is asked for: with it, the keys go that it holds. It rests on no health checks: by
+// default a session ends with the server that it was asked of, whatever its TTL.
 type leaseSession struct {
 	TTL, Behavior, LockDelay string
+	NodeChecks               []string
 }
 
 // Grant sets a key, if no session holds it, by a session of its own. That is lost between its TTL and twice its TTL
 // after it was renewed last, as Consul documents.
 func (c *Client) Grant(ctx context.Context, key string, value uint64, ttl time.Duration) (time.Duration, error) {
-	body, err := json.Marshal(leaseSession{TTL: ttl.String(), Behavior: "delete", LockDelay: "0s"})
+	body, err := json.Marshal(leaseSession{
+		TTL: ttl.String(), Behavior: "delete", LockDelay: "0s", NodeChecks: []string{},
+	})
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", err, harness.ErrNotApplied) // nothing was sent
 	}

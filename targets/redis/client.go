@@ -52,10 +52,12 @@ func (c *Client) Read(ctx context.Context, key string) (*string, history.Stamp, 
 
 // Write sets a key.
 func (c *Client) Write(ctx context.Context, key, value string) (history.Stamp, error) {
-	if err := c.redis.Set(ctx, key, value, 0).Err(); err != nil {
+	conn := c.redis.Conn()
+	defer conn.Close()
+	if err := conn.Set(ctx, key, value, 0).Err(); err != nil {
 		return history.Stamp{}, judge(err)
 	}
-	return history.Stamp{}, c.replicated(ctx)
+	return history.Stamp{}, c.replicated(ctx, conn)
 }
 
 // compareAndSet returns what a key holds, or nothing, and whether it was set.
@@ -69,12 +71,14 @@ return {now, 0}`)
 
 // CompareAndSet sets a key if it holds old, by a script, which nothing comes in between of.
 func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
-	answer, err := compareAndSet.Run(ctx, c.redis, []string{key}, old, value).Slice()
+	conn := c.redis.Conn()
+	defer conn.Close()
+	answer, err := compareAndSet.Run(ctx, conn, []string{key}, old, value).Slice()
 	if err != nil {
 		return history.Stamp{}, judge(err)
 	}
 	if len(answer) == 2 && answer[1] == int64(1) {
-		return history.Stamp{}, c.replicated(ctx)
+		return history.Stamp{}, c.replicated(ctx, conn)
 	}
 	// Proof: the script compared, and that was all it did.
 	refusal := harness.Refusal{Reason: history.Mismatch, Known: true}
@@ -84,9 +88,9 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 	return history.Stamp{}, refusal
 }
 
-// replicated waits until as many replicas as are wanted have what this connection wrote. If they do not, nobody knows
-// what will become of it.
-func (c *Client) replicated(ctx context.Context) error {
+// replicated waits until as many replicas as are wanted have what a connection wrote: another one may be to another
+// primary, and has written nothing. If they do not have it, nobody knows what will become of it.
+func (c *Client) replicated(ctx context.Context, conn *redis.Conn) error {
 	if c.wait == 0 {
 		return nil
 	}
@@ -94,7 +98,7 @@ func (c *Client) replicated(ctx context.Context) error {
 	if d, ok := ctx.Deadline(); ok {
 		patience = max(time.Until(d)-50*time.Millisecond, time.Millisecond)
 	}
-	have, err := c.redis.Wait(ctx, c.wait, patience).Result()
+	have, err := conn.Wait(ctx, c.wait, patience).Result()
 	if err == nil && have < int64(c.wait) {
 		err = fmt.Errorf("%d replicas have it, and %d are wanted", have, c.wait)
 	}

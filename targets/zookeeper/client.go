@@ -75,8 +75,8 @@ type session struct {
 // connect begins a session with one of servers, in their order. What happens to it is told to see, if that is not nil.
 func connect(servers []string, timeout time.Duration, see zk.EventCallback) (*session, error) {
 	s := &session{}
-	conn, _, err := zk.Connect(servers, timeout, zk.WithHostProvider(&inOrder{}), zk.WithLogger(silent{}),
-		zk.WithLogInfo(false), zk.WithEventCallback(see), zk.WithDialer(s.dial))
+	conn, _, err := zk.Connect(servers, timeout, zk.WithHostProvider(&inOrder{servers: servers}), zk.WithLogger(silent{}),
+		zk.WithLogInfo(false), zk.WithEventCallback(see), zk.WithDialer(s.dial), zk.WithMaxBufferSize(maxAnswer))
 	s.conn = conn
 	return s, err
 }
@@ -120,17 +120,14 @@ type silent struct{}
 // Printf implements [zk.Logger].
 func (silent) Printf(string, ...any) {}
 
-// inOrder gives the client library its servers in their order, again and again; the library's own draws another one.
+// inOrder gives the client library servers in their order, again and again.
 type inOrder struct {
 	servers     []string
 	next, tried int
 }
 
-// Init implements [zk.HostProvider].
-func (o *inOrder) Init(servers []string) error {
-	o.servers = servers
-	return nil
-}
+// Init implements [zk.HostProvider]. The library has shuffled the servers by then.
+func (*inOrder) Init([]string) error { return nil }
 
 // Len implements [zk.HostProvider].
 func (o *inOrder) Len() int { return len(o.servers) }
@@ -286,7 +283,12 @@ func (c *Client) CompareAndSet(ctx context.Context, key, old, value string) (his
 		// Proof: a linearizable read, within the call, saw another value.
 		return history.Stamp{}, harness.Refusal{Reason: history.Mismatch, Found: now, Known: true}
 	}
-	return c.set(ctx, key, value, stat.Version)
+	at, err := c.set(ctx, key, value, stat.Version)
+	if errors.Is(err, zk.ErrBadVersion) {
+		// Proof: the server compared versions, and that was all that it did. It says nothing of the value.
+		return at, harness.Refusal{Reason: "written to in between"}
+	}
+	return at, err
 }
 
 // judge says whether an error proves that nothing was done.

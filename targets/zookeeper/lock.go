@@ -18,7 +18,8 @@ import (
 // Locker implements [harness.Locking] by the recipe of ZooKeeper's documentation (Recipes and Solutions, Locks): an
 // ephemeral, sequential node for each who wants the lock; the lowest has it, and each of the others watches the next
 // lower one. A holder gives the lock up as soon as it is disconnected, as Curator's LeaderLatch does: from then on it
-// cannot know whether its session has ended.
+// cannot know whether its session has ended. One that is paused cannot do so, and one whose server is cut off learns of it
+// when the server does.
 func (t *Target) Locker(members []harness.Member, ttl time.Duration) (harness.Locker, error) {
 	var servers []string
 	for _, m := range members {
@@ -187,9 +188,10 @@ func sequence(node string) (int, error) {
 	return n, nil
 }
 
-// Close implements [harness.Locker]: with the session, its nodes are gone.
+// Close implements [harness.Locker]: the session is kept alive no more. Ending it would give away at once what was not
+// released, although what its holder sent last may be under way.
 func (l *locker) Close(context.Context) error {
-	l.session.end(true)
+	l.session.end(false)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -38,6 +39,9 @@ func (s *Server) check(more []string) error {
 	if _, _, err := net.SplitHostPort(s.client); err != nil {
 		return fmt.Errorf("--client: %w", err)
 	}
+	if s.dir == "" {
+		return errors.New("--dir: it needs a data directory")
+	}
 	known := false
 	for one := range strings.SplitSeq(s.servers, ",") {
 		id, _, ok := strings.Cut(one, "=")
@@ -65,18 +69,36 @@ type program struct {
 // debian is where Debian's package has what servers need; the first one names the others but for the log.
 var debian = []string{"/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"}
 
+// homeEnv names where ZooKeeper's own archive was unpacked.
+const homeEnv = "ZOOKEEPER_HOME"
+
+// isHome reports whether ZooKeeper's own archive was unpacked there.
+func isHome(dir string) bool {
+	jars, _ := filepath.Glob(filepath.Join(dir, "lib", "zookeeper-*.jar")) // the pattern is right
+	return len(jars) > 0
+}
+
+func inHome(java, home string) program {
+	config := cmp.Or(os.Getenv("ZOOCFGDIR"), filepath.Join(home, "conf")) // how it logs
+	return program{java, config + ":" + filepath.Join(home, "lib", "*")}
+}
+
 // find looks for what servers need. Its error says how to install it.
 func find() (program, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return program{}, errors.New("java is not on PATH; on Debian and Ubuntu: apt-get install zookeeper")
 	}
-	if home := os.Getenv("ZOOKEEPER_HOME"); home != "" { // as its own archive is
-		jars, _ := filepath.Glob(filepath.Join(home, "lib", "zookeeper-*.jar"))
-		if len(jars) == 0 {
-			return program{}, fmt.Errorf("ZOOKEEPER_HOME=%s: there is no lib/zookeeper-*.jar", home)
+	if home := os.Getenv(homeEnv); home != "" {
+		if !isHome(home) {
+			return program{}, fmt.Errorf("%s=%s: there is no lib/zookeeper-*.jar", homeEnv, home)
 		}
-		return program{java, filepath.Join(home, "conf") + ":" + filepath.Join(home, "lib", "*")}, nil
+		return inHome(java, home), nil
+	}
+	if script, err := exec.LookPath("zkServer.sh"); err == nil { // as in the official image
+		if home := filepath.Dir(filepath.Dir(script)); isHome(home) {
+			return inHome(java, home), nil
+		}
 	}
 	for _, jar := range debian {
 		if _, err := os.Stat(jar); err != nil {
@@ -93,7 +115,11 @@ func (p program) files() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := []string{p.java, filepath.Dir(filepath.Dir(java))} // …/bin/java
+	home := filepath.Dir(filepath.Dir(java)) // …/bin/java
+	if _, err := os.Stat(filepath.Join(home, "lib", "modules")); err != nil {
+		return nil, fmt.Errorf("%s is no program of Java itself, so that it is not known what it needs: %w", java, err)
+	}
+	files := []string{p.java, home}
 	for entry := range strings.SplitSeq(p.classPath, ":") {
 		if strings.HasSuffix(entry, "*") || !strings.HasSuffix(entry, ".jar") {
 			files = append(files, strings.TrimSuffix(entry, "/*"))
@@ -152,6 +178,7 @@ func (s *Server) Serve(ctx context.Context, more []string, out io.Writer) error 
 	}
 	config := filepath.Join(s.dir, "zoo.cfg")
 	if err := errors.Join(
+		os.MkdirAll(s.dir, 0o700),
 		os.WriteFile(config, []byte(s.config(more)), 0o600),
 		os.WriteFile(filepath.Join(s.dir, "myid"), []byte(strconv.Itoa(s.id)), 0o600),
 	); err != nil {

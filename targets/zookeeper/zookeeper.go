@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -89,7 +90,12 @@ where Debian's package libzookeeper-java has it, or where ZOOKEEPER_HOME says.`,
 			consistency := flags.String("consistency", "",
 				"consistency of reads: linear (behind a write of the client's own), sync or local (default linear)")
 			return func(c harness.TargetConfig) (harness.Target, error) {
-				return New(Consistency(*consistency), c.Arguments(""))
+				t, err := New(Consistency(*consistency), c.Arguments(""))
+				if err != nil {
+					return nil, err
+				}
+				t.Home = os.Getenv(homeEnv)
+				return t, nil
 			}
 		},
 	}
@@ -101,6 +107,8 @@ type Target struct {
 	Consistency Consistency
 	// Config are lines of zoo.cfg, beside what the placement says.
 	Config []string
+	// Home is where ZooKeeper's own archive was unpacked; empty if it is where packages or images have it.
+	Home string
 
 	mu      sync.Mutex
 	leaders map[uint64]string // by epoch, as far as they said so themselves
@@ -146,9 +154,11 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		}
 	}
 	command = append(command, "--servers", strings.Join(servers, ","), "--dir", p.DataDir, "--")
-	return harness.NodeSpec{
-		Name: p.Node, Self: true, Command: append(command, t.Config...), DataDir: p.DataDir,
+	spec := harness.NodeSpec{Name: p.Node, Self: true, Command: append(command, t.Config...), DataDir: p.DataDir}
+	if t.Home != "" {
+		spec.Env = []string{homeEnv + "=" + t.Home}
 	}
+	return spec
 }
 
 // Can implements [harness.Target].

@@ -48,7 +48,7 @@ func clean(ctx context.Context) (removed []string, err error) {
 	}
 	stale, imagesErr := engine.CleanImages(ctx)
 	for _, ref := range stale {
-		removed = append(removed, fmt.Sprintf("removed  image %s, of a sunder that is not this one", ref))
+		removed = append(removed, fmt.Sprintf("removed  image %s, which this sunder does not use", ref))
 	}
 	return removed, errors.Join(err, imagesErr)
 }
@@ -58,7 +58,8 @@ type options struct{ image string }
 // Check implements [harness.FleetOptions].
 func (o *options) Check(c harness.FleetConfig) error {
 	if c.Target.Installed && c.Target.Files == nil {
-		return errors.New("the target's program is one of this machine, and not in an image")
+		return errors.New("the target's program is one of this machine, of which nobody knows what else it needs: no image can " +
+			"be made of it")
 	}
 	if !c.Target.Self && !c.Target.Installed && c.Target.Image == nil && c.Target.Recipe == nil && o.image == "" {
 		return errors.New("the target has no image; name one by --image")
@@ -78,7 +79,7 @@ func (o *options) Available(ctx context.Context, c harness.FleetConfig) error {
 	}
 	if c.Target.Installed && o.image == "" {
 		_, err := c.Target.Files()
-		return err
+		return cmp.Or(err, runsHere(engine))
 	}
 	official, built := Images(c.Target, c.Version)
 	candidates := []string{official, built}

@@ -120,8 +120,8 @@ func (e *Engine) importLayer(
 // ownImages is the name of images of sunder itself, without the tag, which says what is in them.
 const ownImages = "sunder/sunder:"
 
-// CleanImages removes images of sunder itself that neither this program nor a container uses any more: each build of
-// sunder has one of its own. It returns their names.
+// CleanImages removes images of sunder itself that neither this program nor a container uses any more, as each build of
+// sunder has one of its own, and those of programs of this machine that no other is made from. It returns their names.
 func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) {
 	dir, err := os.MkdirTemp("", "sunder-*")
 	if err != nil {
@@ -137,8 +137,14 @@ func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) 
 		return nil, err
 	}
 	var errs []error
+	slices.SortStableFunc(list, func(a, b Image) int { // what others are made from comes last
+		return cmp.Compare(rank(a.Ref), rank(b.Ref))
+	})
 	for _, i := range list {
-		if !strings.HasPrefix(i.Ref, ownImages) || strings.HasPrefix(i.Ref, ownImages+digest) {
+		switch kind := rank(i.Ref); {
+		case kind == notOwn || strings.HasPrefix(i.Ref, ownImages+digest):
+			continue
+		case kind == ofFiles && time.Since(i.Made) < fresh: // another one may be about to be made from it
 			continue
 		}
 		// Without force, one that a container uses stays.
@@ -150,6 +156,27 @@ func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) 
 		}
 	}
 	return removed, errors.Join(errs...)
+}
+
+// The kinds of images that sunder makes of itself and of programs of this machine, in the order in which they can be
+// removed.
+const (
+	ofSelf = iota
+	ofFiles
+	notOwn
+)
+
+// fresh is how long nobody else may know what an image is for.
+const fresh = time.Hour
+
+func rank(ref string) int {
+	switch {
+	case strings.HasPrefix(ref, ownImages):
+		return ofSelf
+	case strings.HasPrefix(ref, filesImages):
+		return ofFiles
+	}
+	return notOwn
 }
 
 // OwnImage returns the image of this very sunder, for agents and for nodes of the built-in Raft. If it is not

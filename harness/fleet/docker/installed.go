@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"runtime"
 	"strings"
 
 	"github.com/docker/docker/api/types/build"
@@ -23,11 +24,15 @@ const filesImages = "sunder/files:"
 // FilesImage returns the image of nothing but files of this machine, and of what they need. If it is not there it is
 // made, and say is told.
 func (e *Engine) FilesImage(ctx context.Context, files []string, say io.Writer) (ref string, err error) {
+	if err := runsHere(e); err != nil {
+		return "", err
+	}
 	all, err := programs.Closure(files)
 	if err != nil {
 		return "", fmt.Errorf("programs of this machine: %w", err)
 	}
 	digest := sha256.New()
+	fmt.Fprintln(digest, os.Getenv("PATH"))
 	for _, p := range all {
 		info, err := os.Lstat(p)
 		if err != nil {
@@ -41,7 +46,17 @@ func (e *Engine) FilesImage(ctx context.Context, files []string, say io.Writer) 
 	}
 	fmt.Fprintf(say, "making image %s of %s, with what they need\n", ref, strings.Join(files, ", "))
 	write := func(w io.Writer) error { return writeFiles(w, all) }
-	return ref, e.importLayer(ctx, ref, "programs of this machine", nil, write)
+	// What is on PATH here is at the same place there.
+	return ref, e.importLayer(ctx, ref, "programs of this machine", []string{fmt.Sprintf("ENV PATH=%q", os.Getenv("PATH"))}, write)
+}
+
+// runsHere says why programs of this machine do not run in containers of the engine.
+func runsHere(e *Engine) error {
+	if runtime.GOOS != "linux" || runtime.GOARCH != e.Arch() {
+		return fmt.Errorf("the engine runs programs of linux/%s, and those of this machine are of %s/%s", e.Arch(), runtime.GOOS,
+			runtime.GOARCH)
+	}
+	return nil
 }
 
 // writeFiles writes a layer of files, links and directories, at the places where they are here.

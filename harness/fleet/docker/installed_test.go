@@ -37,9 +37,17 @@ func TestAProgramOfThisMachine(t *testing.T) {
 	removed, err := e.CleanImages(t.Context())
 	require.NoError(t, err)
 	require.NotContains(t, removed, both, "it is of this sunder")
+	require.NotContains(t, removed, files)
 
 	_, err = e.FilesImage(t.Context(), []string{"/nowhere/program"}, &said)
 	require.ErrorContains(t, err, "/nowhere/program")
 	_, err = e.WithSelf(t.Context(), "sunder/nowhere:v1", &said)
 	require.ErrorContains(t, err, "image sunder/nowhere:v1 is not there")
+}
+
+// What is made from an image goes first.
+func TestTheOrderOfRemoval(t *testing.T) {
+	require.Less(t, rank("sunder/sunder:abc-def"), rank("sunder/files:abc"))
+	require.Less(t, rank("sunder/files:abc"), rank("sunder/etcd:v3.6.16"))
+	require.Equal(t, notOwn, rank("redis:7.2"))
 }
