@@ -199,7 +199,6 @@ func TestLeasesThatProveNothing(t *testing.T) {
 type leaseServer struct {
 	value, deadline int // of the lease that holds the key; a deadline of 0 is none
 	now             int
-	revoked         bool
 	// mistakes
 	early    int  // how much too early leases end
 	stale    bool // a keep-alive of a lease that is over succeeds
@@ -360,12 +359,11 @@ func BenchmarkLease(b *testing.B) {
 	var h history.History
 	at := time.Duration(0)
 	for i := range 200_000 {
-		value := uint64(i/400 + 1)
 		key := fmt.Sprintf("k%d", i%40)
 		e := history.Event{At: at, Process: 1, Kind: history.Invoke, F: "read", Key: key}
 		answer := "null"
 		if i%16_000 < 40 {
-			value = uint64(i + 1)
+			value := uint64(i + 1)
 			e.F, e.Value = "grant", json.RawMessage(fmt.Sprint(value))
 			answer = fmt.Sprintf(`{"lease":%d,"ttl_ms":1}`, value)
 		}

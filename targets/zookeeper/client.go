@@ -82,7 +82,8 @@ func connect(servers []string, timeout time.Duration, see zk.EventCallback) (*se
 }
 
 func (s *session) dial(network, addr string, _ time.Duration) (net.Conn, error) {
-	conn, err := net.DialTimeout(network, addr, dialTime)
+	// The library knows no contexts.
+	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(context.Background(), network, addr)
 	if err != nil {
 		return nil, err
 	}
