@@ -210,7 +210,17 @@ func touches(took history.Takes, nodes []string) bool {
 func (t *teller) elections(from, to time.Duration) {
 	var first *history.Said[history.Claim]
 	var won []history.Said[history.Claim]
+	type reign struct {
+		node string
+		term uint64
+	}
+	told := make(map[reign]bool) // a status may say what the log said
 	for _, c := range t.notes.Claims {
+		r := reign{c.Node, c.What.Term}
+		if told[r] {
+			continue
+		}
+		told[r] = true
 		switch {
 		case c.At <= from:
 			first = &c

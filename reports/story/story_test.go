@@ -170,7 +170,8 @@ func TestGallery(t *testing.T) {
 		},
 		{Phantom, "linear", r().write("n1", 10, 20, "1").read("n3", 50, 60, `"\u001b[31mred"`)},
 		{
-			StaleRead, "linear", r().claim(5, "n1", 1).write("n1", 10, 20, "1").breaks("pause", 100, 900, history.Takes{Down: []string{"n1"}}).
+			StaleRead, "linear", r().claim(5, "n1", 1).note(7, history.Observer, history.FClaim, "n1", history.Claim{Term: 1, Source: "status"}).
+				write("n1", 10, 20, "1").breaks("pause", 100, 900, history.Takes{Down: []string{"n1"}}).
 				claim(400, "n2", 2).write("n2", 500, 510, "2").read("n1", 905, 910, "1").read("n2", 950, 960, "2"),
 		},
 		{

@@ -98,21 +98,42 @@ func (m *running) loop() {
 		case event := <-m.events:
 			e = event()
 		}
-		if err := m.do(e); err != nil {
+		if err := m.do(m.more(e)); err != nil {
 			m.fail(err) // what it could not remember, it must not act upon
 			return
 		}
 	}
 }
 
-// tell hands something to the core.
-func (m *running) tell(event func() Effects) bool {
+// mostAtOnce is how many events are told before what they changed is put on disk, once for all of them: a disk is much
+// slower than a core.
+const mostAtOnce = 256
+
+// more tells the core of what else has come meanwhile.
+func (m *running) more(e Effects) Effects {
+	for range mostAtOnce {
+		if e.Leads > 0 {
+			return e // each election is said
+		}
+		select {
+		case event := <-m.events:
+			e = e.And(event())
+		default:
+			return e
+		}
+	}
+	return e
+}
+
+// tell hands something to the core, unless ctx ends first.
+func (m *running) tell(ctx context.Context, event func() Effects) bool {
 	select {
 	case m.events <- event:
 		return true
+	case <-ctx.Done():
 	case <-m.ctx.Done():
-		return false
 	}
+	return false
 }
 
 func (m *running) do(e Effects) error {
@@ -174,8 +195,13 @@ func (m *running) ask(ctx context.Context, r Request) Answer {
 		delete(m.waiting, r.ID)
 		m.mu.Unlock()
 	}()
-	if !m.tell(func() Effects { return m.core.Request(r) }) {
-		return Answer{Outcome: Refused, Why: "the member is stopping"}
+	if !m.tell(ctx, func() Effects {
+		if ctx.Err() != nil {
+			return Effects{} // nobody waits any more: who has much to do must not do what is for nobody
+		}
+		return m.core.Request(r)
+	}) {
+		return Answer{Outcome: Refused, Why: "the member is stopping, or has too much to do"}
 	}
 	select {
 	case a := <-answer:
@@ -206,15 +232,13 @@ func (m *running) handler() http.Handler {
 	})
 	mux.HandleFunc("PUT /kv/{key}", change(Put))
 	mux.HandleFunc("POST /kv/{key}/cas", change(CAS))
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
 		status := make(chan Status, 1)
-		m.tell(func() Effects { status <- m.core.Status(); return Effects{} })
-		select {
-		case s := <-status:
-			reply(w, http.StatusOK, s)
-		case <-m.ctx.Done():
-			reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "the member is stopping"})
+		if m.tell(r.Context(), func() Effects { status <- m.core.Status(); return Effects{} }) {
+			reply(w, http.StatusOK, <-status)
+			return
 		}
+		reply(w, http.StatusServiceUnavailable, kvhttp.Reply{Error: "the member is stopping, or has too much to do"})
 	})
 	return mux
 }

@@ -45,7 +45,7 @@ func (m *running) accept(l net.Listener) {
 				if json.Unmarshal(lines.Bytes(), &e) != nil {
 					return // it begins anew by another connection
 				}
-				if !m.tell(func() Effects { return m.core.Receive(e.From, e.Body) }) {
+				if !m.tell(m.ctx, func() Effects { return m.core.Receive(e.From, e.Body) }) {
 					return
 				}
 			}

@@ -208,13 +208,16 @@ func (p *Paxos) done() member.Effects {
 	return e
 }
 
+// window is how many places are asked again at a time: if all were, members with much to do would get ever more.
+const window = 32
+
 // Tick implements [member.Core].
 func (p *Paxos) Tick() member.Effects {
 	p.timer++
 	switch {
 	case p.leads && p.timer >= AliveEvery:
 		p.timer = 0
-		for place := p.learned; place < p.next; place++ { // what was lost is asked again
+		for place := p.learned; place < min(p.next, p.learned+window); place++ { // what was lost is asked again
 			p.toOthers(message{Kind: accept, Ballot: p.ballot, Place: place, Value: p.values[place], Upto: p.learned})
 		}
 		p.toOthers(message{Kind: alive, Ballot: p.ballot, Upto: p.learned})
@@ -384,9 +387,8 @@ func (p *Paxos) accepted(from string, m message) {
 		return
 	}
 	p.follow(from, m)
-	if m.Place >= p.memory.Applied {
-		p.memory.Accepted[m.Place] = accepted{m.Ballot, m.Value}
-		p.changed = true
+	if a := (accepted{m.Ballot, m.Value}); m.Place >= p.memory.Applied && p.memory.Accepted[m.Place] != a {
+		p.memory.Accepted[m.Place], p.changed = a, true
 	}
 	p.reply(from, message{Kind: took, Ballot: m.Ballot, Place: m.Place})
 }
