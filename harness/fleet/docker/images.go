@@ -123,15 +123,11 @@ const ownImages = "sunder/sunder:"
 // CleanImages removes images of sunder itself that neither this program nor a container uses any more, as each build of
 // sunder has one of its own, and those of programs of this machine that no other is made from. It returns their names.
 func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) {
-	dir, err := os.MkdirTemp("", "sunder-*")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
-	_, digest, err := programs.Self(ctx, e.Arch(), dir, io.Discard)
+	_, digest, done, err := e.self(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("which of the images of sunder is of this program cannot be told, so that all stay: %w", err)
 	}
+	done()
 	list, err := e.Images(ctx)
 	if err != nil {
 		return nil, err
@@ -158,6 +154,19 @@ func (e *Engine) CleanImages(ctx context.Context) (removed []string, err error) 
 	return removed, errors.Join(errs...)
 }
 
+// self returns this very sunder as a program for the engine's containers, and a name of its content, until done.
+func (e *Engine) self(ctx context.Context) (program, digest string, done func(), err error) {
+	dir, err := os.MkdirTemp("", "sunder-*")
+	if err != nil {
+		return "", "", nil, err
+	}
+	done = func() { _ = os.RemoveAll(dir) } // what stays, the system removes
+	if program, digest, err = programs.Self(ctx, e.Arch(), dir, io.Discard); err != nil {
+		done()
+	}
+	return program, digest, done, err
+}
+
 // The kinds of images that sunder makes of itself and of programs of this machine, in the order in which they can be
 // removed.
 const (
@@ -182,15 +191,11 @@ func rank(ref string) int {
 // OwnImage returns the image of this very sunder, for agents and for nodes of the built-in Raft. If it is not
 // there it is made, and say is told.
 func (e *Engine) OwnImage(ctx context.Context, version string, say io.Writer) (ref string, err error) {
-	dir, err := os.MkdirTemp("", "sunder-*")
+	program, digest, done, err := e.self(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
-	program, digest, err := programs.Self(ctx, e.Arch(), dir, io.Discard)
-	if err != nil {
-		return "", err
-	}
+	defer done()
 	ref = ownImages + digest
 	if _, ok, err := e.HasImage(ctx, ref); ok || err != nil {
 		return ref, err

@@ -127,15 +127,11 @@ func writeFile(t *tar.Writer, p string, directory func(string) error) error {
 // WithSelf returns an image with this very sunder at [AgentProgram] in it, beside all that is in another image. If it
 // is not there it is made, and say is told.
 func (e *Engine) WithSelf(ctx context.Context, base string, say io.Writer) (ref string, err error) {
-	dir, err := os.MkdirTemp("", "sunder-*")
+	program, digest, done, err := e.self(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // what stays, the system removes
-	program, digest, err := programs.Self(ctx, e.Arch(), dir, io.Discard)
-	if err != nil {
-		return "", err
-	}
+	defer done()
 	id, ok, err := e.HasImage(ctx, base)
 	switch {
 	case err != nil:
