@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -179,6 +180,8 @@ func (p *proxy) probe(ctx context.Context, l harness.Link, arrived func(time.Dur
 	switch _, err := ours.Write(make([]byte, max(1, link.Rate/100))); {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil // a busy machine has not come to it: it is as if it was lost
+	case errors.Is(err, io.ErrClosedPipe):
+		return nil // somebody mended the link meanwhile, which ends what has lost something: likewise
 	case err != nil:
 		return fmt.Errorf("%v: %w", l, err)
 	}
