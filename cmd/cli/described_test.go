@@ -78,7 +78,7 @@ func TestWrongDescriptions(t *testing.T) {
 		"the target's program is one of this machine": {
 			"--target", theStore, "--mix", "read=50,write=50", "--fleet", "docker",
 		},
-		"--program: what describes the target names its program": {
+		"--program is for targets that sunder builds; this one says itself which program of this machine it is": {
 			"--target", theStore, "--mix", "read=50,write=50", "--fleet", "netns", "--program", "/bin/true",
 		},
 		"no bugs can be planted in store": {"--target", theStore, "--bug", "stale-read"},
