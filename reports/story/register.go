@@ -28,11 +28,11 @@ func (t *teller) register() *Story {
 	case found != null && !known:
 		return t.phantom(culprit, ops, found)
 	}
-	newer, ok := replaced(ops, writer, culprit)
+	newer, shown, ok := replaced(ops, writer, culprit)
 	if !ok {
 		return t.notLinearizable(culprit)
 	}
-	return t.stale(culprit, newer, ops, found)
+	return t.stale(culprit, newer, shown, ops, found)
 }
 
 const null = "null"
@@ -118,35 +118,48 @@ func twin(ops []history.Op, of history.Op) (history.Op, bool) {
 	return history.Op{}, false
 }
 
-// replaced returns the first write that was acknowledged before an operation was called, and called after what that
-// found had been written for sure.
-func replaced(ops []history.Op, writer, culprit history.Op) (first history.Op, ok bool) {
+// replaced returns the first write that had happened before an operation was called, and was called after what that found
+// had been written for sure; and what shows that it had: its own answer, or that of who had read its value.
+func replaced(ops []history.Op, writer, culprit history.Op) (first, shown history.Op, ok bool) {
 	there := writer.Return.At
 	for _, o := range ops { // a write in doubt had happened once it was read
 		if o.Return.Kind != history.Info && observed(o) == observed(culprit) && o.Call.Index != culprit.Call.Index {
 			there = min(there, o.Return.At)
 		}
 	}
+	newer := make(map[string]history.Op) // by value
 	for _, o := range ops {
-		value := left(o)
-		if value == "" || o.Return.Kind != history.OK || value == observed(culprit) ||
-			o.Call.At <= there || o.Return.At >= culprit.Call.At {
-			continue
-		}
-		if !ok || o.Return.At < first.Return.At {
-			first, ok = o, true
+		if v := left(o); v != "" && v != observed(culprit) && o.Return.Kind != history.Fail && o.Call.At > there {
+			newer[v] = o
 		}
 	}
-	return first, ok
+	for _, o := range ops {
+		w, written := newer[left(o)]
+		if !written || o.Return.Kind != history.OK {
+			w, written = newer[observed(o)]
+		}
+		if written && o.Return.Kind != history.Info && o.Return.At < culprit.Call.At &&
+			(!ok || o.Return.At < shown.Return.At) {
+			first, shown, ok = w, o, true
+		}
+	}
+	return first, shown, ok
 }
 
 // stale tells of a value that was read after another one had replaced it: the other one is lost, if it was never read
 // again and the old one was.
-func (t *teller) stale(culprit, newer history.Op, ops []history.Op, found string) *Story {
+func (t *teller) stale(culprit, newer, shown history.Op, ops []history.Op, found string) *Story {
 	t.context(newer, culprit)
 	value := value(left(newer))
-	t.add(newer.Return.At, newer.Return.Index, "%s acknowledged the %s of %s at %s.", at(newer), kind(newer), value,
-		seconds(newer.Return.At))
+	acknowledged := shown.Call.Index == newer.Call.Index
+	if acknowledged {
+		t.add(shown.Return.At, shown.Return.Index, "%s acknowledged the %s of %s at %s.", at(newer), kind(newer), value,
+			seconds(shown.Return.At))
+	} else {
+		t.add(newer.Call.At, newer.Call.Index, "%s was asked for the %s of %s at %s.", at(newer), kind(newer), value,
+			seconds(newer.Call.At))
+		t.add(shown.Return.At, shown.Return.Index, "%s returned %s at %s.", at(shown), value, seconds(shown.Return.At))
+	}
 	again, old := false, false
 	for _, o := range ops {
 		if o.Call.At > culprit.Return.At && o.Return.Kind != history.Info {
@@ -154,17 +167,17 @@ func (t *teller) stale(culprit, newer history.Op, ops []history.Op, found string
 			old = old || observed(o) == found
 		}
 	}
-	if old && !again {
+	if old && !again && acknowledged {
 		t.add(culprit.Return.At, culprit.Return.Index, "%s returned %s at %s, and nobody read %s after that.", at(culprit),
 			holding(found), seconds(culprit.Return.At), value)
 		return t.story(LostWrite, fmt.Sprintf("Lost write: %s acknowledged %s at %s, and it is gone: %s returned %s at %s.",
 			at(newer), value, seconds(newer.Return.At), at(culprit), holding(found), seconds(culprit.Return.At)))
 	}
-	late := culprit.Call.At - newer.Return.At
+	late := culprit.Call.At - shown.Return.At
 	t.add(culprit.Return.At, culprit.Return.Index, "%s returned %s at %s, %s after it had been replaced.", at(culprit),
 		holding(found), seconds(culprit.Return.At), span(late))
 	return t.story(StaleRead, fmt.Sprintf("Stale read: %s returned %s at %s, but %s had replaced it by %s.", at(culprit),
-		holding(found), seconds(culprit.Return.At), value, seconds(newer.Return.At)))
+		holding(found), seconds(culprit.Return.At), value, seconds(shown.Return.At)))
 }
 
 // lostUpdate tells of two compare-and-sets that both found a value which is there once.
@@ -207,7 +220,7 @@ func (t *teller) notLinearizable(culprit history.Op) *Story {
 		seconds(culprit.Return.At))
 	what := kind(culprit) + " at " + at(culprit)
 	if v := observed(culprit); v != "" {
-		what += " that found " + value(v)
+		what += " that found " + holding(v)
 	}
 	return t.story(NotLinearizable, fmt.Sprintf("Not linearizable: no order of the calls on key %s explains the %s (%s).",
 		quoted(culprit.Call.Key), what, seconds(culprit.Return.At)))

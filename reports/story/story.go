@@ -296,6 +296,8 @@ func seconds(at time.Duration) string { return fmt.Sprintf("%.3f s", at.Seconds(
 
 func span(d time.Duration) string {
 	switch {
+	case d < 100*time.Microsecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
 	case d < 10*time.Millisecond:
 		return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 	case d < time.Second:

@@ -179,6 +179,7 @@ func TestGallery(t *testing.T) {
 				claim(400, "n2", 2).write("n3", 500, 510, "2").read("n1", 600, 610, "1"),
 		},
 		{StaleRead, "linear", r().write("n1", 10, 20, "1").read("n2", 30, 40, "null").read("n3", 45, 50, "1")},
+		{StaleRead, "linear", r().write("n1", 10, 100, "1").read("n2", 30, 40, "1").read("n3", 45, 50, "null")},
 		{
 			NotLinearizable, "linear", r().call("n1", "write", "k", 10, 100, history.OK, "1", "1").call("n2", "write", "k", 11, 101, history.OK, "2", "2").
 				read("n3", 120, 130, "1").read("n3", 140, 150, "2"),
@@ -249,4 +250,12 @@ func TestTheGuideShowsAStory(t *testing.T) {
 	require.True(t, ok)
 	shown, _, _ := strings.Cut(after, "```")
 	require.Contains(t, string(gallery), "Stale read: "+shown)
+}
+
+func TestDigitsOfALengthOfTime(t *testing.T) {
+	for want, d := range map[string]time.Duration{
+		"37 µs": 37_400, "0.4 ms": 400 * time.Microsecond, "395 ms": 395 * time.Millisecond, "4.67 s": 4666 * time.Millisecond,
+	} {
+		require.Equal(t, want, span(d))
+	}
 }
