@@ -167,7 +167,7 @@ func TestState(t *testing.T) {
 	s.status("n2", 5, "aa")
 	s.check(Valid, "nodes were in the same state at each of 1 place at which they were compared, 0 of them before the last heal; all 2 agree at the end")
 	s.status("n1", 6, "cc")
-	s.check(Invalid, "the nodes' states have diverged: at index 6, n2 has bb, and n1 has cc (seen at 0.007 s); it is the first index that differs")
+	s.check(Invalid, "the nodes' states have diverged: at index 6, n2 has bb, and n1 has cc (seen at 0.009 s); it is the first index that differs")
 }
 
 // What was compared before the end is said; two nodes that agree say nothing of a third.
@@ -220,7 +220,7 @@ func TestStateNamesTheOddOne(t *testing.T) {
 	for _, node := range []string{"n1", "n2", "n3"} {
 		s.hash(node, 90, 0, "healed")
 	}
-	s.check(Invalid, "at revision 42, n1, n3 have a2, and n2 has x2 (seen at 0.007 s); the odd one is n2; it is the first revision that differs")
+	s.check(Invalid, "at revision 42, n1, n3 have a2, and n2 has x2 (seen at 0.008 s); the odd one is n2; it is the first revision that differs")
 }
 
 // How long nodes had differed before that was seen is said, if a client was answered from there by then, and not if

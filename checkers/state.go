@@ -147,7 +147,9 @@ func diverged(h *history.History, seen map[place][]Sighting, differ []place) Res
 		}
 		parts = append(parts, fmt.Sprintf("%s %s %s", strings.Join(nodes, ", "), verb, quoted(hash)))
 	}
-	at := slices.MinFunc(evidence, func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
+	// One hash says nothing: it was seen when the first other one was.
+	inOrder := slices.SortedFunc(slices.Values(evidence), func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
+	at := inOrder[slices.IndexFunc(inOrder, func(s Sighting) bool { return s.Hash != inOrder[0].Hash })]
 	why := fmt.Sprintf("the nodes' states have diverged: at %s, %s (seen at %s)",
 		at.Place, strings.Join(parts, ", and "), seconds(at.At))
 	if len(hashes) == 2 && len(byHash[hashes[1]]) < len(byHash[hashes[0]]) {
