@@ -23,7 +23,7 @@ func FaultSentence(f history.Fault) string {
 		return fmt.Sprintf("%s killed at %s and started again by %s.", nodes(f.Took.Down), seconds(f.InForce),
 			seconds(f.Healed))
 	}
-	until := " on, to the end"
+	until := " until the end"
 	if f.Healed != history.Never {
 		until = " to " + seconds(f.Healed)
 	}

@@ -42,7 +42,7 @@ func TestFaultSentence(t *testing.T) {
 		require.Contains(t, FaultSentence(history.Fault{F: f.f, Took: f.takes, InForce: time.Second, Healed: 2 * time.Second}), want)
 	}
 	never := history.Fault{F: "pause", Took: history.Takes{Down: []string{"n1"}}, InForce: time.Second, Healed: history.Never}
-	require.Equal(t, "n1 was paused from 1.000 s on, to the end.", FaultSentence(never))
+	require.Equal(t, "n1 was paused from 1.000 s until the end.", FaultSentence(never))
 	never.F = "kill"
 	require.Equal(t, "n1 was killed at 1.000 s.", FaultSentence(never))
 }

@@ -148,8 +148,8 @@ func (t *teller) story(c Class, headline string) *Story {
 
 // plain is the story of a result of which no more is known than its sentence.
 func (t *teller) plain(c Class) *Story {
-	why := t.result.Why
-	headline := strings.ToUpper(string(c)[:1]) + string(c)[1:] + ": " + strings.TrimSuffix(why, ".") + "."
+	why := strings.TrimPrefix(t.result.Why, "the nodes' states have diverged: ") // as the class says
+	headline := capital(string(c)) + ": " + strings.TrimSuffix(why, ".") + "."
 	at, index := t.h.End(), max(0, t.h.Len()-1)
 	for _, i := range t.result.Ops {
 		if e := t.h.Event(i); i == t.result.Ops[0] || e.At > at {
@@ -161,7 +161,13 @@ func (t *teller) plain(c Class) *Story {
 		from = min(from, t.h.Event(i).At)
 	}
 	t.around(from, at, nil)
-	t.add(at, index, "%s was seen at %s.", capital(string(c)), seconds(at))
+	seen, ok := map[Class]string{
+		DivergedState: "The states were seen to differ at %s.", NoRecovery: "The cluster still did not serve at %s.",
+	}[c]
+	if !ok {
+		seen = "The violation was seen at %s."
+	}
+	t.add(at, index, seen, seconds(at))
 	return t.story(c, headline)
 }
 

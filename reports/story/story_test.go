@@ -233,6 +233,7 @@ func TestTheWorstIsTold(t *testing.T) {
 	require.NotEmpty(t, own.Facts)
 	dead := Of(h, []checkers.Result{{Checker: "recovery", Verdict: checkers.Invalid, Why: "it did not serve"}})
 	require.Equal(t, NoRecovery, dead.Class)
+	require.Contains(t, dead.Facts[len(dead.Facts)-1].Text, "The cluster still did not serve at ")
 	// What results say of another history breaks nothing.
 	odd := checkers.Result{Checker: "linear", Verdict: checkers.Invalid, Why: "odd", Attach: []checkers.Attachment{
 		{Kind: checkers.KindTimeline, Data: json.RawMessage(`{"key":"k","ops":[{"index":9999,"culprit":true}]}`)},
