@@ -25,8 +25,8 @@ func TestFencing(t *testing.T) {
 				"writes, none older than one before; it refused 1 write of former holders",
 		},
 		"a stale write is accepted": {
-			paused(true), Invalid, "the resource accepted a stale write: process 1 at c2 wrote to a with token 1 at 0.060 s, after " +
-				"process 2 at c3 had written with token 2",
+			paused(true), Invalid, "the resource accepted a stale write: process 1 at c2 wrote to a with token 1 at 0.060 s, " +
+				"after process 2 at c3 had written with token 2",
 		},
 		"a client believes for long": {
 			locks(t).acquire(1, "a", 0, 10, 1).write(1, "a", 11, 12, 13, 1, true).lost(90, 91, 1, "a", 1).

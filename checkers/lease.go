@@ -56,8 +56,8 @@ func (lease) Check(_ context.Context, h *history.History) Result {
 		return Result{Verdict: Unknown, Why: "no lease was seen to run out, so that nothing is known of when they do: " +
 			"use a longer run"}
 	case kept == 0:
-		return Result{Verdict: Unknown, Why: "no key was read later than its lease would have run out if nobody had kept it " +
-			"alive: use a longer run, or more clients (--clients)"}
+		return Result{Verdict: Unknown, Why: "no key was read later than its lease would have run out if nobody had kept " +
+			"it alive: use a longer run, or more clients (--clients)"}
 	}
 	return Result{Verdict: Valid, Why: fmt.Sprintf("%s: %d ran out unrevoked, and none before its time; %d were kept "+
 		"alive beyond their first; none came back", count(len(all), "lease"), ended, kept)}

@@ -24,8 +24,8 @@ func TestMutex(t *testing.T) {
 		},
 		"paused": {
 			locks(t).acquire(1, "a", 0, 10, 1).lost(60, 61, 1, "a", 1).acquire(2, "a", 5, 50, 2).release(2, "a", 80, 81), Invalid,
-			"two clients held a at once: process 1 at c2 held a from 0.010 s (token 1) and learned only at 0.060 s that it had " +
-				"lost it; process 2 at c3 acquired it at 0.050 s (token 2)",
+			"two clients held a at once: process 1 at c2 held a from 0.010 s (token 1) and learned only at 0.060 s that it " +
+				"had lost it; process 2 at c3 acquired it at 0.050 s (token 2)",
 		},
 		"told in time, and heard late": {
 			locks(t).acquire(1, "a", 0, 10, 1).lost(49, 70, 1, "a", 1).acquire(2, "a", 5, 50, 2).release(2, "a", 80, 81), Valid, "",
@@ -64,8 +64,8 @@ func TestMutex(t *testing.T) {
 		"a late write, whose holder was gone": {
 			locks(t).acquire(1, "a", 0, 10, 1).call(1, "write", "a", 11, 90, history.Info, "1", "").guarded(60, 1, "a", 1, 1, true).
 				acquire(2, "a", 5, 29, 2).write(2, "a", 30, 31, 32, 2, true).release(2, "a", 40, 41), Invalid,
-			"a did not keep two clients apart: process 1 at c2 held a from 0.010 s (token 1); process 2 at c3 acquired it at 0.029 s " +
-				"(token 2) and wrote, and then the resource accepted a write of process 1 at c2, at 0.060 s",
+			"a did not keep two clients apart: process 1 at c2 held a from 0.010 s (token 1); process 2 at c3 acquired it at " +
+				"0.029 s (token 2) and wrote, and then the resource accepted a write of process 1 at c2, at 0.060 s",
 		},
 		"a late write that is refused": {
 			locks(t).acquire(1, "a", 0, 10, 1).call(1, "write", "a", 11, 90, history.Info, "1", "").guarded(60, 1, "a", 1, 1, false).

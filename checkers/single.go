@@ -88,6 +88,6 @@ func (single) Check(_ context.Context, h *history.History) Result {
 			Why:     "no node ever said that it leads, so that there is nothing to check: use a longer run",
 		}
 	}
-	return Result{Verdict: Valid, Why: fmt.Sprintf("leaders were elected %s, and no two led at once, as far as they could be "+
-		"asked", times(len(Elections(notes))+1))}
+	return Result{Verdict: Valid, Why: fmt.Sprintf("leaders were elected %s, and no two led at once, as far as they "+
+		"could be asked", times(len(Elections(notes))+1))}
 }

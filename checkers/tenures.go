@@ -209,8 +209,8 @@ func (t *Tenures) read(said []history.Said[history.Guarded], calls map[uint64]wr
 		c := calls[s.What.Value]
 		place, ok := places[c.under]
 		if !ok || c.process != s.What.Process || c.lock != s.What.Lock || t.All[place].Token != s.What.Token {
-			return fmt.Errorf("event %d: the resource tells of a write of %d by process %d with token %d of %s, which it did not "+
-				"call, or not with that", s.Index, s.What.Value, s.What.Process, s.What.Token, quoted(s.What.Lock))
+			return fmt.Errorf("event %d: the resource tells of a write of %d by process %d with token %d of %s, which it did "+
+				"not call, or not with that", s.Index, s.What.Value, s.What.Process, s.What.Token, quoted(s.What.Lock))
 		}
 		t.Writes = append(t.Writes, GuardedWrite{s.What, s.At, s.Index, place})
 		if !s.What.Accepted {
@@ -263,8 +263,8 @@ func (t Tenures) competed() string {
 	if len(t.All) == 0 {
 		return "nobody ever held anything, so that there is nothing to check: use a longer run, or a longer --ttl"
 	}
-	return "nobody ever got a lock that it had asked for while another client held it, so that nothing was competed for: " +
-		"use more clients (--clients), or a longer run"
+	return "nobody ever got a lock that it had asked for while another client held it, so that nothing was competed " +
+		"for: use more clients (--clients), or a longer run"
 }
 
 // accepted are the writes to one lock's resource that it accepted, in its order.

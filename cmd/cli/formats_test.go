@@ -23,8 +23,8 @@ const (
 	staleEDN = `[{:process 0, :type :invoke, :f :write, :value 1} {:process 0, :type :ok, :f :write, :value 1}
  {:process 1, :type :invoke, :f :write, :value 2} {:process 1, :type :ok, :f :write, :value 2}
  {:process 2, :type :invoke, :f :read, :value nil} {:process 2, :type :ok, :f :read, :value 1}]`
-	staleLog = "INFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 0\t:ok\t:write\t1\nINFO  jepsen.util - 0\t:invoke\t:write\t2\n" +
-		"INFO  jepsen.util - 0\t:ok\t:write\t2\nINFO  jepsen.util - 1\t:invoke\t:read\tnil\nINFO  jepsen.util - 1\t:ok\t:read\t1\n"
+	staleLog = "INFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 0\t:ok\t:write\t1\nINFO  jepsen.util - " +
+		"0\t:invoke\t:write\t2\nINFO  jepsen.util - 0\t:ok\t:write\t2\nINFO  jepsen.util - 1\t:invoke\t:read\tnil\nINFO  jepsen.util - 1\t:ok\t:read\t1\n"
 )
 
 func writeFile(t *testing.T, name, text string) string {

@@ -16,9 +16,9 @@ const mostAround = 5 * time.Second
 // maxOverlaps bounds the table of holders that did not know.
 const maxOverlaps = 20
 
-const tenuresCaption = "Who held the lock: a bar begins when a client was answered that it has the lock, and ends when it " +
-	"called to release it, or learned that it had lost it; the number is its token. Red is the time in which its holder did not " +
-	"know that another client had acquired the lock. Marks are writes to what the lock guards: a line was accepted, a cross refused."
+const tenuresCaption = "Who held the lock: a bar begins when a client was answered that it has the lock, and ends " +
+	"when it called to release it, or learned that it had lost it; the number is its token. Red is the time in which " +
+	"its holder did not know that another client had acquired the lock. Marks are writes to what the lock guards: a line was accepted, a cross refused."
 
 // tenures shows a holder that did not know that another client had the lock, with the faults and the leaders of that
 // time.

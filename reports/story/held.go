@@ -48,8 +48,8 @@ func (t *teller) tokens() *Story {
 			t.add(before.At, before.Index, "%s wrote with token %d at %s.", client(next), before.Token, seconds(before.At))
 			t.add(w.At, w.Index, "The resource accepted a write of %s with token %d at %s.", client(holder), w.Token,
 				seconds(w.At))
-			return t.story(StaleToken, fmt.Sprintf("Stale token: the resource accepted a write of %s with token %d at %s, after one "+
-				"with token %d.", client(holder), w.Token, seconds(w.At), before.Token))
+			return t.story(StaleToken, fmt.Sprintf("Stale token: the resource accepted a write of %s with token %d at %s, "+
+				"after one with token %d.", client(holder), w.Token, seconds(w.At), before.Token))
 		}
 		if w.Accepted && (!known || w.Token > before.Token) {
 			newest[w.Lock] = w

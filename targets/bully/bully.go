@@ -41,8 +41,8 @@ func Entry() harness.TargetEntry {
 func New() *member.Target {
 	return &member.Target{
 		Command: Command,
-		Warning: "the Bully algorithm has no quorum: under partitions each side elects a leader of its own, and what a leader " +
-			"acknowledged can be lost with it",
+		Warning: "the Bully algorithm has no quorum: under partitions each side elects a leader of its own, and what a " +
+			"leader acknowledged can be lost with it",
 		Times:  history.Timing{Heartbeat: core.AliveEvery * member.TickTime, Election: core.Silence * member.TickTime},
 		Judges: []string{"leader:single"},
 	}

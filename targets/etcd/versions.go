@@ -22,8 +22,8 @@ func (t *Target) mix(others []string) error {
 			return err
 		}
 		if v.minor < own.minor || v.minor > own.minor+1 {
-			return fmt.Errorf("members of %s and %s do not fit together: the first is launched, and others may be of the same minor "+
-				"version or the next", t.Version, other)
+			return fmt.Errorf("members of %s and %s do not fit together: the first is launched, and others may be of the same "+
+				"minor version or the next", t.Version, other)
 		}
 	}
 	t.Others = others

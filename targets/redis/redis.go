@@ -112,8 +112,8 @@ type Target struct {
 
 // Caveat implements [harness.Caveater].
 func (*Target) Caveat() string {
-	return "Redis documents that its replication is asynchronous: acknowledged writes can be lost, and there can be two primaries " +
-		"during a partition (WAIT and min-replicas-to-write make it rarer)"
+	return "Redis documents that its replication is asynchronous: acknowledged writes can be lost, and there can be two " +
+		"primaries during a partition (WAIT and min-replicas-to-write make it rarer)"
 }
 
 // Timing implements [harness.Timed].

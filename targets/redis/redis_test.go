@@ -65,8 +65,8 @@ func TestConfigure(t *testing.T) {
 	require.Contains(t, string(server), "replicaof 127.0.0.2 7001\n")
 	sentinel, err := os.ReadFile(filepath.Join(m.dir, "sentinel.conf"))
 	require.NoError(t, err)
-	require.Contains(t, string(sentinel), "sentinel monitor main 127.0.0.2 7001 2\nsentinel down-after-milliseconds main 1000\n"+
-		"sentinel failover-timeout main 5000\nsentinel parallel-syncs main 1\n")
+	require.Contains(t, string(sentinel), "sentinel monitor main 127.0.0.2 7001 2\nsentinel down-after-milliseconds "+
+		"main 1000\nsentinel failover-timeout main 5000\nsentinel parallel-syncs main 1\n")
 	require.NoError(t, os.WriteFile(m.file("server"), []byte("learned"), 0o600))
 	m.servers = m.server
 	require.NoError(t, m.configure())

@@ -46,10 +46,10 @@ func TestOptionsOfTheTarget(t *testing.T) {
 func TestWhatServersLog(t *testing.T) {
 	target := &Target{}
 	for line, want := range map[string]uint64{
-		"[QuorumPeer[myid=3](plain=127.0.0.1:2183)(secure=disabled)] INFO org.apache.zookeeper.server.quorum.Leader - Have quorum of " +
-			"supporters, sids: [[2, 3]]; starting up and setting last processed zxid: 0x100000000": 1,
-		"2026-11-28 12:00:00,001 [myid:1] - INFO  [QuorumPeer[myid=1](plain=10.0.0.1:2181)(secure=disabled):o.a.z.s.q.Leader@1600] - Have " +
-			"quorum of supporters, sids: [[1, 3],[1, 3]]; starting up and setting last processed zxid: 0x1a00000000": 26,
+		"[QuorumPeer[myid=3](plain=127.0.0.1:2183)(secure=disabled)] INFO org.apache.zookeeper.server.quorum.Leader - Have " +
+			"quorum of supporters, sids: [[2, 3]]; starting up and setting last processed zxid: 0x100000000": 1,
+		"2026-11-28 12:00:00,001 [myid:1] - INFO  " +
+			"[QuorumPeer[myid=1](plain=10.0.0.1:2181)(secure=disabled):o.a.z.s.q.Leader@1600] - Have quorum of supporters, sids: [[1, 3],[1, 3]]; starting up and setting last processed zxid: 0x1a00000000": 26,
 		"Leader - Have quorum of supporters, sids: [[2, 3]]; starting up and setting last processed zxid: 0x5":                                      0,
 		"Leader - Have quorum of supporters, sids: [[2, 3]]; starting up and setting last processed zxid: 0xfffffffffffffffff":                      0,
 		"FastLeaderElection - Notification: Have quorum of supporters, sids: [[2]]; starting up and setting last processed zxid: 0x100000000 n.sid": 0,
@@ -62,8 +62,8 @@ func TestWhatServersLog(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"[LearnerHandler-/10.0.0.2:41] INFO org.apache.zookeeper.server.quorum.LearnerHandler - Sending snapshot last zxid of peer is 0x0, zxid of " +
-			"leader is 0x100000005, send zxid of db as 0x100000005, 1 concurrent snapshot sync": history.ToldSendsSnapshot,
+		"[LearnerHandler-/10.0.0.2:41] INFO org.apache.zookeeper.server.quorum.LearnerHandler - Sending snapshot last zxid " +
+			"of peer is 0x0, zxid of leader is 0x100000005, send zxid of db as 0x100000005, 1 concurrent snapshot sync": history.ToldSendsSnapshot,
 		"[QuorumPeer] INFO org.apache.zookeeper.server.quorum.Learner - Getting a snapshot from leader 0x100000005": history.ToldInstalledSnapshot,
 		"[QuorumPeer] INFO org.apache.zookeeper.server.quorum.Learner - Getting a diff from the leader 0x0":         "",
 	} {

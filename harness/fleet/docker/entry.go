@@ -58,8 +58,8 @@ type options struct{ image string }
 // Check implements [harness.FleetOptions].
 func (o *options) Check(c harness.FleetConfig) error {
 	if c.Target.Installed && c.Target.Files == nil {
-		return errors.New("the target's program is one of this machine, of which nobody knows what else it needs: no image can " +
-			"be made of it")
+		return errors.New("the target's program is one of this machine, of which nobody knows what else it needs: no image " +
+			"can be made of it")
 	}
 	if !c.Target.Self && !c.Target.Installed && c.Target.Image == nil && c.Target.Recipe == nil && o.image == "" {
 		return errors.New("the target has no image; name one by --image")
