@@ -247,7 +247,9 @@ func (in *Injection) seeLate(
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout+2*(delay+i.Jitter))
 	defer cancel()
 	late := make(map[string]float64)
-	open := slices.Collect(maps.Keys(before)) // those that were not seen yet; the fleet sends, whether the nodes run or not
+	open := slices.Collect(
+		maps.Keys(before),
+	) // those that were not seen yet; the fleet sends, whether the nodes run or not
 	dark := newDarkness(in)
 	err := in.watch(ctx, func() (bool, error) {
 		dark.look(open)
@@ -271,7 +273,12 @@ func (in *Injection) seeLate(
 		return len(open) == 0, nil
 	})
 	if errors.Is(err, errNotSeen) {
-		return fmt.Errorf("%v were not seen to take %v longer than before: %w", slices.Sorted(slices.Values(names(open))), delay, err)
+		return fmt.Errorf(
+			"%v were not seen to take %v longer than before: %w",
+			slices.Sorted(slices.Values(names(open))),
+			delay,
+			err,
+		)
 	}
 	return err
 }

@@ -83,7 +83,12 @@ func (in *Injection) takeOut(ctx context.Context, name string) error {
 	case len(out) > 0 && !slices.Contains(out, name):
 		return refuse("%v is being replaced, and one node is at a time", out)
 	case len(others) < len(c.names)/2+1:
-		return refuse("without %s there would be %d members, which is no majority of %d nodes", name, len(others), len(c.names))
+		return refuse(
+			"without %s there would be %d members, which is no majority of %d nodes",
+			name,
+			len(others),
+			len(c.names),
+		)
 	case len(without(c.ofVersion(""), []string{name})) == 0:
 		return refuse("without %s no member would be of the version that was launched", name)
 	}

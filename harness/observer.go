@@ -110,7 +110,8 @@ func (o *observer) status(node string, s history.Status) {
 	defer o.mu.Unlock()
 	last, known := o.latest[node]
 	o.latest[node], o.heard[node] = s, time.Now()
-	if contested := o.contested(node, s); contested && known && last.Role == s.Role && last.Term == s.Term && last.Leader == s.Leader {
+	if contested := o.contested(node, s); contested && known && last.Role == s.Role && last.Term == s.Term &&
+		last.Leader == s.Leader {
 		o.note(node, history.FStatus, s)
 		return
 	}

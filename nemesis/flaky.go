@@ -61,7 +61,12 @@ func flapOf(d harness.Deed) (harness.Flap, error) {
 	s, err := harness.Settings[flapSettings](d)
 	for _, t := range []harness.Time{s.Cut, s.Open} {
 		if err == nil && (t <= 0 || time.Duration(t) > longestSpell) {
-			err = fmt.Errorf("cut for %v, open for %v: above 0s, to %v", time.Duration(s.Cut), time.Duration(s.Open), longestSpell)
+			err = fmt.Errorf(
+				"cut for %v, open for %v: above 0s, to %v",
+				time.Duration(s.Cut),
+				time.Duration(s.Open),
+				longestSpell,
+			)
 		}
 	}
 	return harness.Flap{Cut: time.Duration(s.Cut), Open: time.Duration(s.Open), Seed: s.Seed}, err

@@ -187,8 +187,11 @@ func (all Families) parseOne(text string) (harness.Nemesis, Family, error) {
 	family, ok := all[name]
 	switch {
 	case name == swarmSpec || name == watchSpec:
-		return nil, family, fmt.Errorf(`%s decides for itself what it does: it is a lane of its own, without aim, which "+" joins to `+
-			"others", name)
+		return nil, family, fmt.Errorf(
+			`%s decides for itself what it does: it is a lane of its own, without aim, which "+" joins to `+
+				"others",
+			name,
+		)
 	case !ok:
 		return nil, family, fmt.Errorf("unknown family %q; known are %s", name, strings.Join(all.Names(), ", "))
 	case shaped && !slices.Contains(family.Shapes, shape):

@@ -34,9 +34,12 @@ func (a app) complete(cmd *cobra.Command) {
 		if name == "target" { // or a file that describes one
 			what = cobra.ShellCompDirectiveDefault
 		}
-		err := cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return values, what
-		})
+		err := cmd.RegisterFlagCompletionFunc(
+			name,
+			func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+				return values, what
+			},
+		)
 		if err != nil {
 			panic(err) // there is such a flag, and nobody else completes it
 		}

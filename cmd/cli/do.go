@@ -80,7 +80,13 @@ func down(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n%s\n", summary.Verdict, oneLine(summary.Why), filepath.Join(dir, reports.HTMLFile))
+	fmt.Fprintf(
+		cmd.OutOrStdout(),
+		"%s: %s\n%s\n",
+		summary.Verdict,
+		oneLine(summary.Why),
+		filepath.Join(dir, reports.HTMLFile),
+	)
 	if summary.Verdict != checkers.Valid {
 		return verdictError(summary.Verdict)
 	}

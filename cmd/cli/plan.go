@@ -296,7 +296,11 @@ func (f *runFlags) leastRate(flags *pflag.FlagSet) (float64, error) {
 	case !flags.Changed("min-rate"):
 		return 0, nil
 	case f.rate > 0 && f.minRate > f.rate:
-		return 0, fmt.Errorf("--min-rate: %v calls a second cannot succeed where --rate makes %v at the most", f.minRate, f.rate)
+		return 0, fmt.Errorf(
+			"--min-rate: %v calls a second cannot succeed where --rate makes %v at the most",
+			f.minRate,
+			f.rate,
+		)
 	}
 	return f.minRate, nil
 }

@@ -175,7 +175,11 @@ func (f *scoreFlags) choose() (cells []scoring.Cell, err error) {
 		}
 	}
 	if f.bugs != bugsAll && f.bugs != bugsTuned && f.bugs != bugsHeldOut && len(cells) != len(names) {
-		return nil, fmt.Errorf("%q is not all, tuned, heldout, or a list of bugs of %s; 'sunder list bugs' has their names", f.bugs, f.target)
+		return nil, fmt.Errorf(
+			"%q is not all, tuned, heldout, or a list of bugs of %s; 'sunder list bugs' has their names",
+			f.bugs,
+			f.target,
+		)
 	}
 	if len(cells) == 0 {
 		return nil, fmt.Errorf("no bugs can be planted in %s", f.target)
@@ -197,7 +201,12 @@ func (f *scoreFlags) begin(parts []string, former *score.Score) (s score.Score, 
 	case err != nil:
 		return s, err
 	case s.Limit != f.limit && !f.list:
-		return s, fmt.Errorf("%s has a score of runs of %s: use --time-limit %s, or another directory", f.out, s.Limit, s.Limit)
+		return s, fmt.Errorf(
+			"%s has a score of runs of %s: use --time-limit %s, or another directory",
+			f.out,
+			s.Limit,
+			s.Limit,
+		)
 	case s.Build["revision"] != sunder.BuildInfo()["revision"] && !f.list:
 		return s, fmt.Errorf("%s has a score of another sunder (%.12s): name another directory", f.out, s.Build["revision"])
 	}
@@ -240,8 +249,18 @@ func (f *scoreFlags) conclude(cmd *cobra.Command, s score.Score, former *score.S
 			if r.HeldOut {
 				mark = "held out"
 			}
-			fmt.Fprintf(w, "%-28s %2d of %-2d (%s to %s)  half after %-7s %-9s %s\n", r.Bug, r.Found, r.Runs, score.Percent(r.Low),
-				score.Percent(r.High), score.Seconds(r.Median), mark, strings.Join(r.First, ", "))
+			fmt.Fprintf(
+				w,
+				"%-28s %2d of %-2d (%s to %s)  half after %-7s %-9s %s\n",
+				r.Bug,
+				r.Found,
+				r.Runs,
+				score.Percent(r.Low),
+				score.Percent(r.High),
+				score.Seconds(r.Median),
+				mark,
+				strings.Join(r.First, ", "),
+			)
 		}
 		for _, held := range []bool{false, true} {
 			if t := s.Totals(p, held); t.Bugs > 0 {

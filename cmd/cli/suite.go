@@ -54,7 +54,11 @@ func (a app) bugSuiteText() ([]byte, error) {
 		if err := flags.Parse(strings.Fields(b.Hunt)); err != nil {
 			return nil, fmt.Errorf("bug %s: %w", b.Name, err)
 		}
-		r := run{Target: b.Target, Flags: map[string]string{"bug": b.Name, "profile": profileFixed}, Expect: reports.ExpectInvalid}
+		r := run{
+			Target: b.Target,
+			Flags:  map[string]string{"bug": b.Name, "profile": profileFixed},
+			Expect: reports.ExpectInvalid,
+		}
 		flags.Visit(func(f *pflag.Flag) { r.Flags[f.Name] = flagValue(f) })
 		r.Nemesis = flagValue(flags.Lookup("nemesis")) // a field of its own
 		delete(r.Flags, "nemesis")

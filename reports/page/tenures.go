@@ -98,8 +98,15 @@ func (p *Page) drawTenures(t checkers.Tenures, lock string, from, to time.Durati
 			continue
 		}
 		top := lane(one)
-		title := fmt.Sprintf("%s held %s from %s to %s, token %d: %s", client(one), lock, view.At(one.From), view.At(one.Until),
-			one.Token, endings[one.Ended])
+		title := fmt.Sprintf(
+			"%s held %s from %s to %s, token %d: %s",
+			client(one),
+			lock,
+			view.At(one.From),
+			view.At(one.Until),
+			one.Token,
+			endings[one.Ended],
+		)
 		d.box(a.x(one.From), top+2, a.x(one.Until)-a.x(one.From), laneHeight-4, "tenure", title)
 		if one.Ended == checkers.NotHeardOf {
 			end := min(one.Perhaps, a.to)

@@ -37,7 +37,10 @@ func (s Server) handle(mux *http.ServeMux) {
 		http.ServeFileFS(w, r, handsFiles, "hands.html")
 	})
 	for _, name := range []string{"hands.js", "hands.css"} {
-		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, handsFiles, name) })
+		mux.HandleFunc(
+			"GET /"+name,
+			func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, handsFiles, name) },
+		)
 	}
 	mux.HandleFunc("GET /api/runs/{run}/state", func(w http.ResponseWriter, r *http.Request) {
 		state, err := s.of(r).State(r.Context())

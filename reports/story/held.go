@@ -102,6 +102,13 @@ func (t *teller) lease() *Story {
 	if v := observed(culprit); v != "" {
 		what += " that found " + holding(v)
 	}
-	t.add(culprit.Return.At, culprit.Return.Index, "%s answered a %s at %s.", at(culprit), what, seconds(culprit.Return.At))
+	t.add(
+		culprit.Return.At,
+		culprit.Return.Index,
+		"%s answered a %s at %s.",
+		at(culprit),
+		what,
+		seconds(culprit.Return.At),
+	)
 	return t.story(BrokenLease, "Broken lease: "+t.result.Why+".")
 }

@@ -190,8 +190,11 @@ func (t *teller) lostUpdate(a, b history.Op, found string) *Story {
 		t.add(o.Return.At, o.Return.Index, "%s acknowledged that it set %s in place of %s at %s.", at(o), value(left(o)),
 			value(found), seconds(o.Return.At))
 	}
-	return t.story(LostUpdate, fmt.Sprintf("Lost update: %s was replaced twice, by %s (%s, %s) and by %s (%s, %s).", value(found),
-		value(left(a)), at(a), seconds(a.Return.At), value(left(b)), at(b), seconds(b.Return.At)))
+	return t.story(
+		LostUpdate,
+		fmt.Sprintf("Lost update: %s was replaced twice, by %s (%s, %s) and by %s (%s, %s).", value(found),
+			value(left(a)), at(a), seconds(a.Return.At), value(left(b)), at(b), seconds(b.Return.At)),
+	)
 }
 
 // phantom tells of a value that nobody can have written.
@@ -199,7 +202,15 @@ func (t *teller) phantom(culprit history.Op, ops []history.Op, found string) *St
 	for _, o := range ops {
 		if o.Return.Kind == history.Fail && left(o) == found {
 			t.context(o, culprit)
-			t.add(o.Return.At, o.Return.Index, "%s refused the %s of %s at %s.", at(o), kind(o), value(found), seconds(o.Return.At))
+			t.add(
+				o.Return.At,
+				o.Return.Index,
+				"%s refused the %s of %s at %s.",
+				at(o),
+				kind(o),
+				value(found),
+				seconds(o.Return.At),
+			)
 			t.add(culprit.Return.At, culprit.Return.Index, "%s returned %s at %s.", at(culprit), value(found),
 				seconds(culprit.Return.At))
 			return t.story(DirtyRead, fmt.Sprintf("Dirty read: %s returned %s at %s, whose %s had failed at %s.", at(culprit),

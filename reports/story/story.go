@@ -273,8 +273,11 @@ func (t *teller) leaders() *Story {
 	t.around(one.At-before, two.At, []string{one.Node, two.Node})
 	t.add(one.At, one.Index, "%s won term %d at %s.", one.Node, one.What.Term, seconds(one.At))
 	t.add(two.At, two.Index, "%s won term %d at %s, too.", two.Node, two.What.Term, seconds(two.At))
-	return t.story(DoubleLeader, fmt.Sprintf("Double leader: %s and %s both won term %d, at %s and %s.", one.Node, two.Node,
-		one.What.Term, seconds(one.At), seconds(two.At)))
+	return t.story(
+		DoubleLeader,
+		fmt.Sprintf("Double leader: %s and %s both won term %d, at %s and %s.", one.Node, two.Node,
+			one.What.Term, seconds(one.At), seconds(two.At)),
+	)
 }
 
 // leadersAtOnce tells of two nodes that led at a time.
@@ -287,8 +290,11 @@ func (t *teller) leadersAtOnce() *Story {
 	t.add(first.At, first.Index, "%s said at %s that it leads.", first.Node, seconds(first.At))
 	t.add(other.At, other.Index, "%s said so at %s.", other.Node, seconds(other.At))
 	t.add(last.At, last.Index, "%s still did at %s.", last.Node, seconds(last.At))
-	return t.story(LeadersAtOnce, fmt.Sprintf("Leaders at once: %s and %s both led, for %s at the least.", first.Node, other.Node,
-		span(last.At-other.At)))
+	return t.story(
+		LeadersAtOnce,
+		fmt.Sprintf("Leaders at once: %s and %s both led, for %s at the least.", first.Node, other.Node,
+			span(last.At-other.At)),
+	)
 }
 
 // state tells of nodes that differ.

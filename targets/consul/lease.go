@@ -42,7 +42,9 @@ func (c *Client) Grant(ctx context.Context, key string, value uint64, ttl time.D
 	set, err := c.put(ctx, path(key)+"?acquire="+url.QueryEscape(made.ID), strconv.FormatUint(value, 10))
 	switch {
 	case err != nil && strings.Contains(err.Error(), "invalid session"):
-		return 0, harness.Refusal{Reason: history.Gone} // Proof: it is said when nothing is set (kvs_endpoint.go, state/kvs.go)
+		return 0, harness.Refusal{
+			Reason: history.Gone,
+		} // Proof: it is said when nothing is set (kvs_endpoint.go, state/kvs.go)
 	case err != nil:
 		return 0, err
 	case !set:

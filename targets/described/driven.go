@@ -206,7 +206,11 @@ func (p *driven) Write(ctx context.Context, key, value string) (history.Stamp, e
 // CompareAndSet sets a key if it holds old.
 func (p *driven) CompareAndSet(ctx context.Context, key, old, value string) (history.Stamp, error) {
 	if !p.of.understands(opCAS) {
-		return history.Stamp{}, fmt.Errorf("the driver does not understand %s: %w", opCAS, harness.ErrNotApplied) // nothing was sent
+		return history.Stamp{}, fmt.Errorf(
+			"the driver does not understand %s: %w",
+			opCAS,
+			harness.ErrNotApplied,
+		) // nothing was sent
 	}
 	_, err := p.ask(ctx, driverCall{Op: opCAS, Key: key, Value: &value, Old: &old})
 	return history.Stamp{}, err

@@ -262,7 +262,10 @@ var tells = []struct {
 	{history.ToldFollower, regexp.MustCompile(`^[0-9a-f]+ became follower at term (\d+)$`)},
 	{history.ToldVote, regexp.MustCompile(`^[0-9a-f]+ \[.*\] cast MsgVote for [0-9a-f]+ \[.*\] at term (\d+)$`)},
 	{history.ToldSendsSnapshot, regexp.MustCompile(`^sending database snapshot$`)},
-	{history.ToldInstalledSnapshot, regexp.MustCompile(`^[0-9a-f]+ \[.*\] restored snapshot \[index: \d+, term: (\d+)\]$`)},
+	{
+		history.ToldInstalledSnapshot,
+		regexp.MustCompile(`^[0-9a-f]+ \[.*\] restored snapshot \[index: \d+, term: (\d+)\]$`),
+	},
 }
 
 // Tells implements [harness.Teller].

@@ -53,7 +53,10 @@ func (t *Target) Spec(p harness.Placement) harness.NodeSpec {
 		}
 	}
 	command := []string{
-		cmp.Or(t.Program, p.Program), "raftd", "--id", serverID(p.Node, p.Incarnation), "--peers", strings.Join(peers, ","), "--client", client,
+		cmp.Or(
+			t.Program,
+			p.Program,
+		), "raftd", "--id", serverID(p.Node, p.Incarnation), "--peers", strings.Join(peers, ","), "--client", client,
 		"--dir", p.DataDir, "--seed", fmt.Sprint(p.Seed),
 	}
 	return harness.NodeSpec{Name: p.Node, Command: append(command, t.Flags...), DataDir: p.DataDir}

@@ -178,7 +178,11 @@ func (t *Target) Ready(ctx context.Context, n harness.Node) error {
 	case known["flags"] != "master":
 		return fmt.Errorf("its sentinel says that the primary is %s", known["flags"])
 	case known["num-slaves"] != known["num-other-sentinels"] || known["num-slaves"] == "0":
-		return fmt.Errorf("its sentinel knows %s replicas and %s other sentinels", known["num-slaves"], known["num-other-sentinels"])
+		return fmt.Errorf(
+			"its sentinel knows %s replicas and %s other sentinels",
+			known["num-slaves"],
+			known["num-other-sentinels"],
+		)
 	case info["role"] == "slave" && info["master_link_status"] != "up":
 		return errors.New("it is not connected to the primary")
 	}

@@ -47,14 +47,24 @@ func (e *Engine) FilesImage(ctx context.Context, files []string, say io.Writer) 
 	fmt.Fprintf(say, "making image %s of %s, with what they need\n", ref, strings.Join(files, ", "))
 	write := func(w io.Writer) error { return writeFiles(w, all) }
 	// What is on PATH here is at the same place there.
-	return ref, e.importLayer(ctx, ref, "programs of this machine", []string{fmt.Sprintf("ENV PATH=%q", os.Getenv("PATH"))}, write)
+	return ref, e.importLayer(
+		ctx,
+		ref,
+		"programs of this machine",
+		[]string{fmt.Sprintf("ENV PATH=%q", os.Getenv("PATH"))},
+		write,
+	)
 }
 
 // runsHere says why programs of this machine do not run in containers of the engine.
 func runsHere(e *Engine) error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != e.Arch() {
-		return fmt.Errorf("the engine runs programs of linux/%s, and those of this machine are of %s/%s", e.Arch(), runtime.GOOS,
-			runtime.GOARCH)
+		return fmt.Errorf(
+			"the engine runs programs of linux/%s, and those of this machine are of %s/%s",
+			e.Arch(),
+			runtime.GOOS,
+			runtime.GOARCH,
+		)
 	}
 	return nil
 }

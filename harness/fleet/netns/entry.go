@@ -53,7 +53,9 @@ func (o *options) Check(c harness.FleetConfig) error {
 	case o.program == "" && !c.Target.Self && !c.Target.Installed && c.Target.Recipe == nil:
 		return errors.New("it is not known how the target is built; name its program by --program")
 	case o.program != "" && c.Target.Installed:
-		return errors.New("--program is for targets that sunder builds; this one says itself which program of this machine it is")
+		return errors.New(
+			"--program is for targets that sunder builds; this one says itself which program of this machine it is",
+		)
 	case o.program != "" && len(c.OtherVersions) > 0:
 		return errors.New("--program is one program, and several versions are asked for")
 	case c.Nodes > mostNodes:

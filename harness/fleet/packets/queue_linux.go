@@ -127,7 +127,11 @@ func (q *queue) configure(attributes ...netlink.Attribute) error {
 }
 
 // message makes one about the queue of a number.
-func message(kind, number uint16, flags netlink.HeaderFlags, attributes ...netlink.Attribute) (m netlink.Message, err error) {
+func message(
+	kind, number uint16,
+	flags netlink.HeaderFlags,
+	attributes ...netlink.Attribute,
+) (m netlink.Message, err error) {
 	body, err := netlink.MarshalAttributes(attributes)
 	if err != nil {
 		return m, err

@@ -123,7 +123,10 @@ func number(node string) (int, error) {
 
 // play runs the program, with what is to go in and what comes out.
 func (b *bridge) play(ctx context.Context, say io.Writer) error {
-	cmd := exec.CommandContext(ctx, b.Command[0], b.Command[1:]...) // in our process group: what happens to it happens to both
+	cmd := exec.CommandContext(
+		ctx,
+		b.Command[0],
+		b.Command[1:]...) // in our process group: what happens to it happens to both
 	cmd.Stderr, cmd.WaitDelay = say, time.Second
 	input, err := cmd.StdinPipe()
 	if err != nil {

@@ -84,7 +84,10 @@ func ParseID(name string) (core.ID, error) {
 	}
 	id := core.NewID(uint16(p), int(i))
 	if err != nil || p == 0 || id.String() != name {
-		return core.None, fmt.Errorf("node %q: nodes are named n1, n2 and so on, and n1.1 is the second at the place of n1", name)
+		return core.None, fmt.Errorf(
+			"node %q: nodes are named n1, n2 and so on, and n1.1 is the second at the place of n1",
+			name,
+		)
 	}
 	return id, nil
 }

@@ -190,8 +190,19 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) (err error) {
 	var running sync.WaitGroup
 	running.Go(func() { n.transport.run(ctx, peers) })
 	running.Go(func() { _ = api.Serve(clients) })
-	n.log.Info("serving", "peer", cfg.Peers[cfg.ID.Place()], "client", cfg.Client, "bugs", cfg.Bugs.String(), "term", n.raft.Term,
-		"settings", cfg.settings())
+	n.log.Info(
+		"serving",
+		"peer",
+		cfg.Peers[cfg.ID.Place()],
+		"client",
+		cfg.Client,
+		"bugs",
+		cfg.Bugs.String(),
+		"term",
+		n.raft.Term,
+		"settings",
+		cfg.settings(),
+	)
 
 	err = n.loop()
 	stop()

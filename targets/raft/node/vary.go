@@ -43,6 +43,13 @@ func (c *Config) vary() error {
 
 // settings are what a node says of itself as it starts.
 func (c *Config) settings() string {
-	return fmt.Sprintf("heartbeat %v, election timeout %v, pre-vote %v, check-quorum %v, snapshot every %d entries, keep %d",
-		c.Heartbeat, c.ElectionTimeout, c.PreVote, c.CheckQuorum, c.SnapshotEvery, c.SnapshotKeep)
+	return fmt.Sprintf(
+		"heartbeat %v, election timeout %v, pre-vote %v, check-quorum %v, snapshot every %d entries, keep %d",
+		c.Heartbeat,
+		c.ElectionTimeout,
+		c.PreVote,
+		c.CheckQuorum,
+		c.SnapshotEvery,
+		c.SnapshotKeep,
+	)
 }

@@ -73,7 +73,8 @@ type Ready struct {
 }
 
 func (r *Ready) empty() bool {
-	return r.HardState == nil && r.Snapshot == nil && len(r.Entries) == 0 && len(r.Messages) == 0 && len(r.Committed) == 0 &&
+	return r.HardState == nil && r.Snapshot == nil && len(r.Entries) == 0 && len(r.Messages) == 0 &&
+		len(r.Committed) == 0 &&
 		len(r.Reads) == 0
 }
 
