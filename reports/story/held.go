@@ -11,6 +11,11 @@ import (
 // holders tells of two clients that held a lock at once.
 func (t *teller) holders() *Story {
 	all, ok := t.tenures()
+	if after, late, damaged := t.lateWrite(all); ok && damaged {
+		return t.tellLate(DoubleHolder, all, after, late, fmt.Sprintf("Double holder: %s wrote under %s at %s, after %s had "+
+			"acquired it, at %s, and written.", client(all.All[late.Tenure]), quoted(late.Lock), seconds(late.At),
+			client(all.All[after.Tenure]), seconds(all.All[after.Tenure].From)))
+	}
 	if !ok || len(all.Overlaps) == 0 {
 		return t.plain(DoubleHolder)
 	}
@@ -36,26 +41,48 @@ func (t *teller) tokens() *Story {
 	if !ok {
 		return nil
 	}
-	newest := make(map[string]checkers.GuardedWrite)
+	after, late, ok := t.lateWrite(all)
+	if !ok {
+		return t.plain(StaleToken)
+	}
+	return t.tellLate(StaleToken, all, after, late, fmt.Sprintf("Stale token: the resource accepted a write of %s with token %d "+
+		"at %s, after one with token %d.", client(all.All[late.Tenure]), late.Token, seconds(late.At), after.Token))
+}
+
+// lateWrite returns the write that the resource accepted too late, and the one that came before it, of a later holder.
+// They are the last two events that the result rests on.
+func (t *teller) lateWrite(all checkers.Tenures) (after, late checkers.GuardedWrite, ok bool) {
+	const events = 4
+	if len(t.result.Ops) != events {
+		return after, late, false
+	}
+	found := 0
 	for _, w := range all.Writes {
-		before, known := newest[w.Lock]
-		if known && w.Accepted && w.Token < before.Token && w.Tenure < len(all.All) && before.Tenure < len(all.All) {
-			holder, next := all.All[w.Tenure], all.All[before.Tenure]
-			t.around(holder.From, w.At, []string{holder.Node, next.Node})
-			t.add(holder.From, holder.Index, "%s acquired %s at %s (token %d).", client(holder), quoted(w.Lock),
-				seconds(holder.From), holder.Token)
-			t.add(next.From, next.Index, "%s acquired it at %s (token %d).", client(next), seconds(next.From), next.Token)
-			t.add(before.At, before.Index, "%s wrote with token %d at %s.", client(next), before.Token, seconds(before.At))
-			t.add(w.At, w.Index, "The resource accepted a write of %s with token %d at %s.", client(holder), w.Token,
-				seconds(w.At))
-			return t.story(StaleToken, fmt.Sprintf("Stale token: the resource accepted a write of %s with token %d at %s, "+
-				"after one with token %d.", client(holder), w.Token, seconds(w.At), before.Token))
+		if w.Tenure < 0 || w.Tenure >= len(all.All) {
+			continue
 		}
-		if w.Accepted && (!known || w.Token > before.Token) {
-			newest[w.Lock] = w
+		switch w.Index {
+		case t.result.Ops[events-2]:
+			after, found = w, found+1
+		case t.result.Ops[events-1]:
+			late, found = w, found+1
 		}
 	}
-	return t.plain(StaleToken)
+	return after, late, found == 2
+}
+
+// tellLate tells of a write that was accepted after one of a later holder.
+func (t *teller) tellLate(c Class, all checkers.Tenures, after, late checkers.GuardedWrite, headline string) *Story {
+	holder, next := all.All[late.Tenure], all.All[after.Tenure]
+	t.around(holder.From, late.At, []string{holder.Node, next.Node})
+	t.add(holder.From, holder.Index, "%s acquired %s at %s (token %d).", client(holder), quoted(late.Lock),
+		seconds(holder.From), holder.Token)
+	t.add(next.From, next.Index, "%s acquired it at %s (token %d).", client(next), seconds(next.From), next.Token)
+	t.add(after.At, after.Index, "The resource accepted a write of %s (token %d) at %s.", client(next), after.Token,
+		seconds(after.At))
+	t.add(late.At, late.Index, "The resource accepted a write of %s (token %d) at %s.", client(holder), late.Token,
+		seconds(late.At))
+	return t.story(c, headline)
 }
 
 // tenures reads who held what.

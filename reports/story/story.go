@@ -286,15 +286,13 @@ func (t *teller) leadersAtOnce() *Story {
 		return nil
 	}
 	first, other, last := t.h.Event(t.result.Ops[0]), t.h.Event(t.result.Ops[1]), t.h.Event(t.result.Ops[2])
-	t.around(first.At, last.At, []string{first.Node, other.Node})
+	t.around(first.At, other.At, []string{first.Node, other.Node})
 	t.add(first.At, first.Index, "%s said at %s that it leads.", first.Node, seconds(first.At))
 	t.add(other.At, other.Index, "%s said so at %s.", other.Node, seconds(other.At))
 	t.add(last.At, last.Index, "%s still did at %s.", last.Node, seconds(last.At))
-	return t.story(
-		LeadersAtOnce,
-		fmt.Sprintf("Leaders at once: %s and %s both led, for %s at the least.", first.Node, other.Node,
-			span(last.At-other.At)),
-	)
+	// For how long the other one led, too, is not known.
+	return t.story(LeadersAtOnce, fmt.Sprintf("Leaders at once: %s said at %s that it leads, while %s did from %s to %s.",
+		other.Node, seconds(other.At), first.Node, seconds(first.At), seconds(last.At)))
 }
 
 // state tells of nodes that differ.

@@ -155,6 +155,13 @@ func TestGallery(t *testing.T) {
 				note(3010, history.Observer, history.FLost, "c1", history.Lost{Process: 1, Lock: "a", Token: 1, At: 3 * time.Second}),
 		},
 		{
+			DoubleHolder, "mutex", r().
+				call("c1", "acquire", "a", 10, 20, history.OK, "", `{"token":1}`).breaks("pause", 100, 1225, history.Takes{Down: []string{"c1"}}).
+				call("c2", "acquire", "a", 30, 1200, history.OK, "", `{"token":2}`).
+				call("c2", "write", "a", 1210, 1220, history.OK, "5", "5").guarded(1215, 2, 2, 5, true).
+				call("c1", "write", "a", 1230, 1240, history.OK, "6", "6").guarded(1235, 1, 1, 6, true),
+		},
+		{
 			StaleToken, "fencing", r().
 				call("c1", "acquire", "a", 10, 20, history.OK, "", `{"token":1}`).
 				call("c2", "acquire", "a", 30, 1200, history.OK, "", `{"token":2}`).
