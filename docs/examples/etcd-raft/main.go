@@ -45,7 +45,11 @@ func main() {
 	all := flag.String("peers", "", "all nodes, as n1=host:port,n2=host:port,...")
 	client := flag.String("client", "", "where to listen for clients")
 	data := flag.String("data", "", "data directory")
-	reads := flag.String("reads", "quorum", "quorum: the leader asks a quorum that it leads; local is a mistake: from this node's own state")
+	reads := flag.String(
+		"reads",
+		"quorum",
+		"quorum: the leader asks a quorum that it leads; local is a mistake: from this node's own state",
+	)
 	flag.Parse()
 	peers := map[uint64]string{}
 	for peer := range strings.SplitSeq(*all, ",") {

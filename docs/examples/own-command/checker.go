@@ -52,5 +52,8 @@ func (sums) Check(_ context.Context, h *history.History) checkers.Result {
 	if checked == 0 || len(acknowledged) == 0 {
 		return checkers.Result{Verdict: checkers.Unknown, Why: "no sum was had, or nothing was added: a longer run may help"}
 	}
-	return checkers.Result{Verdict: checkers.Valid, Why: fmt.Sprintf("%d sums have all of %d increments", checked, len(acknowledged))}
+	return checkers.Result{
+		Verdict: checkers.Valid,
+		Why:     fmt.Sprintf("%d sums have all of %d increments", checked, len(acknowledged)),
+	}
 }

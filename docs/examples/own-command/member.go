@@ -42,7 +42,12 @@ func serve(args []string) error {
 	if err != nil {
 		return err
 	}
-	m := &member{file: file, count: stored, peers: strings.FieldsFunc(*peers, func(r rune) bool { return r == ',' }), some: *sum == "reachable"}
+	m := &member{
+		file:  file,
+		count: stored,
+		peers: strings.FieldsFunc(*peers, func(r rune) bool { return r == ',' }),
+		some:  *sum == "reachable",
+	}
 	http.HandleFunc("POST /add", m.add)
 	http.HandleFunc("GET /sum", m.sum)
 	http.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, m.own()) })
